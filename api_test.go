@@ -16,13 +16,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "rewrite the golden file")
 
-// public are the packages that programs of others import.
+// public lists the packages that other programs import.
 var public = []string{".", "cache", "llb", "lock", "output", "spec", "stages"}
 
-// What programs of others build on changes on purpose, and CHANGELOG.md says so:
-// go test . -update writes the list anew.
+// The public interface changes only on purpose, and with an entry in CHANGELOG.md:
+// go test . -update rewrites the list.
 func TestPublicInterface(t *testing.T) {
 	var got bytes.Buffer
 	for _, dir := range public {
@@ -43,8 +43,7 @@ func TestPublicInterface(t *testing.T) {
 	}
 }
 
-// exported are the declarations of a package that others see, and how well they are
-// documented is looked at by the way.
+// exported returns the exported declarations of a package, and reports undocumented ones.
 func exported(t *testing.T, dir string) string {
 	t.Helper()
 	set := token.NewFileSet()

@@ -21,23 +21,23 @@ import (
 	"lamina.build/stages"
 )
 
-// Attachment is what a build can say about an image in documents of their own, which
-// registries and layouts list as its referrers. The image and its digest stay as they are.
+// Attachment is a document about an image that a build can attach: registries and layouts
+// list it as a referrer. The image and its digest stay the same.
 type Attachment string
 
 // The attachments of images.
 const (
 	AttachLock Attachment = "lock" // the image.lock that it was built from
-	AttachSBOM Attachment = "sbom" // what it is made of, in SPDX 2.3 and in CycloneDX 1.6
+	AttachSBOM Attachment = "sbom" // its content, in SPDX 2.3 and in CycloneDX 1.6
 
 	AttachProvenance Attachment = "provenance" // how it was built and from what, in SLSA provenance v1
 )
 
-// The media types of what is attached.
+// The media types of attachments.
 const (
 	SPDXType      = sbom.SPDXType
 	CycloneDXType = sbom.CycloneDXType
-	StatementType = attest.StatementType // a provenance that nobody has signed
+	StatementType = attest.StatementType // an unsigned provenance
 	BundleType    = signing.BundleType   // a signed statement: a signature, a provenance, a verification
 )
 
@@ -62,24 +62,24 @@ func isLock(media string) bool {
 	return ok && of && err == nil
 }
 
-// checkAttachments finds what can't be attached, or to nothing.
+// checkAttachments reports unknown attachments, and outputs that hold none.
 func (b Build) checkAttachments() error {
 	var problems []error
 	for _, a := range b.Attach {
 		if !slices.Contains([]Attachment{AttachLock, AttachSBOM, AttachProvenance}, a) {
-			problems = append(problems, fmt.Errorf("attachment %q is none of lock, sbom, provenance", a))
+			problems = append(problems, fmt.Errorf("attachment %q is not one of lock, sbom, provenance", a))
 		}
 	}
 	holds := func(o output.Output) bool { return o.Push || o.Layout() }
 	if (len(b.Attach) > 0 || b.Sign.Key != "") && len(b.Outputs) > 0 && !slices.ContainsFunc(b.Outputs, holds) {
-		problems = append(problems, errors.New("no output is a registry or an OCI layout, which alone have attachments"))
+		problems = append(problems, errors.New("no output is a registry or an OCI layout; only these hold attachments"))
 	}
 	return errors.Join(problems...)
 }
 
-// documents says what is attached to an image that was drawn from in; without are the
-// optional projects that could not be built. Who signs an image signs its provenance, too,
-// which names the other documents.
+// documents returns a function that makes the attachments of an image drawn from in;
+// without are the optional projects that could not be built. Signing an image includes
+// signing its provenance, which names the other documents.
 func (j job) documents(ctx context.Context, in stages.Input, without []string, engine string) func(layout.Image) ([]referrer.Attachment, error) {
 	if len(j.Attach) == 0 && j.signer == nil {
 		return nil
@@ -110,7 +110,7 @@ func (j job) documents(ctx context.Context, in stages.Input, without []string, e
 		}
 		run := j.provenanceRun(ctx, engine)
 		run.LeftOut = without
-		// What of Debian's own is read anywhere, its archive of the past has at the lock's date.
+		// Whatever mirror Debian's packages come from, the snapshot archive has them at the lock's date.
 		run.Materials = j.lock.Materials(debian.Snapshot(j.lock.Created()))
 		for _, a := range list {
 			named := attest.Of(a.Name, "", a.Blob().Digest)
@@ -139,7 +139,7 @@ func (j job) documents(ctx context.Context, in stages.Input, without []string, e
 	}
 }
 
-// attachStatement is a statement as it is attached: signed where anybody signs.
+// attachStatement returns the attachment of a statement, signed if there is a signer.
 func attachStatement(ctx context.Context, signer signing.Signer, text []byte) (a referrer.Attachment, err error) {
 	s, err := attest.Parse(text)
 	if err != nil {

@@ -25,47 +25,47 @@ import (
 	"lamina.build/stages"
 )
 
-// Build says which image is built, and how. The zero value is production, with all
-// smoke tests, into the OCI layout dist/NAME below the current directory.
+// Build describes an image to build. The zero value is production, with all smoke tests,
+// into the OCI layout dist/NAME below the current directory.
 type Build struct {
 	Variant string          // "" is production
 	Smoke   stages.Level    // "" is [stages.SmokeAll]
 	Outputs []output.Output // where the image goes
 	Cache   cache.Remote    // caches outside the engine
-	NoCache bool            // run every step anew
+	NoCache bool            // run every step again
 
-	// Attach is what the image gets next to it, in each registry that it is pushed to and in
-	// the layout.
+	// Attach lists the documents to attach to the image, in each registry that it is pushed
+	// to and in the layout.
 	Attach []Attachment
-	// Sign says with what the image is signed, and what is attached to it.
+	// Sign is how to sign the image and its attachments.
 	Sign Signing
-	// Labels are those of the image's config next to the spec's, over which they win. Nothing
-	// of a commit or a date is among them unless it is named here or there.
+	// Labels are added to the spec's labels in the image's config, and win over them. No
+	// commit or date is among them unless named here or there.
 	Labels map[string]string
-	// Platforms are those of the spec that are built, "linux/amd64", "arm64" or "local". The
-	// default is all of them; where there are several, what is built is an index.
+	// Platforms are the platforms to build of those in the spec, "linux/amd64", "arm64" or
+	// "local". The default is all of them; several make an index.
 	Platforms []string
 
-	// CheckReproducible installs the Debian packages of the image twice. Where that gives two
-	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
+	// CheckReproducible installs the Debian packages of the image twice. If the results
+	// differ, the image gets no name, and the error holds a [ReproducibleError] for each layer.
 	CheckReproducible bool
 
 	Stdout io.Writer // what an output to "-" is written to
 
-	// Lock is what the image is made of, which must fit the spec. The default is
+	// Lock is the lock to build from, which must fit the spec. The default is
 	// [Project.Locked].
 	Lock *lock.Lock
-	// Draw draws the image from what it is made of. The default is [stages.New], which
-	// takes further layers; one's own may change what comes in or what comes out, or draw
-	// something else. It may be called more than once, and must give the same for the same.
+	// Draw draws the image from its input. The default is [stages.New], which accepts further
+	// layers; another function may change the input or the result, or draw something else. It
+	// may be called more than once, and must return equal images for equal inputs.
 	Draw func(stages.Input) (stages.Image, error)
-	// Allow are sources that Draw adds, such as [llb.Fetch] and [llb.Git]. The engine denies
-	// whatever is neither among them nor named by lock and spec.
+	// Allow lists the sources that Draw adds, such as [llb.Fetch] and [llb.Git]. The engine
+	// denies all others that neither lock nor spec names.
 	Allow []llb.State
 }
 
-// Draw draws the image without an engine, of several platforms the first: nothing is made,
-// and of what has to be fetched nothing but what the drawing needs.
+// Draw draws the image without an engine, for the first of several platforms. It builds
+// nothing and fetches only what the drawing requires.
 func (p *Project) Draw(ctx context.Context, b Build) (image stages.Image, err error) {
 	err = p.do(ctx, b, func(jobs []job) error {
 		image, _, err = jobs[0].draw(ctx, nil)
@@ -74,8 +74,8 @@ func (p *Project) Draw(ctx context.Context, b Build) (image stages.Image, err er
 	return image, err
 }
 
-// Build has an engine make the image and keeps what came out. Where there is no lock
-// yet, one is made and written first.
+// Build has an engine make the image and stores the result. If there is no lock yet, it
+// makes and writes one first.
 func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 	err = p.do(ctx, b, func(jobs []job) error {
 		made, err = build(ctx, jobs)
@@ -84,7 +84,8 @@ func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 	return made, err
 }
 
-// do gathers what the jobs of a build need, one for each platform, does them, and lets go.
+// do prepares the jobs of a build, one for each platform, runs work on them, and releases
+// what they held.
 func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err error) {
 	if p.o.Insecure {
 		b = b.insecurely()
@@ -149,14 +150,14 @@ func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err 
 	return j.explainMissing(ctx, work(jobs))
 }
 
-// each are the jobs of the platforms. They have all in common that does not depend on it.
+// each returns the jobs of the platforms, which share all that doesn't depend on the platform.
 func (j job) each(ctx context.Context) ([]job, error) {
 	access := j.resolver()
 	access.Offline = j.o.Offline
 	access.Vendored = func(d lock.Distribution) bool { return j.vendored[sha256Of(d.SHA256).String()] != "" }
 	believed, jobs := j.whole.Each(), make([]job, len(j.Platforms))
 	for i, platform := range j.Platforms {
-		at := slices.Index(j.whole.Platforms(), platform) // it answers the spec, which has it
+		at := slices.Index(j.whole.Platforms(), platform) // it fits the spec, which has the platform
 		one := j
 		var err error
 		if one.python, err = access.Access(ctx, believed[at]); err != nil {
@@ -171,15 +172,15 @@ func (j job) each(ctx context.Context) ([]job, error) {
 	return jobs, nil
 }
 
-// Check finds what no build can mean, of whichever project, all of it at once. Nothing
-// is done where it finds anything.
+// Check reports all problems of b that no project could make valid. A build with problems
+// does nothing.
 func (b Build) Check() error {
 	var problems []error
 	if !slices.Contains([]stages.Level{"", stages.SmokeAll, stages.SmokeRuntime, stages.SmokeOff}, b.Smoke) {
-		problems = append(problems, fmt.Errorf("smoke level %q is none of all, runtime, off", b.Smoke))
+		problems = append(problems, fmt.Errorf("smoke level %q is not one of all, runtime, off", b.Smoke))
 	}
 	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
-		problems = append(problems, errors.New("an output goes to \"-\", and there is no Stdout"))
+		problems = append(problems, errors.New("an output goes to \"-\", but Stdout is nil"))
 	}
 	for _, name := range b.Platforms {
 		_, err := parsePlatform(name)
@@ -201,7 +202,7 @@ func (b Build) Check() error {
 	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
-// site is a job and the engine that does it.
+// site is a job and the engine that runs it.
 type site struct {
 	job
 
@@ -209,8 +210,8 @@ type site struct {
 	need   engine.Need
 }
 
-// build makes the image of each platform, and the index around several. What can't be
-// written to and what can't be reached is found out before the trees are packed.
+// build makes the image of each platform, and the index of several. It reports outputs that
+// can't be written and engines out of reach before it packs the trees.
 func build(ctx context.Context, jobs []job) (made Made, err error) {
 	j := jobs[0]
 	outputs := func() (*readback.Exports, error) {
@@ -240,7 +241,7 @@ func build(ctx context.Context, jobs []job) (made Made, err error) {
 				return made, err
 			}
 			for i := range sites {
-				sites[i].NoCache = false // all is made
+				sites[i].NoCache = false // all steps have run
 			}
 		case errors.Is(err, engine.ErrLost) && s.engine.Kind == engine.Given:
 			j.lost = append(j.lost, s.engine.Addr)
@@ -248,7 +249,7 @@ func build(ctx context.Context, jobs []job) (made Made, err error) {
 			if openErr != nil {
 				return made, err
 			}
-			j.note("%v: building on at %s", err, other.Addr)
+			j.note("%v: continuing at %s", err, other.Addr)
 			s.engine = other
 		default:
 			return made, err
@@ -259,8 +260,8 @@ func build(ctx context.Context, jobs []job) (made Made, err error) {
 	}
 }
 
-// openSites opens the engine of each platform. That there is none for one is known before
-// anything is made for another.
+// openSites opens the engine of each platform. It reports a missing engine before anything
+// is made for another platform.
 func openSites(ctx context.Context, jobs []job) ([]site, error) {
 	sites, problems := make([]site, len(jobs)), make([]error, len(jobs))
 	for i, j := range jobs {
@@ -271,7 +272,7 @@ func openSites(ctx context.Context, jobs []job) ([]site, error) {
 		steps := j.disk()
 		need := engine.Need{Platform: j.on, Disk: maps.Clone(steps)}
 		if j.NoCache {
-			steps = nil // noted before or not, each is made
+			steps = nil // each runs, whether noted before or not
 			need.Disk = map[string]int64{"anew": need.Bytes()}
 		}
 		need.Disk["weights"] = weights
@@ -286,7 +287,7 @@ func openSites(ctx context.Context, jobs []job) ([]site, error) {
 	return sites, errors.Join(problems...)
 }
 
-// of is an error that says at which of several platforms it was.
+// of adds the platform to an error if there are several.
 func (j job) of(err error) error {
 	if err == nil || len(j.Platforms) == 1 {
 		return err
@@ -294,7 +295,7 @@ func (j job) of(err error) error {
 	return fmt.Errorf("%s: %w", j.on, err)
 }
 
-// counted knows how much was written: what has been cannot be again.
+// counted counts the bytes written, which can't be written again.
 type counted struct {
 	io.Writer
 	n int64
@@ -306,7 +307,7 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// buildOn has the engines make the images. An error comes with the site that it was at.
+// buildOn has the engines make the images. It returns an error with the index of its site.
 func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.Writer) (made Made, at int, err error) {
 	if err = x.Open(ctx, stdout); err != nil {
 		return made, 0, err
@@ -368,7 +369,7 @@ func (s site) make(ctx context.Context, x *readback.Exports) (solved, error) {
 	return result, err
 }
 
-// made tells of the image of one platform.
+// made describes the image of one platform.
 func (s site) made(result solved, image layout.Image, cacheProblems []string) Made {
 	made := Made{
 		Name: s.spec.Name, Variant: s.spec.Variant, Platform: s.on,
@@ -389,8 +390,8 @@ func (s site) made(result solved, image layout.Image, cacheProblems []string) Ma
 	return made
 }
 
-// leftOut tells of everything optional that the image lacks: what its lock has
-// no version of, and what could not be built.
+// leftOut lists everything optional that the image lacks: what its lock has no version
+// of, and what could not be built.
 func (j job) leftOut(unbuilt []string) []string {
 	omitted := j.lock.OmittedIn(j.spec.Variant)
 	list := make([]string, 0, len(omitted)+len(unbuilt))

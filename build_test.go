@@ -14,7 +14,7 @@ import (
 	"lamina.build/stages"
 )
 
-// minimal is a project of nothing but a Debian package, on a machine that has nothing.
+// minimal returns a project with only a Debian package, and an empty cache directory.
 func minimal(t *testing.T, o Options) *Project {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,8 +30,8 @@ func minimal(t *testing.T, o Options) *Project {
 	return p
 }
 
-// What no build can mean is told before anything is done: nothing is locked, no engine
-// is looked for, and there is no cache directory yet.
+// Invalid builds are reported before anything is done: nothing is locked, no engine is
+// looked for, and there is no cache directory yet.
 func TestProblemsOfBuilds(t *testing.T) {
 	stdout := output.Output{Type: output.Docker, Dest: output.Stdout, Tar: true}
 	for _, tt := range []struct {
@@ -40,7 +40,7 @@ func TestProblemsOfBuilds(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		{"several at once", Build{Smoke: "Off", Outputs: []output.Output{stdout, {}}}, Options{}, []string{`smoke level "Off"`, "there is no Stdout", "an output has no type"}},
+		{"several at once", Build{Smoke: "Off", Outputs: []output.Output{stdout, {}}}, Options{}, []string{`smoke level "Off"`, "but Stdout is nil", "an output has no type"}},
 		{"two layouts", Build{Outputs: []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "a"}}}, Options{}, []string{"only one output can be an OCI layout"}},
 		{"a push to nowhere", Build{Outputs: []output.Output{{Type: output.Image, Push: true}}}, Options{}, []string{"needs a name"}},
 		{"a push by digest", Build{Outputs: []output.Output{{Type: output.Image, Push: true, Names: []string{"r.example/a@sha256:" + strings.Repeat("0", 64)}}}}, Options{}, []string{"has a digest"}},
@@ -49,7 +49,7 @@ func TestProblemsOfBuilds(t *testing.T) {
 		{"a cache in capitals", Build{Cache: cache.Remote{Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "UPPER/x"}}}}}, Options{}, []string{`"UPPER/x" is not the name of an image`}},
 		{"a cache that is none", Build{Cache: cache.Remote{Imports: []cache.Entry{{Type: "gcs"}}, Exports: []cache.Entry{{Type: "local"}}}}, Options{}, []string{`type "gcs" is not one of`, "type local needs dest="}},
 		{"a variant that isn't there", Build{Variant: "minimol"}, Options{}, []string{`no variant "minimol"`, "minimal"}},
-		{"no models where they are said to be", Build{}, Options{Models: t.TempDir()}, []string{"holds no models"}},
+		{"no models in their directory", Build{}, Options{Models: t.TempDir()}, []string{"holds no models"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := minimal(t, tt.o)
@@ -68,22 +68,22 @@ func TestProblemsOfBuilds(t *testing.T) {
 		})
 	}
 	p := minimal(t, Options{})
-	if _, err := p.Print(t.Context(), Build{}, "svg"); KindOf(err) != Usage || err.Error() != `a graph has no form "svg"` {
-		t.Errorf("of another form of a graph came %v", err)
+	if _, err := p.Print(t.Context(), Build{}, "svg"); KindOf(err) != Usage || err.Error() != `unknown graph form "svg"` {
+		t.Errorf("unknown form of a graph: %v", err)
 	}
 	if err := (Build{Smoke: stages.SmokeOff, Stdout: io.Discard, Outputs: []output.Output{stdout}}).Check(); err != nil {
 		t.Error(err)
 	}
 }
 
-// So is what no machine can have.
+// So are invalid options.
 func TestProblemsOfOptions(t *testing.T) {
 	for _, tt := range []struct {
 		o    Options
 		want string
 	}{
-		{Options{Engines: []string{"builder.example:1234"}}, `"builder.example:1234" is no address of an engine`},
-		{Options{Engines: []string{"unix://"}}, `"unix://" is no address of an engine`},
+		{Options{Engines: []string{"builder.example:1234"}}, `"builder.example:1234" is not the address of an engine`},
+		{Options{Engines: []string{"unix://"}}, `"unix://" is not the address of an engine`},
 		{Options{PythonIndex: "./wheels"}, `--python-index: index "./wheels" is not a URL`},
 		{Options{PythonIndex: "https://me:secret@i.example"}, `--python-index: index "…@i.example" holds a login`},
 		{Options{DebianMirror: "ftp://deb.example"}, "flag --debian-mirror: "},
@@ -93,7 +93,7 @@ func TestProblemsOfOptions(t *testing.T) {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
 		if _, err = OpenEngine(t.Context(), tt.o); KindOf(err) != Usage {
-			t.Errorf("of the engine came %v", err)
+			t.Errorf("opening the engine: %v", err)
 		}
 	}
 	all := Options{Engines: []string{"x"}, PythonIndex: "x", DebianMirror: "x"}.Check()
@@ -105,7 +105,7 @@ func TestProblemsOfOptions(t *testing.T) {
 	}
 }
 
-// The cache directory is found without an environment, and may be named from here.
+// The cache directory is found without an environment, and may be relative.
 func TestCacheRoot(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/the/cache")
 	for _, tt := range []struct {

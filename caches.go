@@ -16,8 +16,8 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// remote is the cache outside the engine: each variant and platform has one of
-// its own.
+// remote returns the caches outside the engine, which each variant and platform has to
+// itself.
 func (j job) remote() cache.Remote {
 	own := cache.Remote{Imports: slices.Clone(j.Cache.Imports), Exports: slices.Clone(j.Cache.Exports)}
 	for _, list := range [][]cache.Entry{own.Imports, own.Exports} {
@@ -28,9 +28,9 @@ func (j job) remote() cache.Remote {
 	return own
 }
 
-// exportCaches leaves the caches of an image that is in its place already, without its
-// weights, which a cache would hold once more. That one can't be left is told, and what
-// was built stays: only who says ignore-error=false has it fail.
+// exportCaches exports the caches of an image that is already complete, without its
+// weights, of which a cache would hold a second copy. It reports a failure and keeps what
+// was built; only with ignore-error=false does the build fail.
 func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (problems []string, err error) {
 	_, apart := j.remote().Split()
 	if len(apart) == 0 {
@@ -57,20 +57,20 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (p
 				problem = said
 			}
 		}
-		problem = fmt.Errorf("leaving the cache %s: %w", entry.Name(), problem)
+		problem = fmt.Errorf("exporting cache %s: %w", entry.Name(), problem)
 		if entry.Attrs["ignore-error"] == "false" {
 			err = errors.Join(err, problem)
 			continue
 		}
 		text := strings.Join(append([]string{problem.Error()}, failure.Hints(problem)...), "; ")
-		j.note("warning: the image is in its place, and a next build will miss a cache: %s", text)
+		j.note("warning: the image is complete, but the next build will miss a cache: %s", text)
 		problems = append(problems, text)
 	}
 	return problems, err
 }
 
-// heard shows what an engine tells without where uploads are, and what is sent next to it. It
-// tells of caches that hold nothing, which an engine passes over.
+// heard merges what an engine reports, without the locations of uploads, and what sent says of
+// pushes. It reports caches that hold nothing, which an engine ignores.
 func (j job) heard(show func(context.Context, chan *client.SolveStatus) error, sent <-chan *client.SolveStatus) func(context.Context, chan *client.SolveStatus) error {
 	const uploads = "/blobs/uploads/"
 	return func(ctx context.Context, steps chan *client.SolveStatus) error {
@@ -93,7 +93,7 @@ func (j job) heard(show func(context.Context, chan *client.SolveStatus) error, s
 					}
 					if from, ok := strings.CutPrefix(v.Name, "importing cache manifest from "); ok && v.Error != "" && !told[from] {
 						told[from] = true
-						j.note("warning: nothing comes from the cache %s: %s", from, registry.ExplainEngine(errors.New(v.Error)))
+						j.note("warning: nothing imported from cache %s: %s", from, registry.ExplainEngine(errors.New(v.Error)))
 					}
 				}
 				for _, l := range s.Logs {
@@ -105,7 +105,7 @@ func (j job) heard(show func(context.Context, chan *client.SolveStatus) error, s
 			}
 		}()
 		err := show(ctx, shown)
-		for range shown { // where the display ends early, the engine is heard to the end
+		for range shown { // if the display ends early, drain the rest
 		}
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"lamina.build/lock"
 )
 
-// Changes tells what a new lock changes: a line for each package that comes,
-// goes or has another version, then their number.
+// Changes describes what a new lock changes: a line for each package that was added,
+// removed or has another version, then their number.
 func Changes(before, after lock.Lock) string {
 	old, renewed := versionsOfAll(before), versionsOfAll(after)
 	files := map[string]string{}
@@ -21,7 +21,7 @@ func Changes(before, after lock.Lock) string {
 	for _, d := range after.Distributions {
 		id := "python " + d.Name
 		if sum, ok := files[d.File]; ok && sum != d.SHA256 && slices.Equal(old[id], renewed[id]) {
-			renewed[id] = []string{fmt.Sprintf("%s with other bytes: sha256 %s → %s", d.Version, sum[:12], d.SHA256[:12])}
+			renewed[id] = []string{fmt.Sprintf("%s with different content: sha256 %s → %s", d.Version, sum[:12], d.SHA256[:12])}
 		}
 	}
 	var b strings.Builder
@@ -62,8 +62,8 @@ func changed(l lock.Lock, counts map[byte]int) string {
 	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
 }
 
-// Summary tells what a lock holds, a line for each kind and platform, and what all of it
-// weighs.
+// Summary describes what a lock holds, a line for each kind and platform, and its total
+// size.
 func Summary(l lock.Lock) string {
 	var lines []string
 	size := modelsSize(l)
@@ -95,7 +95,7 @@ func modelsText(l lock.Lock) string {
 	return fmt.Sprintf("%s, %s", humanize.Count(len(l.Models), "model"), humanize.Size(modelsSize(l)))
 }
 
-// distributionKinds says how many of them are what, leaving out what none is.
+// distributionKinds counts the distributions of each kind that occurs.
 func distributionKinds(list []lock.Distribution) string {
 	kinds := []string{"wheel", "sdist", "git tree"}
 	counts := make([]int, len(kinds))
@@ -128,8 +128,8 @@ func distributionsSize(l lock.Lock) int64 {
 
 func modelsSize(l lock.Lock) int64 { return bytesOf(l.Models, lock.Model.Size) }
 
-// versionsOfAll are the versions of the first platform, the further platforms, and of these
-// what they have otherwise.
+// versionsOfAll returns the versions of the first platform, the further platforms, and
+// the versions in which these differ.
 func versionsOfAll(l lock.Lock) map[string][]string {
 	all := versions(l)
 	for _, p := range l.Further {
@@ -144,9 +144,9 @@ func versionsOfAll(l lock.Lock) map[string][]string {
 	return all
 }
 
-// versions maps "name" or, of another architecture, "name:arch" to the
-// versions that are locked, and "python name" to those of a distribution;
-// variants may differ. Of a model it is the commit and what the files hash to.
+// versions maps "name", or "name:arch" for another architecture, to the locked versions,
+// and "python name" to those of a distribution; variants may differ. A model's version
+// is its commit and the digest of its files.
 func versions(l lock.Lock) map[string][]string {
 	_, native, _ := strings.Cut(l.Platform, "/")
 	all := map[string][]string{}
@@ -169,7 +169,7 @@ func versions(l lock.Lock) map[string][]string {
 	return all
 }
 
-// revision is what a model is called where it comes from.
+// revision is the model's commit, or its source if it has none.
 func revision(m lock.Model) string {
 	if m.Commit == "" {
 		return m.From

@@ -108,12 +108,12 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// Other bytes under a name and version that stay are a change like no other.
+// Different content under the same name and version is a change of its own kind.
 func TestChangesTellsOtherBytes(t *testing.T) {
 	with := func(sum string) lock.Lock {
 		return lock.Lock{Distributions: []lock.Distribution{{Name: "a", Version: "1.0", File: "a-1.0-py3-none-any.whl", SHA256: strings.Repeat(sum, 64)}}}
 	}
-	const want = "~ python a 1.0 → 1.0 with other bytes: sha256 111111111111 → 222222222222\n"
+	const want = "~ python a 1.0 → 1.0 with different content: sha256 111111111111 → 222222222222\n"
 	if got := Changes(with("1"), with("2")); !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -16,7 +16,7 @@ import (
 	"lamina.build/spec"
 )
 
-// labels are those of the spec, and those of the build, which win.
+// labels returns the labels of the spec and those of the build, which win.
 func (j job) labels() map[string]string {
 	labels := map[string]string{}
 	maps.Copy(labels, j.spec.App.Labels)
@@ -34,7 +34,7 @@ func healthcheck(h spec.Healthcheck) *dockerspec.HealthcheckConfig {
 	}
 }
 
-// parsePlatform reads a platform as docker buildx does.
+// parsePlatform parses a platform as docker buildx does.
 func parsePlatform(text string) (ocispec.Platform, error) {
 	if text == "local" {
 		text = "linux/" + platforms.DefaultSpec().Architecture
@@ -46,8 +46,8 @@ func parsePlatform(text string) (ocispec.Platform, error) {
 	return platforms.Normalize(p), nil
 }
 
-// choosePlatforms fills in those of the spec that the build wants, all where it says nothing,
-// and writes those of annotations as the spec does.
+// choosePlatforms fills in the platforms of the spec that the build requests, by default
+// all, and normalises those of annotations.
 func (j *job) choosePlatforms() error {
 	var problems []error
 	find := func(among []string, text string) (name string, err error) {
@@ -76,7 +76,7 @@ func (j *job) choosePlatforms() error {
 		for k := range notes {
 			a := &notes[k]
 			if a.Index && len(j.Platforms) == 1 {
-				problems = append(problems, fmt.Errorf("annotation %q: an image of one platform has no index: annotate its manifest, or the manifest-descriptor", *a))
+				problems = append(problems, fmt.Errorf("annotation %q: an image of one platform has no index; annotate its manifest, or the manifest-descriptor", *a))
 			}
 			if a.Platform != "" {
 				name, err := find(j.Platforms, a.Platform)
@@ -89,5 +89,5 @@ func (j *job) choosePlatforms() error {
 		j.Outputs[i].Annotations = notes
 	}
 	return failure.WithHint(failure.New(failure.Usage, errors.Join(problems...)),
-		"an image is for the platforms that stand at the top of its "+SpecName+`: platform = ["linux/amd64", "linux/arm64"]`)
+		"set its platforms at the top of "+SpecName+`: platform = ["linux/amd64", "linux/arm64"]`)
 }

@@ -16,7 +16,7 @@ func TestChoosePlatforms(t *testing.T) {
 	for _, tt := range []struct {
 		spec, wanted []string
 		note         string
-		want         []string // the last of them an annotation's
+		want         []string // with note, the last is the annotation's
 		problem      string
 	}{
 		{both, nil, "", both, ""},

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// arrows are all of the house: what each package imports of this module. They point
-// down, from the command to what knows nothing of the others.
+// arrows list what each package imports of this module. They point down, from the command
+// to packages that import no others.
 var arrows = map[string]string{
 	"lamina":                        "cache internal/atomicfile internal/attest internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/requirements internal/resolve/userinfo internal/resolve/uv internal/sbom internal/signing internal/solve internal/solve/readback internal/vendorstore internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
@@ -69,10 +69,10 @@ var pure = []string{"cache", "llb", "lock", "output", "spec", "stages"}
 
 var effects = []string{"net/http", "os", "os/exec", "github.com/moby/buildkit/client", "github.com/spf13/pflag"}
 
-// fixtures is the directory of what tests stand on.
+// fixtures is the directory of test fixtures.
 const fixtures = "internal/test/"
 
-// An arrow that is new is drawn here on purpose, and one that is gone is taken out.
+// New arrows must be added to the table on purpose, and gone ones removed.
 func TestArrowsPointDown(t *testing.T) {
 	imports := directImports(t)
 	for name, all := range imports {
@@ -93,7 +93,7 @@ func TestArrowsPointDown(t *testing.T) {
 			continue
 		}
 		if got := strings.Join(own, " "); !known || got != want {
-			t.Errorf("%s imports\n%s, in the table is\n%s", name, got, want)
+			t.Errorf("%s imports\n%s, but the table has\n%s", name, got, want)
 		}
 	}
 	for name := range arrows {
@@ -103,7 +103,7 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 }
 
-// apart says of a package that it is no part of the product: a test, an example, a benchmark.
+// apart reports whether a package is no part of the product: a test, an example, a benchmark.
 func apart(name string) bool {
 	return strings.HasPrefix(name, fixtures) || strings.HasPrefix(name, "test/") || name == "bench" || strings.HasPrefix(name, "bench/") || strings.HasPrefix(name, "examples/")
 }
@@ -140,7 +140,7 @@ func directImports(t *testing.T) map[string][]string {
 	}
 }
 
-// What tests stand on is no part of the product.
+// Test fixtures are no part of the product.
 func TestTheCommandHasNoTestsInIt(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./cmd/build").Output()
 	if err != nil {
@@ -148,9 +148,9 @@ func TestTheCommandHasNoTestsInIt(t *testing.T) {
 	}
 	for line := range strings.Lines(string(out)) {
 		name, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
-		// This one, which sigstore-go reads timestamps with, has the name of a test wrong.
+		// pkcs7, with which sigstore-go reads timestamps, has a misnamed test.
 		if slices.Contains(strings.Fields(imports), "testing") && name != "github.com/digitorus/pkcs7" || strings.HasSuffix(name, "/httptest") || strings.HasPrefix(short(name), fixtures) {
-			t.Errorf("the command has %s in it", name)
+			t.Errorf("the command depends on %s", name)
 		}
 	}
 }

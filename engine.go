@@ -9,30 +9,29 @@ import (
 	"lamina.build/internal/engine"
 )
 
-// Engine is a buildkitd that passed the preflight: it is new enough, and there are
-// builds that it can do.
+// Engine is a buildkitd that passed the preflight: it is new enough and able to build.
 type Engine struct {
 	Address  string // in BuildKit's form: "unix:///run/buildkit/buildkitd.sock"
 	Version  string // as it reports it: "v0.34.2"
-	Promised bool   // that version is the one that digests are promised for; of others they may differ
+	Promised bool   // whether digests are promised for that version; with others they may differ
 
 	engine *engine.Engine
 }
 
 // OpenEngine finds or starts the engine of the options, as a build does. The caller
-// closes it. That there is none is an error of the kind [NoEngine].
+// closes it. A missing engine is an error of the kind [NoEngine].
 func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
 	return openEngine(ctx, o, engine.Options{})
 }
 
-// FindEngine is [OpenEngine], except that it compiles none: it is for who looks at what an
-// engine has.
+// FindEngine is like [OpenEngine] but never compiles an engine: it is for inspecting what
+// an engine has.
 func FindEngine(ctx context.Context, o Options) (*Engine, error) {
 	return openEngine(ctx, o, engine.Options{Compiled: true})
 }
 
-// PruneEngine removes from the cache of such an engine what no build uses, and spares keep
-// bytes of it. all includes what BuildKit keeps for itself. It works on a full disk, too.
+// PruneEngine removes unused content from the cache of such an engine, except for keep
+// bytes. all includes what BuildKit keeps for itself. It works on a full disk, too.
 func PruneEngine(ctx context.Context, o Options, keep int64, all bool) (freed int64, records int, err error) {
 	e, err := openEngine(ctx, o, engine.Options{Compiled: true, Room: true})
 	if err != nil {
@@ -60,12 +59,12 @@ func openEngine(ctx context.Context, o Options, how engine.Options) (*Engine, er
 // Client is the connection to the engine, which is closed with it.
 func (e *Engine) Client() *client.Client { return e.engine.Client() }
 
-// Close ends the connection. An engine of our own ends with its last one, unless
+// Close ends the connection. Our own engine ends with its last one, unless
 // [StartEngine] keeps it up.
 func (e *Engine) Close() error { return e.engine.Close() }
 
-// StartEngine starts an engine of our own where there is none, whatever else the options
-// name, and keeps it up between builds.
+// StartEngine starts our own engine if it doesn't run, whatever engine the options name,
+// and keeps it up between builds.
 func StartEngine(ctx context.Context, o Options) error {
 	h, err := openHost(o)
 	if err != nil {
@@ -75,8 +74,8 @@ func StartEngine(ctx context.Context, o Options) error {
 	return err
 }
 
-// StopEngine ends our own engine and returns when it is gone; ended is false where there
-// was none. While builds run that is an error, unless force is set: they fail.
+// StopEngine stops our own engine and returns when it has ended; ended is false if there
+// was none. While builds run it returns an error, unless force is set: then they fail.
 func StopEngine(ctx context.Context, o Options, force bool) (ended bool, err error) {
 	h, err := openHost(o)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"lamina.build/stages"
 )
 
-// A spec that a program makes is checked as one that is written: all that is wrong
-// with it is told at once.
+// A spec made by a program is checked like a written one: all its problems are reported
+// at once.
 func ExampleNew() {
 	_, err := lamina.New(".", spec.Spec{Name: "My Image", Debian: spec.Debian{Packages: []string{"Python3"}}}, lamina.Options{CacheDir: os.TempDir()})
 	fmt.Println(lamina.KindOf(err) == lamina.Usage)

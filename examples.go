@@ -13,9 +13,9 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// Example unpacks a project that is part of a program into a directory of the cache
-// directory, and returns that. A lock that an earlier program left there stays, and is
-// held against the spec as any other.
+// Example unpacks a project that is embedded in a program below the cache directory, and
+// returns its directory. A lock that an earlier program left there stays, and is compared
+// with the spec like any other.
 func (o Options) Example(name string, files fs.FS) (dir string, err error) {
 	cache, err := o.CacheRoot()
 	if err != nil {
@@ -28,7 +28,7 @@ func (o Options) Example(name string, files fs.FS) (dir string, err error) {
 	return dir, nil
 }
 
-// mirror makes a directory have these files, and but for a lock no others.
+// mirror makes a directory hold exactly these files, apart from a lock.
 func mirror(dir string, files fs.FS) error {
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		at := filepath.Join(dir, filepath.FromSlash(name))

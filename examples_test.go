@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Another program's example gives way to this one's, and its lock stays.
+// This program's example replaces another program's, and the lock stays.
 func TestMirror(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "example")
 	files := func(texts ...string) fstest.MapFS {

@@ -30,8 +30,8 @@ type host struct {
 	cacheDir     string
 	engineConfig []byte
 	engines      []*engine.Engine // in use until the end
-	lost         []string         // addresses of those that ended under their work
-	stateDir     string           // of our own engine; "" for the usual one
+	lost         []string         // addresses of engines that were lost during their work
+	stateDir     string           // of our own engine; "" for the default one
 }
 
 func newHost(o Options) (*host, error) {
@@ -75,7 +75,7 @@ func openHost(o Options) (*host, error) {
 	return newHost(o)
 }
 
-// CacheRoot is CacheDir, or the directory that stands for none.
+// CacheRoot returns CacheDir or its default.
 func (o Options) CacheRoot() (string, error) {
 	h, err := newHost(o)
 	if err != nil {
@@ -95,7 +95,7 @@ func (h *host) env(name string) string { return h.o.Env(name) }
 
 func (h *host) files() *debian.Getter { return debian.NewGetter(filepath.Join(h.cacheDir, filesDir)) }
 
-// reach is a context for what may go to the network, if anything may.
+// reach returns a context for network access, which fails offline.
 func (h *host) reach(ctx context.Context) context.Context {
 	if h.o.Offline {
 		return fetch.Offline(ctx)
@@ -103,30 +103,30 @@ func (h *host) reach(ctx context.Context) context.Context {
 	return ctx
 }
 
-// note tells how things go.
+// note reports progress.
 func (h *host) note(format string, args ...any) {
 	if h.o.Progress != nil {
 		h.o.Progress.Note(fmt.Sprintf(format, args...))
 	}
 }
 
-// line tells one line as it is.
+// line reports a line verbatim.
 func (h *host) line(text string) { h.note("%s", text) }
 
-// watch is the display of some work.
+// watch returns the display of some work.
 func (h *host) watch(w Work) func(context.Context, chan *client.SolveStatus) error {
 	return func(ctx context.Context, steps chan *client.SolveStatus) error {
 		if h.o.Progress != nil {
 			return h.o.Progress.Watch(ctx, w, steps)
 		}
-		for range steps { // nobody looks
+		for range steps { // not shown
 		}
 		return nil
 	}
 }
 
-// openEngine opens the engine and keeps it until the project is closed: one that
-// the lock was made with is not to stop before the build.
+// openEngine opens the engine and keeps it until the project is closed, so that the
+// engine of the lock doesn't stop before the build.
 func (h *host) openEngine(ctx context.Context, need engine.Need) (*engine.Engine, error) {
 	e, err := engine.Open(ctx, h.engineOptions(need))
 	if err == nil {
@@ -135,7 +135,7 @@ func (h *host) openEngine(ctx context.Context, need engine.Need) (*engine.Engine
 	return e, err
 }
 
-// close lets go of the engines.
+// close releases the engines.
 func (h *host) close() error {
 	problems := make([]error, len(h.engines))
 	for i, e := range h.engines {
@@ -144,7 +144,7 @@ func (h *host) close() error {
 	return errors.Join(problems...)
 }
 
-// engineOptions are what every use of an engine has in common.
+// engineOptions returns the options common to every use of an engine.
 func (h *host) engineOptions(need engine.Need) engine.Options {
 	return engine.Options{
 		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc, Offline: h.o.Offline,
@@ -153,7 +153,7 @@ func (h *host) engineOptions(need engine.Need) engine.Options {
 	}
 }
 
-// fetchRunc gets the one program that our own engine needs next to itself.
+// fetchRunc fetches runc, the only other program that our own engine requires.
 func (h *host) fetchRunc(ctx context.Context) (string, error) {
 	mirrors, err := h.mirrors("", lock.Lock{})
 	if err != nil {
@@ -165,10 +165,10 @@ func (h *host) fetchRunc(ctx context.Context) (string, error) {
 	})
 }
 
-// mirrors says where each repository is fetched from: as the options have it, else
-// the environment, the spec, the apt of this host, else the archive of
-// Debian's past, which alone never drops a version. Further repositories are
-// at the URL of the spec unless they are named in one of these.
+// mirrors returns the URL of each repository, from the options, else the environment, the
+// spec or the apt of this host, else Debian's snapshot archive, the only one that never
+// drops a version. Further repositories are at the URL of the spec unless one of these
+// names them.
 func (h *host) mirrors(spec string, l lock.Lock) (debian.Mirrors, error) {
 	ways := make([]debian.Mirrors, 0, 6)
 	for _, way := range []struct{ name, text string }{
@@ -187,7 +187,7 @@ func (h *host) mirrors(spec string, l lock.Lock) (debian.Mirrors, error) {
 	return debian.Merge(ways...), nil
 }
 
-// further are the repositories besides Debian's own, at the URLs of the lock.
+// further returns the repositories besides Debian's own, at the URLs of the lock.
 func further(l lock.Lock) debian.Mirrors {
 	mirrors := debian.Mirrors{}
 	for _, r := range l.Repositories {
@@ -196,7 +196,7 @@ func further(l lock.Lock) debian.Mirrors {
 	return mirrors
 }
 
-// packedFor is how long a packed layer is kept that no build uses.
+// packedFor is how long an unused packed layer is kept.
 const packedFor = 30 * 24 * time.Hour
 
 func (h *host) openStore(ctx context.Context) (*blobs.Store, error) {

@@ -16,7 +16,7 @@ import (
 	"lamina.build/lock"
 )
 
-// Without a directory for a cache there is nothing to work in, and a hint says what names one.
+// Without a cache directory nothing works, and a hint names the variable to set.
 func TestNoCacheRoot(t *testing.T) {
 	env := map[string]string{"XDG_CACHE_HOME": "relative", "HOME": "relative"}
 	_, err := newHost(Options{Env: func(name string) string { return env[name] }})
@@ -24,12 +24,12 @@ func TestNoCacheRoot(t *testing.T) {
 		t.Errorf("got %v, %q", err, Hints(err))
 	}
 	if _, err = (Options{Env: func(string) string { return "" }}).CacheRoot(); KindOf(err) != Usage {
-		t.Errorf("of the directory came %v", err)
+		t.Errorf("CacheRoot: %v", err)
 	}
 }
 
-// The first that names a mirror for a repository has it: the options, the environment,
-// the spec, the apt of the host, the lock's further ones, the archive of Debian's past.
+// The first to name a mirror for a repository wins: the options, the environment, the
+// spec, the apt of the host, the lock's further ones, the snapshot archive.
 func TestMirrorsByPrecedence(t *testing.T) {
 	const flag, variable, spec = "http://flag.example/debian", "http://env.example/debian", "http://spec.example/debian"
 	env := map[string]string{"LAMINA_DEBIAN_MIRROR": variable + ",tools=http://env.example/tools"}
@@ -80,7 +80,7 @@ func TestFurtherRepositoriesAreWhereTheLockSays(t *testing.T) {
 	}
 }
 
-// Of a task that nobody watches everything is read, or the engine would wait.
+// Without a display, all events are drained, or the engine would block.
 func TestNobodyWatches(t *testing.T) {
 	h := &host{}
 	h.note("nobody hears %s", "this")
@@ -97,11 +97,11 @@ func TestNobodyWatches(t *testing.T) {
 	var notes told
 	h.o.Progress = &notes
 	if h.line("100%"); len(notes) != 1 || notes[0] != "100%" {
-		t.Errorf("told is %q", notes)
+		t.Errorf("notes %q", notes)
 	}
 }
 
-// An example is unpacked below the cache directory, and what can't be is said of it.
+// An example is unpacked below the cache directory, and the error names it if it can't be.
 func TestExampleOfAProgram(t *testing.T) {
 	o := Options{CacheDir: t.TempDir()}
 	dir, err := o.Example("hello", fstest.MapFS{"image.toml": {Data: []byte("name = \"hello\"\n")}})
@@ -114,7 +114,7 @@ func TestExampleOfAProgram(t *testing.T) {
 	}
 	defer p.Close()
 	if p.Dir() != dir || p.LockPath() != filepath.Join(dir, LockName) || strings.Join(p.Variants(), " ") != "production debug minimal" {
-		t.Errorf("opened is %s with %s and %q", p.Dir(), p.LockPath(), p.Variants())
+		t.Errorf("opened %s with %s and %q", p.Dir(), p.LockPath(), p.Variants())
 	}
 	if err = os.WriteFile(filepath.Join(o.CacheDir, "examples", "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestExampleOfAProgram(t *testing.T) {
 	}
 }
 
-// What isn't a directory is not opened.
+// Only a directory can be opened.
 func TestOpenOfNoDirectory(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "none"), Options{})
 	if KindOf(err) != Usage || !errors.Is(err, fs.ErrNotExist) {
@@ -132,6 +132,6 @@ func TestOpenOfNoDirectory(t *testing.T) {
 	}
 	_, err = Open(t.TempDir(), Options{CacheDir: t.TempDir()})
 	if KindOf(err) != Usage || len(Hints(err)) != 1 {
-		t.Errorf("of an empty directory came %v, %q", err, Hints(err))
+		t.Errorf("an empty directory: %v, %q", err, Hints(err))
 	}
 }

@@ -29,7 +29,7 @@ import (
 	"lamina.build/output"
 )
 
-// Inspected is an image as its registry or layout describes it, of an index the first one. No
+// Inspected is an image, the first of an index, as its registry or layout describes it. No
 // layer is read for it.
 type Inspected struct {
 	Name     string                          `json:"name"`
@@ -49,25 +49,25 @@ type Attached struct {
 
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Signed says that it is signed by somebody who is trusted, or named in what is: see
-	// [Inspected.Verify]. Of what is not, whoever may write to the registry may have written it.
+	// Signed reports that a trusted signer signed it, or a document that names it: see
+	// [Inspected.Verify]. Anybody who may write to the registry may have written the others.
 	Signed bool `json:"signed,omitempty"`
 
-	// Data is the document, where it is one of those that a build attaches.
+	// Data is the document, if it is one that a build attaches.
 	Data []byte `json:"-"`
 }
 
-// Predicate is the type of the statement that a is, as its annotations have it: that of SLSA's
-// provenance, or of a signature of cosign's. It is "" of another document.
+// Predicate returns the type of the statement, from its annotations: of SLSA's provenance,
+// or of a cosign signature. It is "" for other documents.
 func (a Attached) Predicate() string {
 	return cmp.Or(a.Annotations[signing.PredicateAnnotation], a.Annotations[attest.PredicateAnnotation])
 }
 
-// Size is what the layers weigh as stored, in bytes.
+// Size returns the size of the layers as stored, in bytes.
 func (i Inspected) Size() (size int64) { return Made{Layers: i.Layers}.Size() }
 
-// Document is what is attached of a media type: [LockType], which stands for the lock in any of
-// its formats, [SPDXType] or [CycloneDXType]. One that is signed goes first.
+// Document returns the attachment of a media type: [LockType], which stands for a lock of
+// any format, [SPDXType] or [CycloneDXType]. It prefers a signed one.
 func (i Inspected) Document(media string) (data []byte, ok bool) {
 	for _, a := range i.Attached {
 		if (a.Type == media || isLock(a.Type) && isLock(media)) && a.Data != nil && (data == nil || a.Signed) {
@@ -80,8 +80,8 @@ func (i Inspected) Document(media string) (data []byte, ok bool) {
 	return data, data != nil
 }
 
-// Provenance is the statement that is attached of how the image was built, as in-toto has it.
-// One that is signed goes first.
+// Provenance returns the attached in-toto statement of how the image was built. It prefers
+// a signed one.
 func (i Inspected) Provenance() (text []byte, ok bool) {
 	for _, a := range i.Attached {
 		held := a.Data
@@ -101,8 +101,8 @@ func (i Inspected) Provenance() (text []byte, ok bool) {
 	return text, text != nil
 }
 
-// Inspect reads the manifest and the config of an image, and what is attached to it. name
-// is that of an image in a registry, or the directory of an OCI layout, with a tag other than
+// Inspect reads the manifest and the config of an image, and its attachments. name is an
+// image in a registry, or the directory of an OCI layout, with a tag other than
 // [Production] after a colon.
 func Inspect(ctx context.Context, name string, o Options) (image Inspected, err error) {
 	defer func() { err = explain(ctx, err) }()
@@ -147,10 +147,10 @@ func (source imageSource) inspectOne(ctx context.Context, name string, of layout
 		if isOurs(a.Type) {
 			a.Data, err = source.document(ctx, d)
 			if errors.Is(err, referrer.ErrUnreadable) && !isDocument(a.Type) {
-				err = nil // whatever others call a statement: it is none that anybody signed
+				err = nil // not a statement, whatever others call it, so nobody signed it
 			}
 			if err != nil {
-				return image, fmt.Errorf("reading what is attached to %s: %w", name, err)
+				return image, fmt.Errorf("reading the attachments of %s: %w", name, err)
 			}
 		}
 		image.Attached = append(image.Attached, a)
@@ -162,30 +162,30 @@ func isOurs(media string) bool {
 	return isDocument(media) || media == StatementType || media == BundleType
 }
 
-// isDocument says whether a provenance names what has a media type.
+// isDocument reports whether a provenance names documents of a media type.
 func isDocument(media string) bool {
 	return isLock(media) || media == SPDXType || media == CycloneDXType
 }
 
-// AttachedLock is the lock that is attached to an image. Errors match [lock.ErrOld] or
-// [lock.ErrVersion] where another version of Lamina has written it.
+// AttachedLock returns the lock that is attached to the image. Errors match [lock.ErrOld] or
+// [lock.ErrVersion] if another version of Lamina wrote it.
 func (i Inspected) AttachedLock() (l lock.Lock, err error) {
 	data, ok := i.Document(LockType())
 	if !ok {
 		err = failure.New(failure.Findings, fmt.Errorf("%s has no lock attached", i.Name))
-		return l, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
+		return l, failure.WithHint(err, "push the image with --attach lock to make it verifiable")
 	}
 	l, err = lock.Parse(i.Name+": "+LockName, data)
 	if errors.Is(err, lock.ErrOld) || errors.Is(err, lock.ErrVersion) {
-		err = failure.WithHint(failure.New(failure.Findings, err), "the version of Lamina that built the image can read its lock")
+		err = failure.WithHint(failure.New(failure.Findings, err), "verify it with the version of Lamina that built it")
 	}
 	return l, err
 }
 
-// imageSource is where an image is, and how what refers to it is read there.
+// imageSource is a registry or layout with an image, and how to read its referrers there.
 type imageSource struct {
 	images    []layout.Image // one, or those of an index
-	name      string         // in a registry; "" of a layout
+	name      string         // in a registry; "" for a layout
 	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
 	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
@@ -204,9 +204,9 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		return layoutSource(ctx, dir, tag)
 	}
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return imageSource{}, failure.New(failure.Usage, fmt.Errorf("%q is no OCI layout", dir))
+		return imageSource{}, failure.New(failure.Usage, fmt.Errorf("%q is not an OCI layout", dir))
 	}
-	noDir := fmt.Sprintf("there is no directory %q, so it is taken for an image of a registry", name)
+	noDir := fmt.Sprintf("directory %q does not exist, so the name is taken for an image in a registry", name)
 	r, err := registry.Open(ctx, name, h.reading(false))
 	if err != nil {
 		return imageSource{}, failure.WithHint(err, noDir)
@@ -226,7 +226,7 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		return problem
 	}
 	if errors.Is(err, registry.ErrNotFound) {
-		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noDir)
+		err = failure.WithHint(failure.New(failure.Usage, errors.New("no such image")), noDir)
 	}
 	if err != nil {
 		return source, fmt.Errorf("reading image %q: %w", name, err)
@@ -260,7 +260,7 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 	}, nil
 }
 
-// referenceOf is the digest or the tag of a name.
+// referenceOf returns the digest or the tag of a name.
 func referenceOf(name string) string {
 	if _, digested, ok := strings.Cut(name, "@"); ok {
 		return digested
@@ -269,7 +269,7 @@ func referenceOf(name string) string {
 	return tag
 }
 
-// publishedImages reads an image of a registry, of an index all that are none of BuildKit's
+// publishedImages reads an image of a registry, or all of an index except BuildKit's
 // attestations.
 func publishedImages(ctx context.Context, r *registry.Repository, name string) (list []layout.Image, err error) {
 	desc, data, err := r.Manifest(ctx, name)

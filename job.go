@@ -26,26 +26,26 @@ import (
 	"lamina.build/stages"
 )
 
-// job is one image on its way from spec and lock.
+// job is the build of one image from spec and lock.
 type job struct {
 	*Project
 	Build
 
 	on     string // its platform: "linux/amd64"
 	spec   spec.Spec
-	lock   lock.Lock      // of that platform alone
+	lock   lock.Lock      // of that platform only
 	whole  lock.Lock      // of all platforms
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
 	python resolve.Access // to the files of the lock
 
-	vendor      *vendorstore.Store       // what is taken from there; nil for nothing
-	vendored    map[string]digest.Digest // as of [vendorstore.Store.Find]
+	vendor      *vendorstore.Store       // the mirror; nil for none
+	vendored    map[string]digest.Digest // from [vendorstore.Store.Find]
 	unvendored  []vendorstore.Source
-	unpublished bool // models come from the layout, wherever they are published
+	unpublished bool // take models from the layout even if they are published
 
-	signer  signing.Signer // nil where nothing is signed
-	archive bool           // take Debian's packages from the archive of its past
+	signer  signing.Signer // nil if nothing is signed
+	archive bool           // take Debian's packages from the snapshot archive
 	start   time.Time
 }
 
@@ -62,7 +62,7 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.I
 	return image, in, err
 }
 
-// work is the making of the image, for those who watch.
+// work describes the making of the image for the display.
 func (j job) work() Work {
 	sizes := map[string]int64{}
 	for _, p := range j.lock.Packages {
@@ -74,9 +74,9 @@ func (j job) work() Work {
 	return Work{Task: Building, Sizes: sizes}
 }
 
-// isApart says whether the packages that the variant adds take files of the runtime away.
-// Nobody knows before they are installed: the engine does that first, once, and the image
-// is drawn accordingly.
+// isApart reports whether the packages that the variant adds remove files of the runtime.
+// Only installing them tells: the engine does that first, once, and the image is drawn
+// accordingly.
 func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bool, error) {
 	lists, ok := stages.Extra(in)
 	if !ok {
@@ -91,17 +91,17 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 	}
 	gone, _, apart := strings.Cut(string(read[0]), "\n")
 	if apart {
-		j.note("what %s adds takes files of the runtime away (%s), and so it has an operating system of its own", j.spec.Variant, gone)
+		j.note("the packages that %s adds remove files of the runtime (%s), so it has its own operating system", j.spec.Variant, gone)
 	}
 	return apart, nil
 }
 
-// allowed are the sources that an engine may have for what is drawn of in.
+// allowed returns the sources that an engine may fetch for an image drawn from in.
 func (j job) allowed(in stages.Input) *solve.Sources {
 	return j.from(slices.Concat(in.Pinned(), j.Allow)...)
 }
 
-// from are named sources, and where they come from.
+// from returns named sources and where they come from.
 func (j job) from(named ...llb.State) *solve.Sources {
 	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Offline: j.o.Offline}
 	for key, blob := range j.vendored {
@@ -113,7 +113,7 @@ func (j job) from(named ...llb.State) *solve.Sources {
 	return s
 }
 
-// files are got from what is vendored, too.
+// files returns a getter that also reads the vendored sources.
 func (j job) files() *debian.Getter {
 	g := j.Project.files()
 	if j.vendor != nil {
@@ -122,8 +122,8 @@ func (j job) files() *debian.Getter {
 	return g
 }
 
-// input packs the local trees and gathers what the image is made of. Without an
-// engine there is no telling of its devices.
+// input packs the local trees and gathers the input of the image. Without an engine it
+// has no devices.
 func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) {
 	if err := j.checkDebconf(); err != nil {
 		return stages.Input{}, err
@@ -150,20 +150,20 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	return in, nil
 }
 
-// gpuKind begins the CDI names of NVIDIA's devices. One of them, by custom, stands for all.
+// gpuKind begins the CDI names of NVIDIA's devices; by convention, allGPUs stands for all.
 const (
 	gpuKind = "nvidia.com/gpu="
 	allGPUs = gpuKind + "all"
 )
 
-// gpus are the NVIDIA devices that the engine knows by CDI, for the tests that need one.
+// gpus returns the NVIDIA devices that the engine has by CDI, for the tests that need one.
 func (j job) gpus(ctx context.Context, e *engine.Engine) ([]string, error) {
 	if e == nil || len(j.spec.Smoke.GPU) == 0 || j.Smoke != stages.SmokeAll {
 		return nil, nil
 	}
 	workers, err := e.Client().ListWorkers(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("asking the engine for its devices: %w", err)
+		return nil, fmt.Errorf("listing the engine's devices: %w", err)
 	}
 	var names []string
 	for _, w := range workers {
@@ -173,14 +173,13 @@ func (j job) gpus(ctx context.Context, e *engine.Engine) ([]string, error) {
 	}
 	found := gpusOf(names)
 	if len(found) == 0 {
-		j.note("the tests of [smoke.gpu] don't run: the engine knows no NVIDIA device. It looks for CDI specs, as \"nvidia-ctk cdi generate\" writes them, " +
-			"in /etc/cdi and /var/run/cdi, or where specDirs under [cdi] in its buildkitd.toml says")
+		j.note("skipping the tests of [smoke.gpu]: the engine has no NVIDIA device. It reads CDI specs, as \"nvidia-ctk cdi generate\" writes them, " +
+			"from /etc/cdi and /var/run/cdi, or from the specDirs under [cdi] in its buildkitd.toml")
 	}
 	return found, nil
 }
 
-// gpusOf are the NVIDIA devices among an engine's: the one for all of them where there is
-// such a one, else each.
+// gpusOf returns the NVIDIA devices of an engine: allGPUs if it is among them, else each.
 func gpusOf(devices []string) []string {
 	var each []string
 	for _, name := range devices {
@@ -194,13 +193,13 @@ func gpusOf(devices []string) []string {
 	return each
 }
 
-// hasWeights says whether there are layers that are kept uncompressed.
+// hasWeights reports whether there are layers that are kept uncompressed.
 func (j job) hasWeights() bool {
 	return len(j.spec.Models) > 0 && j.spec.Weights == spec.WeightsLayers
 }
 
-// disk is what the engine writes for the image, but for weights, by steps. What a remote
-// cache brings nobody knows beforehand.
+// disk returns how much the engine writes for the image, except weights, by step. It is
+// empty with a remote cache, since the cache hits are unknown beforehand.
 func (j job) disk() map[string]int64 {
 	if len(j.Cache.Imports) > 0 {
 		return map[string]int64{}

@@ -11,7 +11,7 @@ import (
 	"lamina.build/spec"
 )
 
-// Each variant and platform has a cache of its own, and what the caller has stays as it is.
+// Each variant and platform has its own cache, and the caller's value is unchanged.
 func TestRemoteCachesOfAVariant(t *testing.T) {
 	given := cache.Remote{
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a"}}, {Type: "registry", Attrs: map[string]string{"ref": "r.example/a:mine"}}},
@@ -47,12 +47,12 @@ func TestHasWeights(t *testing.T) {
 		{spec.Spec{Weights: spec.WeightsLayers}, false},
 	} {
 		if got := (job{spec: tt.s}).hasWeights(); got != tt.want {
-			t.Errorf("%+v: it has weights: %t", tt.s, got)
+			t.Errorf("%+v: hasWeights is %t", tt.s, got)
 		}
 	}
 }
 
-// What is optional and not in the image is told with why.
+// Optional content that is not in the image is listed with the reason.
 func TestLeftOut(t *testing.T) {
 	j := job{spec: spec.Spec{Variant: "production"}}
 	j.lock.Omitted = []lock.Omission{{Set: lock.ParseSet("python"), Requirement: "flash-attn", Reason: "no file fits"}}
@@ -71,7 +71,7 @@ func TestGPUsOfAnEngine(t *testing.T) {
 		{[]string{"nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=0"}, []string{"nvidia.com/gpu=0", "nvidia.com/gpu=1"}},
 	} {
 		if got := gpusOf(tt.devices); !slices.Equal(got, tt.want) {
-			t.Errorf("of %q: %q, want %q", tt.devices, got, tt.want)
+			t.Errorf("%q: got %q, want %q", tt.devices, got, tt.want)
 		}
 	}
 }

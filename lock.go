@@ -16,18 +16,18 @@ import (
 	"lamina.build/stages"
 )
 
-// Upgrade says which Python packages don't keep the versions that they are locked in.
+// Upgrade names the Python packages that don't keep their locked versions.
 type Upgrade struct {
 	All      bool
 	Packages []string // names of projects
 }
 
-// Lock finds the newest packages that answer the spec, and writes the lock. It
-// returns the one before as well, which is empty where there was none. A lock that
-// can't be read is replaced all the same: that is what its error says to do.
+// Lock finds the newest packages that satisfy the spec, and writes the lock. It also
+// returns the previous one, which is empty if there was none. It replaces even a lock
+// that can't be read, as the hint of that error advises.
 func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock, err error) {
 	if p.o.Offline {
-		err = failure.New(failure.Usage, errors.New("making a lock needs the network, and nothing may come over it"))
+		err = failure.New(failure.Usage, errors.New("making a lock requires the network, which is not allowed offline"))
 		return after, before, failure.WithHint(err, "lock first, without --offline")
 	}
 	if err = p.checkPlace(); err != nil {
@@ -63,8 +63,8 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	return after, before, p.WriteLock(after)
 }
 
-// Unpublish has the lock forget where models are published, and their layers: builds
-// then make them from what was locked. It returns the places.
+// Unpublish removes published models and their layers from the lock: builds then make
+// them from the locked files. It returns the references.
 func (p *Project) Unpublish() (places []string, err error) {
 	l, ok, err := p.ReadLock()
 	if err == nil && !ok {
@@ -83,7 +83,7 @@ func (p *Project) Unpublish() (places []string, err error) {
 }
 
 func (p *Project) noLock() error {
-	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath())), fmt.Sprintf("\"build lock %s\" makes it", p.dir))
+	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath())), fmt.Sprintf("run \"build lock %s\" to make it", p.dir))
 }
 
 func (p *Project) resolver() resolve.Project {
@@ -93,7 +93,7 @@ func (p *Project) resolver() resolve.Project {
 }
 
 // Locked returns the lock to build from: the one of the directory, which must fit the
-// spec, or a new one where there is none.
+// spec, or a new one if there is none.
 func (p *Project) Locked(ctx context.Context) (lock.Lock, error) {
 	l, ok, err := p.ReadLock()
 	if err != nil {

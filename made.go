@@ -13,36 +13,36 @@ import (
 	"lamina.build/output"
 )
 
-// Made is an image that was built, and where it went.
+// Made is an image that was built, and its outputs.
 type Made struct {
 	Name     string // of the spec
 	Variant  string
-	Platform string // "linux/amd64"; of an index "linux/amd64,linux/arm64"
+	Platform string // "linux/amd64"; for an index "linux/amd64,linux/arm64"
 
 	Descriptor ocispec.Descriptor // what a tag points at: the manifest, or an index around it
-	Manifest   digest.Digest      // of the platform's manifest: the digest that is reproducible; "" where no output can be read again
+	Manifest   digest.Digest      // of the platform's manifest: the reproducible digest; "" if no output can be read again
 	Config     digest.Digest      // of the image's config, which is its ID
-	Layers     []Layer            // bottom first; none where there is no Manifest
+	Layers     []Layer            // bottom first; none without Manifest
 
-	// Images are those of an index, of one platform each, which Saved tells of together. Manifest
-	// is then that of the index, and what these say the index doesn't.
+	// Images are the images of an index, one for each platform, all of them in Saved. Manifest
+	// is then the index's, and the fields that Images have are empty in it.
 	Images []Made
 
-	LeftOut []string  // what was optional and is not in it, with the reason
-	Pruned  []Pruned  // what wheels were installed without; this and the next two as far as this machine's builds ran the steps
+	LeftOut []string  // optional content that is not in it, with the reason
+	Pruned  []Pruned  // what was left out of wheels; this and the next two as far as builds on this machine ran the steps
 	Removed []Removed // keys and ids that packages had made for one machine
-	Notes   []string  // what the checks of layers and libraries found that is no problem
+	Notes   []string  // harmless findings of the checks of layers and libraries
 
-	CacheProblems []string // caches that could not be left, with the reason
+	CacheProblems []string // caches that could not be exported, with the reason
 
-	Saved    []Saved       // where it is
-	Attached []Attached    // what refers to it there, without the documents
+	Saved    []Saved       // the outputs
+	Attached []Attached    // its referrers there, without the documents
 	Engine   string        // "BuildKit v0.34.2"
 	Lock     digest.Digest // of the image.lock as written
 	Took     time.Duration
 }
 
-// together is the image, or an index of several.
+// together returns the image, or an index of several.
 func together(images []Made, index ocispec.Descriptor) Made {
 	if len(images) == 1 {
 		return images[0]
@@ -57,7 +57,7 @@ func together(images []Made, index ocispec.Descriptor) Made {
 	return made
 }
 
-// each are the images, one for each platform.
+// each returns the images, one for each platform.
 func (m Made) each() []Made {
 	if len(m.Images) > 0 {
 		return m.Images
@@ -67,39 +67,39 @@ func (m Made) each() []Made {
 
 // Layer is one layer of an image as it is stored.
 type Layer struct {
-	Stage     string        `json:"stage,omitempty"` // what drew it: "runtime", "wheels", "model", "app"
-	What      string        `json:"what,omitempty"`  // what is in it: "118 Debian packages"
+	Stage     string        `json:"stage,omitempty"` // that drew it: "runtime", "wheels", "model", "app"
+	What      string        `json:"what,omitempty"`  // its content: "118 Debian packages"
 	Digest    digest.Digest `json:"digest"`
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"size"` // bytes as stored
 }
 
-// Pruned is what a rule kept out of an image.
+// Pruned is what a rule left out of an image.
 type Pruned struct {
 	Rule  string `json:"rule"` // a glob: "**/*.a"
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
 }
 
-// Removed is a file that is not in an image, or is empty there: all that run it would share it.
+// Removed is a file that was removed from an image or emptied, since all containers would share it.
 type Removed struct {
 	Kind string `json:"kind"` // "ssh host key", "machine-id"
 	Path string `json:"path"`
 }
 
-// Saved is an output with all of its blanks filled in: its directory or file, and
-// the tag it has there.
+// Saved is an output with all fields filled in: its directory or file, and the image's
+// tag there.
 type Saved struct {
 	output.Output
 	Tag      string        // in a layout: "production"
-	Manifest digest.Digest // of the image there, which has that of Made where it is compressed alike; "" where it can't be read again
+	Manifest digest.Digest // of the image there: that of Made if it has the same compression; "" if it can't be read again
 }
 
-// byLamina is what the history entries of our images begin with.
+// byLamina begins the history entries of our images.
 const byLamina = "lamina "
 
-// layersOf pairs the layers of a manifest with what the history of the image's
-// config says about them. A history that doesn't fit leaves them unnamed.
+// layersOf pairs the layers of a manifest with the history of the image's config. A
+// history that doesn't match leaves them unnamed.
 func layersOf(manifest ocispec.Manifest, config ocispec.Image) []Layer {
 	history := slices.DeleteFunc(slices.Clone(config.History), func(h ocispec.History) bool { return h.EmptyLayer })
 	layers := make([]Layer, len(manifest.Layers))
@@ -113,7 +113,7 @@ func layersOf(manifest ocispec.Manifest, config ocispec.Image) []Layer {
 	return layers
 }
 
-// ID is what an image is called by in docker: the digest of its config, or of an index its own.
+// ID returns the image's ID in docker: the digest of its config, or of the index itself.
 func (m Made) ID() digest.Digest {
 	if len(m.Images) > 0 {
 		return m.Descriptor.Digest
@@ -121,7 +121,7 @@ func (m Made) ID() digest.Digest {
 	return m.Config
 }
 
-// Size is what the layers weigh as stored, in bytes: what a first pull moves.
+// Size returns the size of the layers as stored, in bytes: what a first pull downloads.
 func (m Made) Size() (size int64) {
 	for _, l := range m.Layers {
 		size += l.Size
@@ -129,7 +129,7 @@ func (m Made) Size() (size int64) {
 	return size
 }
 
-// Names are all names that the image was given, each once.
+// Names returns all names of the image, each once.
 func (m Made) Names() (names []string) {
 	for _, s := range m.Saved {
 		for _, name := range s.Names {
@@ -141,8 +141,8 @@ func (m Made) Names() (names []string) {
 	return names
 }
 
-// Metadata returns what --metadata-file holds, as JSON. Scripts written for docker
-// buildx find the keys they know; what only Lamina has begins with "lamina.".
+// Metadata returns the content of --metadata-file, as JSON. It has the keys of docker
+// buildx; Lamina's own keys begin with "lamina.".
 func (m Made) Metadata() ([]byte, error) {
 	values := map[string]any{
 		"lamina.variant":  m.Variant,

@@ -40,7 +40,7 @@ func made() Made {
 	}
 }
 
-// named is an output of an image with names.
+// named returns an output with names.
 func named(names ...string) Saved { return Saved{Output: output.Output{Names: names}} }
 
 func TestMetadata(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// openVendored opens the directory that sources are taken from, nil where there is none.
+// openVendored opens the mirror; it returns nil if there is none.
 func (p *Project) openVendored(ctx context.Context) (*vendorstore.Store, error) {
 	if p.o.Mirror == "" {
 		return nil, nil
@@ -23,13 +23,13 @@ func (p *Project) openVendored(ctx context.Context) (*vendorstore.Store, error) 
 	return p.openStoreOf(ctx, p.o.Mirror, false)
 }
 
-// isRegistry says whether sources are kept in a registry, and not in a directory.
+// isRegistry reports whether a mirror is in a registry rather than a directory.
 func isRegistry(place string) bool { return strings.HasPrefix(place, registryScheme) }
 
 const registryScheme = "oci://"
 
-// openStoreOf opens the sources of a place, a directory or "oci://…", which need not be there
-// yet where create is set.
+// openStoreOf opens the sources in a directory or "oci://…", which need not exist yet if
+// create is set.
 func (p *Project) openStoreOf(ctx context.Context, place string, create bool) (*vendorstore.Store, error) {
 	reference, ok := strings.CutPrefix(place, registryScheme)
 	switch {
@@ -44,8 +44,8 @@ func (p *Project) openStoreOf(ctx context.Context, place string, create bool) (*
 	return vendorstore.Open(ctx, place)
 }
 
-// findVendored has a build take what is vendored. Models come from there where all of them
-// are there.
+// findVendored has a build use the vendored sources, and the vendored models if all of
+// them are there.
 func (j *job) findVendored(ctx context.Context) error {
 	if j.vendor == nil {
 		return nil
@@ -82,8 +82,8 @@ func (j *job) findVendored(ctx context.Context) error {
 	return nil
 }
 
-// explainMissing says of a build that lacks a source, or got one that was altered, all that is
-// wrong with what is vendored.
+// explainMissing adds all problems of the vendored sources to the error of a build that
+// lacks a source or got an altered one.
 func (j job) explainMissing(ctx context.Context, err error) error {
 	isMissing := errors.Is(err, solve.ErrMissing) || errors.Is(err, fetch.ErrOffline)
 	step, ok := errors.AsType[*solve.Error](err)
@@ -91,7 +91,7 @@ func (j job) explainMissing(ctx context.Context, err error) error {
 		return err
 	}
 	if j.vendor == nil {
-		return failure.WithHint(failure.New(failure.Findings, err), "\"build vendor DIR\" fetches all that the lock names, for --mirror DIR")
+		return failure.WithHint(failure.New(failure.Findings, err), "run \"build vendor DIR\" to fetch everything that the lock names, and build with --mirror DIR")
 	}
 	sources, vendorErr := j.vendorable()
 	if vendorErr != nil {
@@ -107,10 +107,10 @@ func (j job) explainMissing(ctx context.Context, err error) error {
 		return err
 	}
 	err = fmt.Errorf("%w; in %s:\n%w", err, j.vendor.Name(), errors.Join(problems...))
-	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("\"build vendor %s\" fetches what is missing or altered", j.o.Mirror))
+	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("run \"build vendor %s\" to fetch what is missing or altered", j.o.Mirror))
 }
 
-// checkOffline finds what a build can't do without the network.
+// checkOffline reports what a build can't do without the network.
 func (p *Project) checkOffline(b Build) error {
 	if !p.o.Offline {
 		return nil
@@ -122,11 +122,11 @@ func (p *Project) checkOffline(b Build) error {
 		}
 	}
 	if isRegistry(p.o.Mirror) {
-		problems = append(problems, fmt.Errorf("the mirror %s is a registry, which can't be had offline", p.o.Mirror))
+		problems = append(problems, fmt.Errorf("mirror %s is a registry, which can't be used offline", p.o.Mirror))
 	}
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
 		if e.Type != "local" && e.Type != "inline" {
-			problems = append(problems, fmt.Errorf("a cache of type %s is none that can be had offline", e.Type))
+			problems = append(problems, fmt.Errorf("a cache of type %s can't be used offline", e.Type))
 		}
 	}
 	return failure.New(failure.Usage, errors.Join(problems...))

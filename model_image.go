@@ -25,10 +25,9 @@ import (
 	"lamina.build/stages"
 )
 
-// images are the models of the spec, in its order: where they belong, and the layers
-// of those that were locked. A published one is in its registry, another
-// in the layout of models: the engine makes what is not there. Without an engine
-// that is drawn and not made.
+// images returns the models of the spec, in its order: their paths, and the layers of the
+// locked ones. A published model is in its registry, others are in the layout of models;
+// the engine makes those that are missing. Without an engine these are only drawn.
 func (j job) images(ctx context.Context, e *engine.Engine) ([]stages.Model, error) {
 	images := make([]stages.Model, len(j.spec.Models))
 	for i, m := range j.spec.Models {
@@ -47,8 +46,8 @@ func (j job) images(ctx context.Context, e *engine.Engine) ([]stages.Model, erro
 	return images, nil
 }
 
-// locked is what the lock has for a model that is baked into the image; ok is
-// false for one that is not, or that is a directory.
+// locked returns the lock's entry for a model that is baked into the image; ok is false
+// for one that isn't, or that is a directory.
 func (j job) locked(m spec.Model) (locked lock.Model, ok bool, err error) {
 	if _, local := m.Local(); local || !j.hasWeights() {
 		return lock.Model{}, false, nil
@@ -59,11 +58,11 @@ func (j job) locked(m spec.Model) (locked lock.Model, ok bool, err error) {
 	return locked, ok, err
 }
 
-// isPublished says whether the layers of a model as it would be made now are
-// somewhere, as far as the lock knows.
+// isPublished reports whether, according to the lock, the layers of a model are published
+// as they would be made now.
 func isPublished(m lock.Model) bool { return m.Published != "" && m.Plan == lock.ModelPlan }
 
-// asksPublished says whether a model is taken from where it is published.
+// asksPublished reports whether a model is taken from its published repository.
 func (j job) asksPublished(m lock.Model) bool { return isPublished(m) && !j.unpublished }
 
 // modelError is why a model can't be part of an image.
@@ -96,7 +95,7 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 	case err == nil && ok:
 		err = work.CheckPulled(ctx, j.models, j.pushes())
 		if failure.KindOf(err) == failure.Findings {
-			err = failure.WithHint(err, "\"build model pull\" makes it anew")
+			err = failure.WithHint(err, "run \"build model pull\" to make it again")
 		}
 	case err == nil && e == nil:
 		outline := work.Outline()
@@ -112,12 +111,12 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: work.Made(found.Layers)}}, err
 }
 
-// publishedAttempts is how often a registry is asked: the layers may be had elsewhere.
+// publishedAttempts is how often a registry is tried, since the layers may be available elsewhere.
 const publishedAttempts = 3
 
-// published is the image of a published model, if it is as the lock says, or why it can't be
-// read. What is there and is something else is an error. Nobody is asked where nothing is
-// built.
+// published returns the image of a published model if it agrees with the lock, or in unread
+// why it can't be read. A different image is an error. Without an engine, nothing is built
+// and no registry contacted.
 func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (image weights.Image, unread, err error) {
 	m := work.Model
 	if !j.asksPublished(m) || e == nil {
@@ -135,30 +134,30 @@ func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) 
 	case failure.KindOf(unread) == failure.Findings:
 		return image, nil, unpublishable(unread)
 	case errors.Is(unread, registry.ErrNotFound):
-		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+		j.note("%s no longer exists; run \"build model push\" to publish it again", m.Published)
 	default:
 		j.note("%s can't be read, so its layers are taken from elsewhere: %v", m.Published, unread)
 	}
 	return image, unread, nil
 }
 
-// readRegistry is how registries are reached for what a build reads there.
+// readRegistry returns the options for reading from registries in a build.
 func (j job) readRegistry() registry.Options {
 	options := j.reading(j.insecure())
 	options.HTTP.Attempts = publishedAttempts
 	return options
 }
 
-// unpublishable says how to build without what is published.
+// unpublishable adds a hint how to build without published models.
 func unpublishable(err error) error {
 	if failure.KindOf(err) != failure.Findings {
 		return err
 	}
-	return failure.WithHint(err, "find out who published it, or changed the lock; \"build lock --unpublish\" has the lock forget places and layers, and the model is fetched from where it was locked")
+	return failure.WithHint(err, "find out who published it or changed the lock; run \"build lock --unpublish\" to remove published models from the lock and have the model fetched from its locked source")
 }
 
-// orUnread is why a model comes from nowhere: not from where it is published, either. It
-// may pass if one of the two reasons may.
+// orUnread joins the reasons why a model is available neither elsewhere nor from its
+// published repository. The error is transient if one of the two is.
 func orUnread(err, unread error) error {
 	if err == nil || unread == nil {
 		return err
@@ -167,13 +166,13 @@ func orUnread(err, unread error) error {
 	if failure.KindOf(unread) == failure.Transient {
 		kind = failure.Transient
 	}
-	return failure.New(kind, fmt.Errorf("%w; nor from where it is published: %w", err, unread))
+	return failure.New(kind, fmt.Errorf("%w; nor from its published repository: %w", err, unread))
 }
 
-// fetchNeed is how many bytes the engine and the layout of models are going to
-// take for the models that are nowhere yet.
+// fetchNeed returns how many bytes the engine and the layout of models will use for the
+// models that are nowhere yet.
 func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
-	// Each byte as it was fetched, in a layer, in the layer's blob, in the layout.
+	// Each byte is in the fetched file, in a layer, in the layer's blob and in the layout.
 	const perByte = 4
 	for _, m := range j.spec.Models {
 		locked, ok, err := j.locked(m)
@@ -198,8 +197,7 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 	return need, nil
 }
 
-// fetch has the engine make a model's layers, which are then kept for all builds
-// to come.
+// fetch has the engine make a model's layers, which are then kept for later builds.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
 	export := readback.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
 	export.OutputStore = j.models.Store()
@@ -228,16 +226,16 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 	return made, err
 }
 
-// lockLayers writes what a model's layers came to into the lock that this build has made.
+// lockLayers writes a model's layers into the lock that this build has made.
 func (j job) lockLayers(m lock.Model, made weights.Image) error {
 	before := j.whole.Format()
-	for i := range j.whole.Models { // which the lock of the platform shares
+	for i := range j.whole.Models { // shared with the lock of the platform
 		if one := &j.whole.Models[i]; one.Compare(m.ModelRequest) == 0 {
 			one.Layers = made.Locked()
 		}
 	}
 	if text, err := j.lockText(); err != nil || !bytes.Equal(text, before) {
-		return err // somebody has locked anew meanwhile
+		return err // somebody else has locked again since
 	}
 	return j.WriteLock(j.whole)
 }

@@ -43,6 +43,6 @@ func TestFetchNeed(t *testing.T) {
 		})
 	}
 	if _, err := (job{models: models, spec: spec.Spec{Models: []spec.Model{wanted}, Weights: spec.WeightsLayers}}).fetchNeed(t.Context()); err == nil {
-		t.Error("a model that no lock has is left out without a word")
+		t.Error("a model that isn't locked is silently left out")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"lamina.build/lock"
 )
 
-// ListedModel is a model of a lock, and where it is.
+// ListedModel is a model of a lock and its locations.
 type ListedModel struct {
 	Name      string        `json:"name"`
 	From      string        `json:"from"`
@@ -21,11 +21,11 @@ type ListedModel struct {
 	Digest    string        `json:"digest"`
 	Size      int64         `json:"size"` // bytes of all files
 	Published string        `json:"published,omitempty"`
-	Layout    string        `json:"layout,omitempty"` // directory of the layout that has it whole
+	Layout    string        `json:"layout,omitempty"` // directory of the layout that has all of it
 	Layers    []ListedLayer `json:"layers"`
 }
 
-// ListedLayer is one of its layers.
+// ListedLayer is a layer of a model.
 type ListedLayer struct {
 	Name  string       `json:"name"`
 	Size  int64        `json:"size"` // of the tar, bytes
@@ -39,7 +39,7 @@ type ListedFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Models lists the models of the lock, or the one of a name, and whether the layout in
+// Models lists the models of the lock, or only the named one, and whether the layout in
 // a directory has them; "" is the layout of the options.
 func (p *Project) Models(ctx context.Context, name, dir string) (list []ListedModel, err error) {
 	locked, err := p.models()
@@ -54,7 +54,7 @@ func (p *Project) Models(ctx context.Context, name, dir string) (list []ListedMo
 	return locked.list(ctx, store, name)
 }
 
-// list looks at all models, or at the one of a name.
+// list looks up all models, or the named one.
 func (m lockedModels) list(ctx context.Context, store *layout.Layout, name string) ([]ListedModel, error) {
 	first, end := 0, len(m.lock.Models)
 	if name != "" {
@@ -76,7 +76,7 @@ func (m lockedModels) list(ctx context.Context, store *layout.Layout, name strin
 	return list, nil
 }
 
-// lookAtModel finds out where a model is.
+// lookAtModel finds the locations of a model.
 func lookAtModel(ctx context.Context, store *layout.Layout, m lock.Model) (ListedModel, error) {
 	work, err := weights.NewJob(m)
 	if err != nil {

@@ -17,36 +17,36 @@ import (
 	"lamina.build/lock"
 )
 
-// pushesDir is the directory of the cache directory that remembers uploads, and what layers
-// came to wherever they were made.
+// pushesDir is the directory, in the cache directory, of the journals of uploads and the
+// digests of layers that were made.
 const pushesDir = "pushes"
 
 func (h *host) pushes() string { return filepath.Join(h.cacheDir, pushesDir) }
 
-// PushOptions say how a model is published.
+// PushOptions are options for publishing a model.
 type PushOptions struct {
-	Model     string   // its name, where the lock has several
-	Insecure  bool     // by plain HTTP, or to a registry whose certificate nobody signed
-	MaxLayer  int64    // bytes: the registry takes layers up to this size, whatever is known of it
-	NoLimits  bool     // don't hold the layers against what is known of the registry
-	MountFrom []string // repositories of the registry that may have the layers already
-	ModelPack bool     // a second tag, which ends in "-modelpack", names the same layers as a ModelPack
+	Model     string   // its name, if the lock has several
+	Insecure  bool     // allow plain HTTP and untrusted certificates
+	MaxLayer  int64    // bytes: the registry accepts layers up to this size, instead of its known limit
+	NoLimits  bool     // don't check the layers against the registry's known limits
+	MountFrom []string // repositories of the registry that may already have the layers
+	ModelPack bool     // also push the same layers as a ModelPack, under a second tag that ends in "-modelpack"
 }
 
 // Moved is a model that was published or pulled.
 type Moved struct {
 	Model     lock.Model
 	Layers    int
-	Reference string        // where it was published, by its digest
-	ModelPack string        // the same as a ModelPack, by its tag
+	Reference string        // of the published model, by digest
+	ModelPack string        // the same as a ModelPack, by tag
 	Dir       string        // of the layout that it was pulled to
 	Manifest  digest.Digest // of the image of its layers
-	Unchanged bool          // nothing had to be moved
+	Unchanged bool          // nothing had to be transferred
 }
 
-// Push streams a model from where it was locked to a registry, as layers that images
-// are then built on, and writes layers and place into the lock: the place only where the
-// spec names it, since no build goes by another.
+// Push streams a model from its locked source to a registry, as layers for images, and
+// writes the layers into the lock, and the repository if the spec names it: builds use no
+// other.
 func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Moved, err error) {
 	if err = p.checkPlace(); err != nil {
 		return moved, err
@@ -69,7 +69,7 @@ func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Mov
 		m.Published = place + "@" + image.Manifest.Digest.String()
 	} else {
 		where, _, _ := strings.Cut(reference, "@")
-		p.note("builds don't take it from there yet, since the spec doesn't name the place: write %s below its [[model]] in %s, and push again, which sends nothing twice", placeLine(where), SpecName)
+		p.note("builds don't use it yet, since the spec doesn't name the repository: add %s below its [[model]] in %s and push again; nothing is sent twice", placeLine(where), SpecName)
 	}
 	moved = Moved{Model: *m, Layers: len(image.Layers), Reference: reference, Manifest: image.Manifest.Digest, Unchanged: image.Unchanged}
 	if tag, err := name.NewTag(to); err == nil && o.ModelPack {
@@ -78,10 +78,10 @@ func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Mov
 	return moved, p.WriteLock(locked.lock)
 }
 
-// placeLine is the line of a spec that lets a model be published in a repository.
+// placeLine returns the line of a spec that allows a model to be published in a repository.
 func placeLine(place string) string { return fmt.Sprintf("published = %q", place) }
 
-// placeOf is the repository of a reference as the spec has it, "" where it has another.
+// placeOf returns the repository of a reference as the spec writes it, "" if the spec has another.
 func (p *Project) placeOf(m lock.Model, reference string) string {
 	pushed, err := name.ParseReference(reference)
 	for _, place := range p.requirements.Lock.PlacesOf(m.ModelRequest) {
@@ -92,12 +92,12 @@ func (p *Project) placeOf(m lock.Model, reference string) string {
 	return ""
 }
 
-// knownLayers are those of a model, as this machine made them before, or as they lie
-// where the model is published; none where nobody knows.
+// knownLayers returns the layers of a model as this machine made them before, or as they
+// are published; none if they are unknown.
 func (h *host) knownLayers(ctx context.Context, m lock.Model) []lock.ModelLayer {
 	work, err := weights.NewJob(m)
 	if err != nil {
-		return nil // which those tell who need the layers
+		return nil // reported when the layers are needed
 	}
 	if known := work.Remembered(h.pushes()); known != nil {
 		return known
@@ -120,7 +120,7 @@ func (h *host) knownLayers(ctx context.Context, m lock.Model) []lock.ModelLayer 
 }
 
 // Pull streams a model into the OCI layout in a directory; "" is the one in the cache
-// directory, which all builds look into.
+// directory, which all builds search.
 func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err error) {
 	locked, err := p.models()
 	if err != nil {
@@ -133,7 +133,7 @@ func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err
 	return p.pull(ctx, locked.lock, i, dir)
 }
 
-// pull streams one model of a lock, and writes down what its layers came to.
+// pull streams one model of a lock, and records its layers.
 func (p *Project) pull(ctx context.Context, l lock.Lock, i int, dir string) (moved Moved, err error) {
 	store, err := p.openModels(ctx, dir)
 	if err != nil {
@@ -149,14 +149,13 @@ func (p *Project) pull(ctx context.Context, l lock.Lock, i int, dir string) (mov
 		}
 		return err
 	})
-	if m.Layers = image.Locked(); err == nil && unix.Access(p.dir, unix.W_OK) == nil { // a lock that can't be written is as good as before
+	if m.Layers = image.Locked(); err == nil && unix.Access(p.dir, unix.W_OK) == nil { // a lock that can't be written stays valid
 		err = p.WriteLock(l)
 	}
 	return Moved{Model: *m, Layers: len(image.Layers), Dir: store.Dir(), Manifest: image.Manifest.Digest}, err
 }
 
-// push streams a model to a registry and returns what it is called there, by
-// its digest.
+// push streams a model to a registry and returns its reference there, by digest.
 func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string) (weights.Image, string, error) {
 	reference, err := name.ParseReference(to)
 	if err != nil {
@@ -164,7 +163,7 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	}
 	tag, ok := reference.(name.Tag)
 	if !ok {
-		return weights.Image{}, "", failure.New(failure.Usage, fmt.Errorf("reference %q has a digest, which only a push can know", to))
+		return weights.Image{}, "", failure.New(failure.Usage, fmt.Errorf("reference %q has a digest, which only the push determines", to))
 	}
 	options := h.registry(o.Insecure)
 	options.Limits = registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits)
@@ -187,8 +186,8 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	return image, repository.Name() + "@" + image.Manifest.Digest.String(), err
 }
 
-// elsewhere opens the repository that the lock says has the layers, where that
-// is another one on the same registry.
+// elsewhere opens the repository that has the layers according to the lock, if that is
+// another one on the same registry.
 func (h *host) elsewhere(ctx context.Context, o PushOptions, m lock.Model, to *registry.Repository) *registry.Repository {
 	where := m.Place()
 	host, _, _ := strings.Cut(where, "/")
@@ -197,13 +196,13 @@ func (h *host) elsewhere(ctx context.Context, o PushOptions, m lock.Model, to *r
 	}
 	r, err := registry.Open(ctx, where, h.reading(o.Insecure))
 	if err != nil {
-		h.note("%s can't be asked for its layers: %v", where, err)
+		h.note("%s can't be searched for the layers: %v", where, err)
 		return nil
 	}
 	return r
 }
 
-// transfer moves a model and shows how far it is.
+// transfer transfers a model and shows the progress.
 func (h *host) transfer(ctx context.Context, m lock.Model, title string, work func(context.Context, weights.Job) error) error {
 	c, err := h.hub()
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// VerifyOptions say what is read of models.
+// VerifyOptions are options for verifying models.
 type VerifyOptions struct {
-	Model    string // its name; all models where it is empty
-	Dir      string // of a layout of models; that of the options where it is empty
-	Insecure bool   // registries are reached by plain HTTP, or with a certificate that nobody signed
+	Model    string // its name; "" is all models
+	Dir      string // of a layout of models; "" is that of the options
+	Insecure bool   // allow plain HTTP and untrusted certificates for registries
 }
 
-// Verify reads all of the locked models where they are, in registries and in the layout,
-// and holds every file against the lock: builds look at names and sizes alone. It returns
-// what was read. What is another is of the kind [Findings], and so is a model that is nowhere.
+// Verify reads the locked models completely, in registries and in the layout, and compares
+// every file with the lock: builds only check names and sizes. It returns what it read.
+// Different content and a missing model are errors of the kind [Findings].
 func (p *Project) Verify(ctx context.Context, o VerifyOptions) (verified []Moved, err error) {
 	locked, err := p.models()
 	if err != nil {
@@ -51,7 +51,7 @@ func (p *Project) Verify(ctx context.Context, o VerifyOptions) (verified []Moved
 	return verified, errors.Join(problems...)
 }
 
-// verify reads one model in both places that it may be in.
+// verify reads one model in its registry and in the layout.
 func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layout, insecure bool) (verified []Moved, err error) {
 	m := work.Model
 	done := Moved{Model: m, Layers: len(work.Layers)}

@@ -17,11 +17,11 @@ import (
 	"lamina.build/lock"
 )
 
-// modelsDir is the directory of the cache directory with the models that were pulled
-// or made, an OCI layout with a tag for each.
+// modelsDir is the directory, in the cache directory, of the models that were pulled or
+// made, an OCI layout with a tag for each.
 const modelsDir = "models"
 
-// hub is the client for models, with what the environment says.
+// hub returns the client for models, configured by the environment.
 func (h *host) hub() (*hub.Client, error) {
 	return hub.New(hub.Options{
 		Endpoint: h.env("HF_ENDPOINT"), Token: h.hubToken(),
@@ -29,16 +29,16 @@ func (h *host) hub() (*hub.Client, error) {
 	})
 }
 
-// hubToken is the secret of the environment; one that was read from a file ends in
-// a newline, which no header can have.
+// hubToken returns the token in the environment, trimmed: one read from a file ends in a
+// newline, which no header can have.
 func (h *host) hubToken() hub.Token { return hub.Token(strings.TrimSpace(h.env("HF_TOKEN"))) }
 
-// findModels opens the layout of models, which has to be there if somebody names it.
+// findModels opens the layout of models, which must exist if it is named.
 func (h *host) findModels(ctx context.Context, dir string) (*layout.Layout, error) {
 	if dir != "" {
 		if _, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile)); err != nil {
 			err := failure.New(failure.Usage, fmt.Errorf("directory %q holds no models", dir))
-			return nil, failure.WithHint(err, fmt.Sprintf("\"build model pull %s\" brings them there", dir))
+			return nil, failure.WithHint(err, fmt.Sprintf("run \"build model pull %s\" to fetch them", dir))
 		}
 	}
 	return h.openModels(ctx, dir)
@@ -51,8 +51,8 @@ func (h *host) openModels(ctx context.Context, dir string) (*layout.Layout, erro
 	return layout.Open(ctx, dir)
 }
 
-// modelNames are what people call the models of a lock: by the name that the spec
-// gives one, else by where it comes from.
+// modelNames returns the names of the models of a lock: from the spec, else from the
+// model's source.
 func (p *Project) modelNames(l lock.Lock) ([]string, error) {
 	names := make([]string, len(l.Models))
 	for i, m := range l.Models {
@@ -76,7 +76,7 @@ func (p *Project) modelNames(l lock.Lock) ([]string, error) {
 // lockedModels are the models of a lock that fits its spec.
 type lockedModels struct {
 	lock  lock.Lock
-	names []string // of the lock's models, as of [Project.modelNames]
+	names []string // of the lock's models, from [Project.modelNames]
 }
 
 func (p *Project) models() (m lockedModels, err error) {
@@ -94,7 +94,7 @@ func (p *Project) models() (m lockedModels, err error) {
 	return m, err
 }
 
-// pick is the one model that a command is about.
+// pick returns the one model that a command is about.
 func (m lockedModels) pick(name string) (int, error) {
 	var found []int
 	for i, one := range m.lock.Models {
@@ -107,14 +107,14 @@ func (m lockedModels) pick(name string) (int, error) {
 		return found[0], nil
 	case len(m.lock.Models) == 0:
 		err := failure.New(failure.Usage, errors.New("the lock has no model"))
-		return 0, failure.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a directory needs none of this")
+		return 0, failure.WithHint(err, "\"build lock\" locks each [[model]] from hf:// or https://; a model from a directory isn't published")
 	case len(found) == 0:
-		return 0, failure.New(failure.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
+		return 0, failure.New(failure.Usage, fmt.Errorf("no model is named %q; the lock has %s", name, strings.Join(m.names, ", ")))
 	}
 	list := make([]string, len(found))
 	for k, i := range found {
 		list[k] = m.names[i] + " at " + m.lock.Models[i].Path
 	}
-	err := failure.New(failure.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
-	return 0, failure.WithHint(err, "--model takes the name of one, or its path")
+	err := failure.New(failure.Usage, fmt.Errorf("several models match: %s", strings.Join(list, ", ")))
+	return 0, failure.WithHint(err, "choose one with --model, by its name or path")
 }

@@ -16,7 +16,7 @@ import (
 	"lamina.build/spec"
 )
 
-// model is a locked one of a hub.
+// model returns a locked model of a hub.
 func model(from, path string, files ...string) lock.Model {
 	m := lock.Model{ModelRequest: lock.ModelRequest{From: from, Path: path}, Commit: strings.Repeat("c", 40), Plan: lock.ModelPlan}
 	for i, name := range files {
@@ -26,7 +26,7 @@ func model(from, path string, files ...string) lock.Model {
 	return m
 }
 
-// shelf is a lock with two models of one repository and one of a list.
+// shelf returns a lock with two models of one repository and one of a list.
 func shelf() lockedModels {
 	return lockedModels{
 		lock: lock.Lock{Models: []lock.Model{
@@ -43,9 +43,9 @@ func TestPickOfAModel(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]struct{ text, hint string }{
-		"":                  {"several models fit: first at /models/a, org/one at /models/b, w.example/SHA256SUMS at /models/c", "--model takes the name of one, or its path"},
-		"hf://org/one@main": {"several models fit: first at /models/a, org/one at /models/b", "--model takes the name of one, or its path"},
-		"none":              {`no model is called "none": there are first, org/one, w.example/SHA256SUMS`, ""},
+		"":                  {"several models match: first at /models/a, org/one at /models/b, w.example/SHA256SUMS at /models/c", "choose one with --model, by its name or path"},
+		"hf://org/one@main": {"several models match: first at /models/a, org/one at /models/b", "choose one with --model, by its name or path"},
+		"none":              {`no model is named "none"; the lock has first, org/one, w.example/SHA256SUMS`, ""},
 	} {
 		_, err := shelf().pick(name)
 		if KindOf(err) != Usage || err.Error() != want.text || strings.Join(Hints(err), "") != want.hint {
@@ -53,11 +53,11 @@ func TestPickOfAModel(t *testing.T) {
 		}
 	}
 	if _, err := (lockedModels{}).pick(""); KindOf(err) != Usage || err.Error() != "the lock has no model" || len(Hints(err)) != 1 {
-		t.Errorf("of none: %v", err)
+		t.Errorf("without models: %v", err)
 	}
 }
 
-// A list says what each layer holds, and which models the layout has.
+// The list has the files of each layer, and the models in the layout.
 func TestListOfModels(t *testing.T) {
 	store, err := layout.Open(t.Context(), t.TempDir())
 	if err != nil {
@@ -87,11 +87,11 @@ func TestListOfModels(t *testing.T) {
 		t.Errorf("model (-want +got):\n%s", diff)
 	}
 	if _, err = shelf().list(t.Context(), store, "none"); KindOf(err) != Usage {
-		t.Errorf("of none: %v", err)
+		t.Errorf("unknown model: %v", err)
 	}
 }
 
-// A model is called as the spec of any variant calls it.
+// A model has the name that the spec of any variant gives it.
 func TestNamesOfModels(t *testing.T) {
 	dir := t.TempDir()
 	text := "name = \"x\"\n[debian]\npackages = [\"bash\"]\n[[variant.fast.model]]\nname = \"quick\"\nfrom = \"hf://org/two@main\"\npath = \"/m\"\n"
@@ -107,7 +107,7 @@ func TestNamesOfModels(t *testing.T) {
 	if err != nil || strings.Join(names, " ") != "org/one quick" {
 		t.Errorf("got %q, %v", names, err)
 	}
-	// Before there is a lock nothing of it can be moved.
+	// Without a lock there is nothing to transfer.
 	_, pushErr := p.Push(t.Context(), "r.example/a:1", PushOptions{})
 	_, pullErr := p.Pull(t.Context(), "", t.TempDir())
 	_, listErr := p.Models(t.Context(), "", "")
@@ -118,12 +118,12 @@ func TestNamesOfModels(t *testing.T) {
 	}
 }
 
-// Where a model is to go is looked at before anything is asked of a registry.
+// The reference to push to is checked before a registry is contacted.
 func TestPlacesOfAPush(t *testing.T) {
 	h := &host{o: Options{Env: func(string) string { return "" }}}
 	for to, want := range map[string]string{
 		"UPPER CASE": `reference "UPPER CASE": `,
-		"r.example/a@sha256:" + strings.Repeat("0", 64): "which only a push can know",
+		"r.example/a@sha256:" + strings.Repeat("0", 64): "which only the push determines",
 	} {
 		if _, _, err := h.push(t.Context(), PushOptions{}, shelf().lock.Models[0], to); KindOf(err) != Usage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", to, err)
@@ -144,7 +144,7 @@ func TestALayoutOfModelsHasToBeThere(t *testing.T) {
 	defer l.Close()
 }
 
-// The token is for the hub's host and no other, and for nothing that is no hub.
+// The token is only for the hub's host, and only for models of a hub.
 func TestTokenOfTheHub(t *testing.T) {
 	h := &host{o: Options{Env: func(name string) string {
 		return map[string]string{"HF_TOKEN": " secret\n", "HF_ENDPOINT": "https://hub.example:8443"}[name]
@@ -161,12 +161,12 @@ func TestTokenOfTheHub(t *testing.T) {
 		}
 	}
 	if hostOf("https://a.example:1/x") != "a.example" || hostOf(":") != "" {
-		t.Error("another host")
+		t.Error("wrong host")
 	}
 }
 
-// Layers count as published as long as they are divided as those of today. Where nothing
-// is built nobody is asked.
+// Layers count as published only if they are divided by the current plan. If nothing is
+// built, no registry is contacted.
 func TestPublishedModels(t *testing.T) {
 	m := model("hf://org/one@main", "/m", "x")
 	published, old := m, m
@@ -189,7 +189,7 @@ func TestPublishedModels(t *testing.T) {
 }
 
 // Without an engine a model is drawn as it would be fetched, published or pulled; a
-// directory, and one that is not baked in, has no layers yet.
+// directory, and a model that isn't baked in, have no layers yet.
 func TestDrawingOfModels(t *testing.T) {
 	store, err := layout.Open(t.Context(), t.TempDir())
 	if err != nil {

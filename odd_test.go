@@ -14,7 +14,7 @@ import (
 	"lamina.build/spec"
 )
 
-// dirOfAll is a project that reads files of all kinds.
+// dirOfAll makes a project that reads files of all kinds.
 func dirOfAll(t *testing.T, python string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -42,7 +42,7 @@ source = "app"
 	return dir
 }
 
-// readAll reads all that a build without an engine reads of a directory.
+// readAll reads everything that a build without an engine reads from a directory.
 func readAll(ctx context.Context, dir, cache string) error {
 	p, err := Open(dir, Options{CacheDir: cache})
 	if err != nil {
@@ -67,8 +67,8 @@ func readAll(ctx context.Context, dir, cache string) error {
 
 const requirementFiles = "requirements = [\"requirements.txt\"]\nconstraints = [\"constraints.txt\"]\n"
 
-// What is no file that a project can have is refused with a sentence: nobody waits
-// for the other end of a FIFO, and nothing fills the memory.
+// A file of a kind that a project can't have is rejected with one line: nothing waits for
+// the other end of a FIFO, and nothing fills the memory.
 func TestOddFiles(t *testing.T) {
 	kinds := map[string]func(at string) error{
 		"FIFO":             func(at string) error { return unix.Mkfifo(at, 0o600) },
@@ -102,12 +102,12 @@ func TestOddFiles(t *testing.T) {
 					}
 					t.Log(err)
 				case <-time.After(10 * time.Second):
-					t.Fatal("it waits")
+					t.Fatal("blocked")
 				}
 			})
 		}
 	}
 	if err := readAll(t.Context(), dirOfAll(t, requirementFiles), t.TempDir()); err != nil {
-		t.Errorf("without any of it: %v", err)
+		t.Errorf("without odd files: %v", err)
 	}
 }

@@ -24,15 +24,15 @@ import (
 	"lamina.build/stages"
 )
 
-// footing is the part of the input that draws the builder and the runtime of a lock:
-// where Python requirements are resolved, there is no image yet.
+// footing returns the part of the input that draws the builder and the runtime of a lock,
+// before there is an image: for resolving Python requirements.
 func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (in stages.Input, err error) {
 	in = j.ground(mirrors)
 	in.Tools, err = j.tools(ctx, mirrors)
 	return in, err
 }
 
-// ground is what the lock and the spec alone say of builder and runtime.
+// ground returns the input for builder and runtime that lock and spec determine.
 func (j job) ground(mirrors debian.Mirrors) stages.Input {
 	in := stages.Input{
 		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors),
@@ -44,25 +44,25 @@ func (j job) ground(mirrors debian.Mirrors) stages.Input {
 	return in
 }
 
-// checkDebconf refuses answers for packages that nothing locked asks for.
+// checkDebconf rejects answers to questions of packages that aren't locked.
 func (j job) checkDebconf() error {
 	var problems []error
 	for _, answer := range j.spec.Debian.Debconf {
 		owner, _, _ := strings.Cut(answer, " ")
 		if _, ok := lock.Find(j.lock.Packages, owner); !ok {
 			place := j.file.Places(j.spec.Variant)["debconf "+answer]
-			problems = append(problems, fmt.Errorf("%s: debconf: no package %q is locked, so that nothing would ask", place, owner))
+			problems = append(problems, fmt.Errorf("%s: debconf: no package %q is locked, so nothing asks this question", place, owner))
 		}
 	}
 	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
-// platform is the image's; the spec was checked.
+// platform returns the image's platform, which was checked with the spec.
 func (j job) platform() ocispec.Platform { return platforms.MustParse(j.on) }
 
-// pack packs all that is local and returns what the stages need. models are those
-// of the spec, of which the locked ones have their layers. The problems of all trees are
-// reported at once.
+// pack packs all local files and returns the input of the stages. models are the models
+// of the spec; the locked ones have their layers. It reports the problems of all trees at
+// once.
 func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.Model, gpus []string) (stages.Input, error) {
 	s := j.spec
 	in, toolsErr := j.footing(ctx, mirrors)
@@ -85,7 +85,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 		ELFIgnore: s.Smoke.ELFIgnore, NeedsWeights: s.Smoke.NeedsWeights, Devices: gpus,
 	}
 	if n := in.JoinedWheels(); n > 0 {
-		j.note("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", n)
+		j.note("%d wheels of 100 MB or more share a layer: an image can't have a layer for each", n)
 	}
 	for _, v := range s.App.Volumes {
 		for _, m := range s.Models {
@@ -105,8 +105,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	return in, failure.New(failure.Usage, layers.Check(in.Layers(), made, directories))
 }
 
-// inputError marks an error that the user's trees are responsible for, and not the
-// packing of them.
+// inputError marks an error that is due to the user's trees and not to packing them.
 func inputError(err error) error {
 	_, entry := errors.AsType[*layers.EntryError](err)
 	_, pattern := errors.AsType[*layers.PatternError](err)
@@ -123,7 +122,7 @@ func (j job) packSources(ctx context.Context) ([]stages.Source, error) {
 	for i, dir := range dirs {
 		sources[i].Project = j.spec.Python.SourceName(dir)
 		sources[i].Distribution, sources[i].Version = j.distributionIn(dir)
-		// The check of the layer that is built of it looks for keys.
+		// The check of the layer that is built from it looks for keys.
 		sources[i].Layer, problems[i] = j.packTree(ctx, dir, "/", layers.AllKeys(), j.besides(dir)...)
 	}
 	return sources, errors.Join(problems...)
@@ -132,8 +131,8 @@ func (j job) packSources(ctx context.Context) ([]stages.Source, error) {
 // maxPyproject bounds the size of a pyproject.toml, in bytes.
 const maxPyproject = 4 << 20
 
-// distributionIn is what a source tree calls itself, as far as its pyproject.toml says.
-// uv tells of what is wrong with that.
+// distributionIn returns the name and version in a source tree's pyproject.toml, if any.
+// uv reports what is wrong with that file.
 func (j job) distributionIn(dir string) (name, version string) {
 	data, err := beneath.ReadAtMost(j.tree(), path.Join(dir, "pyproject.toml"), maxPyproject)
 	var p struct {
@@ -145,7 +144,7 @@ func (j job) distributionIn(dir string) (name, version string) {
 	return p.Project.Name, p.Project.Version
 }
 
-// sourceTrees are the packed source trees by their directories.
+// sourceTrees returns the packed source trees by directory.
 func (j job) sourceTrees(ctx context.Context) (map[string]llb.Layer, error) {
 	sources, err := j.packSources(ctx)
 	trees := map[string]llb.Layer{}
@@ -155,9 +154,9 @@ func (j job) sourceTrees(ctx context.Context) (map[string]llb.Layer, error) {
 	return trees, inputError(err)
 }
 
-// besides are what a spec's own directory holds next to a source tree that it is: the
-// spec, its lock, what builds leave there, weights, environments and their secrets.
-// None of it makes a wheel, and each would move the tree's digest.
+// besides lists what to leave out of a source tree that is the spec's own directory: the
+// spec, its lock, outputs of builds, weights, environments and their secrets. None of it
+// is part of a wheel, and each would change the tree's digest.
 func (j job) besides(dir string) []string {
 	if dir != "." {
 		return nil
@@ -171,8 +170,8 @@ func (j job) besides(dir string) []string {
 	return list
 }
 
-// packFiles packs the wheels and sdists that lie next to the spec, each at the root
-// of a layer, and holds them against the lock.
+// packFiles packs the wheels and sdists next to the spec, each at the root of a layer,
+// and compares them with the lock.
 func (j job) packFiles(ctx context.Context) (map[string]llb.Layer, error) {
 	files := map[string]llb.Layer{}
 	var problems []error
@@ -202,9 +201,9 @@ func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (ll
 	})
 }
 
-// notLocked says that a file next to the spec is another one than the lock has.
+// notLocked returns the error for a file next to the spec that differs from the lock.
 func notLocked(format string, args ...any) error {
-	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf(format, args...)), "\"build lock\" takes it as it is now")
+	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf(format, args...)), "run \"build lock\" to lock it as it is now")
 }
 
 func (j job) packApp(ctx context.Context) (*stages.App, error) {
@@ -216,11 +215,11 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 		Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
 		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal, FirstStart: a.FirstStart,
 	}
-	if a.Source == "" { // it is of packages
+	if a.Source == "" { // the app is in packages
 		return app, nil
 	}
 	var made []string
-	if a.Source == "." { // what builds leave in the directory would grow with each
+	if a.Source == "." { // with the outputs of builds it would grow with each build
 		made = []string{LockName, path.Join("dist", j.spec.Name)}
 	}
 	layer, err := j.packTree(ctx, a.Source, a.Path, j.spec.Debian.Keep, made...)
@@ -235,8 +234,8 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 // maxIgnore bounds the size of a .dockerignore, in bytes.
 const maxIgnore = 1 << 20
 
-// packTree packs a directory, but for what comes and goes with its use. In messages it is
-// called by its name, and the spec's own directory by that of the image.
+// packTree packs a directory, except what its use leaves there. Messages call it by its
+// name, and the spec's own directory by the image's name.
 func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(j.tree(), dir)
 	if err != nil {
@@ -256,8 +255,8 @@ func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude,
 	})
 }
 
-// packModels packs the weights of models that are directories, unless the variant brings
-// none: the image then still says where they belong.
+// packModels packs the weights of models that are directories, unless the variant has no
+// weights: the image then still names their paths.
 func (j job) packModels(ctx context.Context, models []stages.Model, limit int) error {
 	var problems []error
 	for i, m := range j.spec.Models {

@@ -15,11 +15,10 @@ import (
 	"lamina.build/spec"
 )
 
-// pathsOf are those of the files of a layer.
+// pathsOf returns the paths of a layer, sorted.
 func pathsOf(l llb.Layer) []string { return slices.Sorted(slices.Values(l.Paths)) }
 
-// What comes and goes with the use of a directory is no part of it, nor what its
-// .dockerignore names.
+// A tree leaves out what using its directory creates, and what its .dockerignore names.
 func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 	j, _ := packing(t, fstest.MapFS{
 		"app/.dockerignore": {Data: []byte("*.log\n!keep.log\n")}, "app/main.py": {}, "app/a.log": {}, "app/keep.log": {},
@@ -33,15 +32,15 @@ func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}
 	if l.Name != "app" {
-		t.Errorf("it is called %q", l.Name)
+		t.Errorf("its name is %q", l.Name)
 	}
 	if l, err = j.packTree(t.Context(), "app", "/app", nil, "deep", "*.py"); err != nil || slices.Contains(l.Paths, "/app/main.py") {
 		t.Errorf("with more left out: %q, %v", l.Paths, err)
 	}
 }
 
-// A source tree that is the spec's own directory holds neither the spec, nor secrets, nor
-// weights; any other holds all it has.
+// A source tree that is the spec's own directory leaves out the spec, secrets and
+// weights; any other is complete.
 func TestSourcesNextToTheSpec(t *testing.T) {
 	j := job{spec: spec.Spec{Models: []spec.Model{{From: "dir:weights"}, {From: "dir:."}, {From: "hf://org/one@main"}}}}
 	want := []string{"image.toml", "image.lock", "dist", ".env", ".env.*", ".venv", "weights"}
@@ -49,11 +48,11 @@ func TestSourcesNextToTheSpec(t *testing.T) {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}
 	if got := j.besides("native"); got != nil {
-		t.Errorf("of another tree %q are left out", got)
+		t.Errorf("another tree leaves out %q", got)
 	}
 }
 
-// Trees are packed by their directories, and called as the lock calls them.
+// Trees are packed by directory, with the names in the lock.
 func TestSourceTrees(t *testing.T) {
 	j, _ := packing(t, fstest.MapFS{"Native_Ext/pyproject.toml": {}, "lib/setup.py": {}, "lib/.env": {Data: []byte("x")}})
 	j.spec.Python.Sources = []string{"Native_Ext", "lib"}
@@ -67,12 +66,12 @@ func TestSourceTrees(t *testing.T) {
 	}
 	j.spec.Python.Sources = []string{"none", "nor this"}
 	if _, err = j.sourceTrees(t.Context()); err == nil {
-		t.Error("of no directories came trees")
+		t.Error("missing directories were packed")
 	}
 }
 
-// Of an image's own directory an app is all but what builds leave there; where there is no
-// app there is no layer.
+// An app in the spec's own directory leaves out the outputs of builds; without an app there
+// is no layer.
 func TestApps(t *testing.T) {
 	j, _ := packing(t, good())
 	j.spec.App.Source = ""
@@ -81,7 +80,7 @@ func TestApps(t *testing.T) {
 	}
 	j.spec.App.Entrypoint = []string{"/usr/sbin/nginx"}
 	if app, err := j.packApp(t.Context()); err != nil || app == nil || app.Layer.Image != "" || app.Entrypoint[0] != "/usr/sbin/nginx" {
-		t.Errorf("of packages: %+v, %v", app, err)
+		t.Errorf("an app in packages: %+v, %v", app, err)
 	}
 	j.spec.App = spec.App{Source: "app", Path: "/app", User: spec.User{Name: "app", UID: 1000}, Entrypoint: []string{"/bin/app"}, Ports: []int{80}}
 	app, err := j.packApp(t.Context())
@@ -90,7 +89,7 @@ func TestApps(t *testing.T) {
 	}
 }
 
-// A local file that grew is not read to its end, and is another one.
+// A local file that grew is not read to its end, and is not the locked one.
 func TestALocalFileThatGrew(t *testing.T) {
 	j, _ := packing(t, fstest.MapFS{"w/own.whl": {Data: []byte("longer than it was")}})
 	d := lock.Distribution{Name: "own", Version: "1.0", File: "own.whl", Size: 5, SHA256: sum([]byte("short"))}
@@ -100,7 +99,7 @@ func TestALocalFileThatGrew(t *testing.T) {
 	}
 }
 
-// Trees are to blame for what is in them, and for nothing else.
+// Only problems of the trees themselves are usage errors.
 func TestInputError(t *testing.T) {
 	for _, err := range []error{&layers.EntryError{Path: "x"}, layers.ErrEmpty} {
 		if failure.KindOf(inputError(err)) != failure.Usage {

@@ -23,15 +23,15 @@ import (
 	"lamina.build/stages"
 )
 
-// told are the notes of a job.
+// told records the notes of a job.
 type told []string
 
 func (n *told) Note(line string) { *n = append(*n, line) }
 
 func (n *told) Watch(context.Context, Work, chan *client.SolveStatus) error { return nil }
 
-// packing is a job of an image with an app and a model, and the tools where an
-// earlier build has unpacked them.
+// packing returns the job of an image with an app and a model, with its tools unpacked
+// as if by an earlier build.
 func packing(t *testing.T, files fstest.MapFS) (j job, notes *told) {
 	t.Helper()
 	notes = &told{}
@@ -67,7 +67,7 @@ func packing(t *testing.T, files fstest.MapFS) (j job, notes *told) {
 	}, notes
 }
 
-// packed is what comes of a job without an engine.
+// packed packs a job without an engine.
 func (j job) packed(t *testing.T) (stages.Input, error) {
 	t.Helper()
 	models := make([]stages.Model, len(j.spec.Models))
@@ -95,8 +95,8 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// Git trees and lists of models' files are layers, too: an image with 127 is built,
-// and with one more of either it is not.
+// Git trees and lists of models' files count as layers: 127 fit into an image, one more of
+// either doesn't.
 func TestTreesAndListsCount(t *testing.T) {
 	image := func(trees, models int) job {
 		j, _ := packing(t, good())
@@ -138,7 +138,7 @@ func TestTestsThatReadWeightsSayWhatTheyCost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(*notes) != tt.want || tt.want > 0 && !strings.Contains((*notes)[0], "57.60 GB") {
-			t.Errorf("needs weights %v, level %s: told %q", tt.needs, tt.level, *notes)
+			t.Errorf("needs weights %v, level %s: notes %q", tt.needs, tt.level, *notes)
 		}
 	}
 }
@@ -188,8 +188,7 @@ func TestTreesThatTheUserHasToPutRight(t *testing.T) {
 	}
 }
 
-// A lock without the tools, a full disk and the like are nothing that another
-// tree would help against.
+// A lock without the tools, a full disk and the like are not problems of the trees.
 func TestOtherTroubleIsNotTheTreesProblem(t *testing.T) {
 	j, _ := packing(t, good())
 	j.lock.Packages = nil
@@ -198,7 +197,7 @@ func TestOtherTroubleIsNotTheTreesProblem(t *testing.T) {
 	}
 }
 
-// An app that is the spec's own directory doesn't grow by what builds leave there.
+// An app in the spec's own directory doesn't grow by the outputs of builds.
 func TestAppOfTheSpecsOwnDirectory(t *testing.T) {
 	digest := func(files fstest.MapFS) string {
 		j, _ := packing(t, files)
@@ -215,10 +214,10 @@ func TestAppOfTheSpecsOwnDirectory(t *testing.T) {
 		"image.lock": {Data: []byte("x")}, "dist/image/index.json": {Data: []byte("{}")},
 	}
 	if again := digest(built); again != first {
-		t.Errorf("first it is %s, then %s", first, again)
+		t.Errorf("at first %s, then %s", first, again)
 	}
 	if other := digest(fstest.MapFS{"main.py": {Data: []byte("pass")}}); other == first {
-		t.Error("a dist of the app's own is left out")
+		t.Error("the app's own dist is left out")
 	}
 }
 
@@ -260,7 +259,7 @@ func TestWheelsOfTheProjectArePacked(t *testing.T) {
 	}
 }
 
-// The plan of layers shrinks until it fits, says so, and leaves the models their part.
+// The plan of layers shrinks until it fits, with a note, and leaves the models their part.
 func TestManyHeavyWheelsShareALayer(t *testing.T) {
 	var wheels []lock.Distribution
 	for i := range 70 {
@@ -270,7 +269,7 @@ func TestManyHeavyWheelsShareALayer(t *testing.T) {
 	if _, err := j.withWheels(wheels...).packed(t); err != nil {
 		t.Fatal(err)
 	}
-	if want := "12 wheels of 100 MB and more share a layer"; len(*notes) != 1 || !strings.HasPrefix((*notes)[0], want) {
-		t.Errorf("told %q, want %q", *notes, want)
+	if want := "12 wheels of 100 MB or more share a layer"; len(*notes) != 1 || !strings.HasPrefix((*notes)[0], want) {
+		t.Errorf("notes %q, want %q", *notes, want)
 	}
 }

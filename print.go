@@ -10,11 +10,11 @@ import (
 	"lamina.build/llb"
 )
 
-// Print draws an image as [Project.Draw] does, and returns the vertices of its graph in
-// one of these forms: "tree", "json" and "dot" (Graphviz).
+// Print draws an image as [Project.Draw] does, and returns its graph in one of these forms:
+// "tree", "json" and "dot" (Graphviz).
 func (p *Project) Print(ctx context.Context, b Build, form string) (string, error) {
 	if !slices.Contains([]string{"tree", "json", "dot"}, form) {
-		return "", failure.New(failure.Usage, fmt.Errorf("a graph has no form %q", form))
+		return "", failure.New(failure.Usage, fmt.Errorf("unknown graph form %q", form))
 	}
 	image, err := p.Draw(ctx, b)
 	if err != nil {

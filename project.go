@@ -19,7 +19,7 @@ import (
 	"lamina.build/spec"
 )
 
-// What the files of a directory are called, and the variant that every spec has.
+// The names of a directory's files, and the variant that every spec has.
 const (
 	SpecName   = spec.FileName
 	LockName   = "image.lock"
@@ -31,23 +31,23 @@ type Project struct {
 	*host
 
 	dir          string
-	root         *os.Root // nothing that the spec names lies outside
+	root         *os.Root // holds everything that the spec names
 	file         *spec.File
 	requirements requirements.Requirements
 
-	relocks bool // the lock of the directory was made by this very project
+	relocks bool // this Project made the lock of the directory
 }
 
-// Open reads the spec of a directory and checks it: every problem that can
-// be found without a network or an engine is found here. The caller closes the
-// project, which lets go of the engine that its jobs had.
+// Open reads the spec of a directory and checks it: it reports every problem that can be
+// found without a network or an engine. The caller closes the project, which releases the
+// engine of its jobs.
 func Open(dir string, o Options) (*Project, error) {
 	return open(dir, o, func(directory fs.FS) (*spec.File, error) { return spec.Read(directory, filepath.ToSlash(dir)) })
 }
 
-// New makes a project of a spec that a program has made, in the place of an
-// image.toml. The directory has what the spec names, and gets the lock. It is checked as a
-// file is, with the same defaults; problems are those of its text, see [spec.Spec.Format].
+// New makes a project of a spec made by a program, in place of an image.toml. The
+// directory has the files that the spec names, and receives the lock. The spec is checked
+// like a file, with the same defaults; problems refer to its text, see [spec.Spec.Format].
 func New(dir string, s spec.Spec, o Options) (*Project, error) {
 	text, err := s.Format()
 	if err != nil {
@@ -83,28 +83,28 @@ func (p *Project) read(read func(directory fs.FS) (*spec.File, error)) (err erro
 	return err
 }
 
-// tree are the files of the directory.
+// tree returns the files of the directory.
 func (p *Project) tree() fs.FS { return beneath.FS(p.root) }
 
-// Close lets go of the directory and of the engine.
+// Close releases the directory and the engine.
 func (p *Project) Close() error { return errors.Join(p.root.Close(), p.close()) }
 
-// Dir is the directory.
+// Dir returns the directory.
 func (p *Project) Dir() string { return p.dir }
 
-// Variants are the names of all variants: production first, then those that Lamina
+// Variants returns the names of all variants: production first, then those that Lamina
 // and the spec derive from it.
 func (p *Project) Variants() []string { return p.file.Variants() }
 
-// Spec is what the spec says of a variant.
+// Spec returns the spec of a variant.
 func (p *Project) Spec(variant string) (spec.Spec, error) { return p.file.Variant(variant) }
 
-// LockPath is where the lock of the directory lies, or would.
+// LockPath returns the path of the directory's lock, which may not exist.
 func (p *Project) LockPath() string { return filepath.Join(p.dir, LockName) }
 
-// ReadLock returns the lock of the directory; ok is false where there is none. One of
-// an earlier format is an error of the kind [Findings], one that can't be read of the
-// kind [Usage].
+// ReadLock returns the lock of the directory; ok is false if there is none. A lock of an
+// earlier format is an error of the kind [Findings], one that can't be read of the kind
+// [Usage].
 func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
 	data, err := p.lockText()
 	switch {
@@ -117,10 +117,10 @@ func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
 	switch {
 	case errors.Is(err, lock.ErrOld):
 		return lock.Lock{}, false, failure.WithHint(failure.New(failure.Findings, err),
-			fmt.Sprintf("\"build lock %s\" writes it in this one, and keeps the versions of its Python packages", p.dir))
+			fmt.Sprintf("run \"build lock %s\" to convert it, which keeps the versions of its Python packages", p.dir))
 	case err != nil:
 		return lock.Lock{}, false, failure.WithHint(failure.New(failure.Usage, err),
-			fmt.Sprintf("\"build lock %s\" writes it anew", p.dir))
+			fmt.Sprintf("run \"build lock %s\" to write it again", p.dir))
 	}
 	return l, true, nil
 }
@@ -129,7 +129,7 @@ func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
 // has a third of that.
 const maxLock = 16 << 20
 
-// lockText is the text of the lock. It is no link, since a new lock takes its place.
+// lockText returns the text of the lock, which can't be a link, since a new lock replaces it.
 func (p *Project) lockText() ([]byte, error) {
 	if err := p.checkLockFile("reading"); err != nil {
 		return nil, err
@@ -141,17 +141,17 @@ func (p *Project) lockText() ([]byte, error) {
 	return text, nil
 }
 
-// checkLockFile refuses what is called as a lock is and can't be one.
+// checkLockFile rejects a lock that is not a regular file.
 func (p *Project) checkLockFile(doing string) error {
 	info, err := p.root.Lstat(LockName)
 	if err == nil && !info.Mode().IsRegular() {
-		return failure.New(failure.Usage, fmt.Errorf("%s lock: %q is %s and not a regular file", doing, p.LockPath(), beneath.Kind(info.Mode())))
+		return failure.New(failure.Usage, fmt.Errorf("%s lock: %q is %s, not a regular file", doing, p.LockPath(), beneath.Kind(info.Mode())))
 	}
-	return nil // where there is none, or it can't be looked at, the reading or writing tells
+	return nil // reading or writing reports a file that is missing or out of reach
 }
 
-// readBefore returns the lock that a new one replaces, of whichever format; ok
-// is false where there is none that can be read, and err says why it can't be.
+// readBefore returns the lock that a new one replaces, of any format; ok is false if
+// there is none that can be read, and err says why.
 func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
 	data, err := p.lockText()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,7 +166,7 @@ func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
 	return l, err == nil, err
 }
 
-// CheckLock reports where a lock does not answer the spec, as an error of the kind
+// CheckLock reports where a lock doesn't fit the spec, as an error of the kind
 // [Findings].
 func (p *Project) CheckLock(l lock.Lock) error {
 	drift, err := p.resolver().Drift(l)
@@ -179,7 +179,7 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	}
 	err = failure.New(failure.Findings, errors.Join(errs...))
 	if misplaced := l.Misplaced(p.requirements.Lock); len(misplaced) > 0 {
-		err = failure.WithHint(err, fmt.Sprintf("if you know who publishes there, write it below its [[model]] in %s: %s; else \"build lock --unpublish %s\" has the lock forget it",
+		err = failure.WithHint(err, fmt.Sprintf("if you know who publishes there, add it below its [[model]] in %s: %s; otherwise run \"build lock --unpublish %s\" to remove it from the lock",
 			SpecName, placeLine(misplaced[0].Place()), p.dir))
 	}
 	return failure.WithHint(err, fmt.Sprintf(
@@ -187,9 +187,9 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	))
 }
 
-// ConfirmLock asks the package indexes for what a lock that fits its spec has from elsewhere
-// than they are: that they have the same is a claim until then. An error of the kind
-// [Findings] is that they don't. A build does so, too.
+// ConfirmLock looks up the files that a lock has from other addresses than the package
+// indexes in those indexes: that they have the same files is only a claim until then. If
+// they don't, the error is of the kind [Findings]. A build confirms its lock, too.
 func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
 	problems := make([]error, 0, len(l.Further)+1)
 	for _, one := range l.Each() {
@@ -198,20 +198,19 @@ func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
 	return explain(ctx, errors.Join(problems...))
 }
 
-// checkPlace finds out before a lock is made that it can't be written.
+// checkPlace reports before a lock is made that it can't be written.
 func (p *Project) checkPlace() error {
 	if err := p.checkLockFile("writing"); err != nil {
 		return err
 	}
 	if err := unix.Access(p.dir, unix.W_OK); err != nil {
 		err = failure.New(failure.Usage, fmt.Errorf("writing lock: directory %q: %w", p.dir, err))
-		return failure.WithHint(err, "lock a copy of the directory, and keep its "+LockName+" with this one: a build from a lock writes nothing here")
+		return failure.WithHint(err, "lock a copy of the directory and copy its "+LockName+" here; a build from a lock writes nothing here")
 	}
 	return nil
 }
 
-// WriteLock replaces the lock of the directory as a whole, and leaves it alone
-// where it says the same already.
+// WriteLock replaces the lock of the directory atomically, unless it is already the same.
 func (p *Project) WriteLock(l lock.Lock) error {
 	text := l.Format()
 	if _, err := lock.Parse(p.LockPath(), text); err != nil {

@@ -19,7 +19,7 @@ import (
 	"lamina.build/spec"
 )
 
-// A lock of an earlier format is for its versions alone.
+// A lock of an earlier format only provides versions.
 func TestLocksOfAnEarlierFormat(t *testing.T) {
 	l := lock.Lock{
 		Requirements: lock.Requirements{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}}},
@@ -46,25 +46,25 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 	after := l
 	after.UV.Version = "0.13.9"
 	if diff := Changes(before, after); !strings.HasSuffix(diff, "none changed\n") {
-		t.Errorf("told is %q", diff)
+		t.Errorf("changes %q", diff)
 	}
 }
 
-// A lock that can't be read is replaced, and the run says what is lost by that.
+// A lock that can't be read is replaced, and a note says what is lost.
 func TestALockBeforeThatIsDamaged(t *testing.T) {
 	p := directory(t)
 	if _, ok, err := p.readBefore(); ok || err != nil {
-		t.Errorf("of no lock came %t, %v", ok, err)
+		t.Errorf("without a lock: %t, %v", ok, err)
 	}
 	if err := os.WriteFile(filepath.Join(p.dir, LockName), []byte("<<<<<<< HEAD\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := p.readBefore(); ok || err == nil {
-		t.Errorf("of a damaged lock came %t, %v", ok, err)
+		t.Errorf("a damaged lock: %t, %v", ok, err)
 	}
 }
 
-// That a lock can't be written is found before it is made.
+// A lock that can't be written is reported before it is made.
 func TestPlaceOfALock(t *testing.T) {
 	p := directory(t)
 	if err := p.checkPlace(); err != nil {
@@ -85,7 +85,7 @@ func TestPlaceOfALock(t *testing.T) {
 	}
 }
 
-// An export replaces locks of other tools, and nothing else.
+// An export overwrites only locks of other tools.
 func TestExportsHaveTheNameOfALock(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -119,7 +119,7 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	}
 }
 
-// directory is a project in an empty directory, as far as its lock goes.
+// directory returns a project in an empty directory that can only handle its lock.
 func directory(t *testing.T) *Project {
 	t.Helper()
 	p := &Project{dir: t.TempDir()}

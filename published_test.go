@@ -23,7 +23,7 @@ import (
 	"lamina.build/lock"
 )
 
-// notebook is a progress that keeps what it is told.
+// notebook is a Progress that records its notes.
 type notebook struct {
 	mu    sync.Mutex
 	lines []string
@@ -42,7 +42,7 @@ func (n *notebook) Watch(_ context.Context, _ Work, steps chan *client.SolveStat
 	return nil
 }
 
-// text is all that was told since the last time.
+// text returns the notes since the last call.
 func (n *notebook) text() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -50,7 +50,7 @@ func (n *notebook) text() string {
 	return strings.Join(n.lines, "\n")
 }
 
-// claimed is a project with a model, and a lock that says where it is published.
+// claimed returns a project with a model, and a lock that names its published repository.
 func claimed(t *testing.T, line, published string) (*Project, lock.Lock) {
 	t.Helper()
 	dir := t.TempDir()
@@ -76,8 +76,8 @@ func claimed(t *testing.T, line, published string) (*Project, lock.Lock) {
 	return p, l
 }
 
-// A lock names a place of a model that its spec has, or it is drift; the lock can be had
-// to forget it without a network.
+// A published repository that the spec doesn't name is drift; it can be removed from the
+// lock without a network.
 func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 	for _, tt := range []struct {
 		name, line, published string
@@ -94,7 +94,7 @@ func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 			err := p.CheckLock(l)
 			hints := strings.Join(Hints(err), "\n")
 			told := err != nil && KindOf(err) == Findings && strings.Contains(err.Error(), "published in evil.example/w, the spec names ")
-			if told == tt.fits || told != strings.Contains(hints, `published = "evil.example/w"; else "build lock --unpublish `+p.Dir()) {
+			if told == tt.fits || told != strings.Contains(hints, `published = "evil.example/w"; otherwise run "build lock --unpublish `+p.Dir()) {
 				t.Errorf("got %v, %q", err, hints)
 			}
 			if err = p.WriteLock(l); err != nil {
@@ -103,10 +103,10 @@ func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 			places, err := p.Unpublish()
 			after, _, readErr := p.ReadLock()
 			if err != nil || readErr != nil || after.Models[0].Published != "" || after.Models[0].Layers != nil {
-				t.Errorf("after it was forgotten: %+v, %v, %v", after.Models, err, readErr)
+				t.Errorf("after Unpublish: %+v, %v, %v", after.Models, err, readErr)
 			}
 			if want := l.Models[0].Published; strings.Join(places, "") != want {
-				t.Errorf("forgotten is %q, want %q", places, want)
+				t.Errorf("removed %q, want %q", places, want)
 			}
 		})
 	}
@@ -116,7 +116,7 @@ func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 	}
 }
 
-// Whatever a registry is called, the lock has the place as the spec writes it.
+// The lock has the repository as the spec writes it, by whatever name the registry was reached.
 func TestThePlaceOfAPush(t *testing.T) {
 	m := model("hf://org/one@main", "/m", "x")
 	for _, tt := range []struct{ place, pushed, want string }{
@@ -132,15 +132,15 @@ func TestThePlaceOfAPush(t *testing.T) {
 	}
 }
 
-// pattern is a source of the model's one file.
+// pattern is the source of the model's only file.
 type pattern struct{ data []byte }
 
 func (p pattern) Open(_ context.Context, _ lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(p.data[offset : offset+length])), nil
 }
 
-// A published model that can't be read may come from elsewhere; one that is another is
-// part of nothing.
+// A published model that can't be read may come from elsewhere; a different one is an
+// error.
 func TestAPublishedModelIsLookedAt(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	p, l := claimed(t, fmt.Sprintf("published = %q", r.Host+"/w"), "")
@@ -182,7 +182,7 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 		note string
 	}{
 		{"there", published, 0, false, ""},
-		{"gone", gone, failure.Failure, false, "is not there any more"},
+		{"gone", gone, failure.Failure, false, "no longer exists"},
 		{"another", forged, failure.Findings, true, ""},
 		{"off", off, failure.Transient, false, "can't be read, so its layers are taken from elsewhere"},
 		{"for others", barred, failure.Usage, false, "401 Unauthorized"},
@@ -197,7 +197,7 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 				err = lied
 			}
 			if (lied != nil) != tt.lie || (err != nil) != (tt.kind != 0) || err != nil && failure.KindOf(err) != tt.kind || !strings.Contains(note, tt.note) || (note == "") != (tt.note == "") {
-				t.Errorf("got %v, %v; told is %q", unread, lied, note)
+				t.Errorf("got %v, %v; notes %q", unread, lied, note)
 			}
 			if err == nil && !slices.Equal(got.Locked(), tt.m.Layers) {
 				t.Errorf("its layers are %v", got.Layers)
@@ -209,22 +209,22 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 	}
 	p.checkLayout(t, work, *m)
 	if known := p.knownLayers(t.Context(), published); !slices.Equal(known, image.Locked()) {
-		t.Errorf("known are %v", known)
+		t.Errorf("known layers %v", known)
 	}
-	published.Layers = nil // as of a lock of format 2
+	published.Layers = nil // as in a lock of format 2
 	if known := p.knownLayers(t.Context(), published); !slices.Equal(known, image.Locked()) {
-		t.Errorf("known from the registry are %v", known)
+		t.Errorf("known layers from the registry %v", known)
 	}
 	if known := p.knownLayers(t.Context(), off); known == nil {
-		t.Error("what the lock had is forgotten")
+		t.Error("the layers of the lock are lost")
 	}
 	off.Layers = nil
 	if known := p.knownLayers(t.Context(), off); known != nil || !strings.Contains(p.o.Progress.(*notebook).text(), "can't be read") {
-		t.Errorf("known from nowhere are %v", known)
+		t.Errorf("known layers from nowhere %v", known)
 	}
 }
 
-// checkLayout wants a layout with a model of that name to be looked at as well.
+// checkLayout checks that a layout with a model of that name is checked as well.
 func (p *Project) checkLayout(t *testing.T, work weights.Job, m lock.Model) {
 	t.Helper()
 	store, err := p.openModels(t.Context(), t.TempDir())
@@ -248,17 +248,17 @@ func (p *Project) checkLayout(t *testing.T, work weights.Job, m lock.Model) {
 	if _, err = blob.WriteAt([]byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	p.cacheDir = t.TempDir() // of a machine that has made none of it
+	p.cacheDir = t.TempDir() // as on a machine that has made none of it
 	if _, err = j.weights(t.Context(), &engine.Engine{}, m); KindOf(err) != Findings || !strings.Contains(strings.Join(Hints(err), ""), "build model pull") {
 		t.Errorf("got %v, %q", err, Hints(err))
 	}
 }
 
-// Why a model comes from nowhere is told whole, and may pass if one of the reasons may.
+// The error of a model that is nowhere has both reasons, and is transient if one of them is.
 func TestWhyAModelComesFromNowhere(t *testing.T) {
 	hub := failure.New(failure.Usage, io.EOF)
 	busy := failure.New(failure.Transient, io.ErrNoProgress)
-	if err := orUnread(hub, busy); failure.KindOf(err) != failure.Transient || err.Error() != io.EOF.Error()+"; nor from where it is published: "+io.ErrNoProgress.Error() {
+	if err := orUnread(hub, busy); failure.KindOf(err) != failure.Transient || err.Error() != io.EOF.Error()+"; nor from its published repository: "+io.ErrNoProgress.Error() {
 		t.Errorf("got %v", err)
 	}
 	if err := orUnread(hub, io.ErrNoProgress); failure.KindOf(err) != failure.Usage {

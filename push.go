@@ -11,9 +11,8 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// pushRetries is how often an image is pushed again that a registry in passing trouble did
-// not take: for a minute, in which it may have been started anew. What it has is not sent
-// twice.
+// pushRetries is how often a push is retried after a transient error of the registry: for
+// a minute, in which it may restart. What it already has is not sent again.
 const pushRetries = 6
 
 // pushError is an engine's failure to push.
@@ -21,7 +20,7 @@ type pushError struct{ error }
 
 func (e *pushError) Unwrap() error { return e.error }
 
-// explainPush has a registry itself say why an engine could not push to it.
+// explainPush asks the registry itself why an engine could not push to it.
 func (j job) explainPush(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "failed to push ") {
 		return err
@@ -37,13 +36,13 @@ func (j job) explainPush(ctx context.Context, err error) error {
 		}
 	}
 	err = registry.ExplainEngine(err)
-	if failure.KindOf(err) == failure.Usage { // whoever may push has had a token that ended
+	if failure.KindOf(err) == failure.Usage { // the user may push, so a token has expired
 		err = failure.New(failure.Transient, err)
 	}
 	return &pushError{err}
 }
 
-// pushAgain says after how long a push is worth another try.
+// pushAgain returns whether to retry a push, and after what pause.
 func pushAgain(err error, n int) (pause time.Duration, again bool) {
 	if _, ok := errors.AsType[*pushError](err); !ok || failure.KindOf(err) != failure.Transient || n >= pushRetries {
 		return 0, false
@@ -55,5 +54,5 @@ func pushAgain(err error, n int) (pause time.Duration, again bool) {
 	return pause, pause <= longestPause
 }
 
-// longestPause is how long a registry may have itself waited for.
+// longestPause is the longest pause that a registry may request.
 const longestPause = 2 * time.Minute

@@ -11,9 +11,8 @@ import (
 )
 
 // Pylock returns the Python distributions of a variant as the text of a pylock.toml
-// (PEP 751) that is going to lie at a path, which its own paths are relative to; "-"
-// stands for the current directory. There is no file at it yet, or a lock that may be
-// replaced.
+// (PEP 751) to be written to a path, which its own paths are relative to; "-" stands for
+// the current directory. The path must not exist yet, or be a lock that may be replaced.
 func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, error) {
 	if _, err := p.file.Variant(variant); err != nil {
 		return nil, err
@@ -36,21 +35,21 @@ func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, err
 	return text, nil
 }
 
-// checkExport wants a name that PEP 751 has for a lock, and no file that the spec
-// reads: whatever else has a name of that kind is there to be written anew.
+// checkExport requires PEP 751's name for a lock, and rejects a file that the spec reads:
+// others of such a name may be overwritten.
 func (p *Project) checkExport(name string) error {
 	base := filepath.Base(name)
 	label := strings.TrimSuffix(strings.TrimPrefix(base, "pylock."), ".toml")
 	if name != "-" && base != "pylock.toml" && (label == "" || base != "pylock."+label+".toml" || strings.Contains(label, ".")) {
-		err := fmt.Errorf("%q is none of the names that other installers take: pylock.toml, pylock.NAME.toml", base)
-		return failure.WithHint(err, "--export - writes to standard output")
+		err := fmt.Errorf("%q is not a name that other installers accept: pylock.toml, pylock.NAME.toml", base)
+		return failure.WithHint(err, "use --export - for standard output")
 	}
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%q is there, and is no file", name)
+		return fmt.Errorf("%q exists and is not a regular file", name)
 	}
 	there, err := os.Stat(name)
 	if err != nil {
-		return nil //nolint:nilerr // it is not there yet, or the writing says what is wrong
+		return nil //nolint:nilerr // it doesn't exist yet, or writing reports the problem
 	}
 	for _, variant := range p.file.Variants() {
 		s, err := p.file.Variant(variant)
@@ -58,13 +57,13 @@ func (p *Project) checkExport(name string) error {
 			continue
 		}
 		if read, err := os.Stat(filepath.Join(p.dir, filepath.FromSlash(s.Python.Lock))); err == nil && os.SameFile(there, read) {
-			return fmt.Errorf("%q is what the spec's lock is made from", name)
+			return fmt.Errorf("%q is the file that the spec's lock is made from", name)
 		}
 	}
 	return nil
 }
 
-// seenFrom is the path of a directory from another one, with slashes.
+// seenFrom returns the path of directory relative to from, with slashes.
 func seenFrom(from, directory string) (string, error) {
 	from, err := filepath.Abs(from)
 	if err == nil {

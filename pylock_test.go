@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// What can't be exported is told before anything is locked for it.
+// An impossible export is reported before anything is locked for it.
 func TestExportsThatCantBe(t *testing.T) {
 	p := minimal(t, Options{})
 	for _, tt := range []struct{ variant, path, want string }{
 		{"none", "-", `no variant "none"`},
-		{Production, "requirements.txt", `flag --export: "requirements.txt" is none of the names`},
+		{Production, "requirements.txt", `flag --export: "requirements.txt" is not a name that other installers accept`},
 		{Production, p.dir, "flag --export: "},
 	} {
 		if _, err := p.Pylock(t.Context(), tt.variant, tt.path); KindOf(err) != Usage || !strings.Contains(err.Error(), tt.want) {

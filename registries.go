@@ -17,21 +17,21 @@ import (
 	"lamina.build/output"
 )
 
-// registries are how registries are reached from this machine, and which of them a
-// project has to do with.
+// registries holds how registries are reached from this machine, and which of them a
+// project uses.
 type registries struct {
 	hosts  registry.Hosts
 	logins func() *registry.Logins
 
 	mu    sync.Mutex
-	moved []string // images and caches that an engine pushes or pulls as it is told
+	moved []string // images and caches that an engine pushes or pulls on request
 	read  []string // images that it reads by itself: published models
 }
 
 func newRegistries(env func(string) string, usual bool) *registries {
 	home := env("HOME")
 	if usual {
-		home, _ = os.UserHomeDir() // where there is none, nothing lies in it
+		home, _ = os.UserHomeDir() // without one, there are no files to read
 	}
 	return &registries{
 		hosts:  registry.HostDirs(registry.ConfigDir(env, home)),
@@ -39,7 +39,7 @@ func newRegistries(env func(string) string, usual bool) *registries {
 	}
 }
 
-// use remembers what an engine is about to move, or to read by itself.
+// use records what an engine will push or pull, or read by itself.
 func (r *registries) use(moved, read []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *registries) used() (moved, read []string) {
 	return r.moved, r.read
 }
 
-// references are the images of registries that a build has to do with.
+// references returns the images and caches in registries that a build uses.
 func (b Build) references() []string {
 	var list []string
 	for _, o := range b.Outputs {
@@ -66,7 +66,7 @@ func (b Build) references() []string {
 	return list
 }
 
-// published are where a lock says that models are.
+// published returns the references of a lock's published models.
 func published(l lock.Lock) []string {
 	list := make([]string, len(l.Models))
 	for i, m := range l.Models {
@@ -75,20 +75,20 @@ func published(l lock.Lock) []string {
 	return list
 }
 
-// registry says how our own client reaches registries.
+// registry returns the options of our own client for registries.
 func (h *host) registry(insecure bool) registry.Options {
 	return registry.Options{Keychain: h.registries.logins(), Hosts: h.registries.hosts, Insecure: h.o.Insecure || insecure}
 }
 
-// reading says how it does that where it asks for the right to read alone.
+// reading returns the same options for requesting read access only.
 func (h *host) reading(insecure bool) registry.Options {
 	options := h.registry(insecure)
 	options.ReadOnly = true
 	return options
 }
 
-// insecurely is the build as an engine is asked for it where no registry need be trusted. An
-// entry that says itself how its registry is reached is left alone.
+// insecurely returns the build with all its registries insecure. Entries that have their own
+// setting keep it.
 func (b Build) insecurely() Build {
 	b.Outputs = slices.Clone(b.Outputs)
 	for i := range b.Outputs {
@@ -106,19 +106,19 @@ func (b Build) insecurely() Build {
 	return b
 }
 
-// insecure says whether the registries of a build need not be trusted.
+// insecure reports whether an output of a build goes to an insecure registry.
 func (b Build) insecure() bool {
 	return slices.ContainsFunc(b.Outputs, func(o output.Output) bool { return o.Insecure })
 }
 
-// logins answers an engine that asks for logins.
+// logins provides logins to an engine that requests them.
 func (h *host) logins(insecure bool) session.Attachable {
 	return registry.Session(h.registry(insecure), slices.Concat(h.registries.used()))
 }
 
-// engineRegistries are how an engine of our own reaches registries: those that the
-// machine says something about, and those that are used. What can't be read stops nobody
-// who doesn't need it.
+// engineRegistries returns how our own engine reaches registries: those that the machine
+// configures, and those in use. It only notes a configuration that can't be read, which
+// may not be needed.
 func (h *host) engineRegistries() []engine.Registry {
 	told := map[string]engine.Registry{}
 	tell := func(r engine.Registry) {
@@ -132,7 +132,7 @@ func (h *host) engineRegistries() []engine.Registry {
 	for _, name := range slices.Concat(h.registries.hosts.Names(), moved, read) {
 		found, err := h.registries.hosts.Of(name)
 		if err != nil {
-			h.note("the engine isn't told: %v", err)
+			h.note("not passed to the engine: %v", err)
 			continue
 		}
 		r := engineRegistry(found)
@@ -145,7 +145,7 @@ func (h *host) engineRegistries() []engine.Registry {
 		mirrors = append(mirrors, found.Mirrors...)
 		tell(r)
 	}
-	for _, m := range mirrors { // the directory of a host itself says more
+	for _, m := range mirrors { // after the hosts' own configurations, which have more
 		m.Name, _, _ = strings.Cut(m.Name, "/")
 		tell(engineRegistry(m))
 	}
@@ -160,7 +160,7 @@ func engineRegistry(h registry.Host) engine.Registry {
 	return r
 }
 
-// hostsOf are the registries of references.
+// hostsOf returns the registries of references.
 func hostsOf(references []string) []string {
 	var hosts []string
 	for _, text := range references {

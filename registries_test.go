@@ -39,8 +39,8 @@ func writeAll(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// An engine of our own reaches registries as we do: by certs.d, by --insecure-registry and
-// with podman's logins, for pushes, caches and what it reads by itself.
+// Our own engine reaches registries as we do: by certs.d, by --insecure-registry and with
+// podman's logins, for pushes, caches and the images that it reads by itself.
 func TestEnginesReachRegistries(t *testing.T) {
 	o := enginetest.Options(t)
 	for _, tt := range []struct {
@@ -53,7 +53,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 			address, authority, certificate, key := testworld.ServeMutualTLS(t, "127.0.0.1:0", h)
 			return strings.TrimPrefix(address, "https://"), map[string]string{"ca.crt": string(authority), "x.cert": string(certificate), "x.key": string(key)}
 		}},
-		{"nobody signed it", true, func(t *testing.T, h http.Handler) (string, map[string]string) {
+		{"self-signed", true, func(t *testing.T, h http.Handler) (string, map[string]string) {
 			t.Helper()
 			address, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", h)
 			return strings.TrimPrefix(address, "https://"), nil
@@ -96,7 +96,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 			}()
 			attrs := map[string]string{"ref": stored, "mode": "max"}
 			export := map[string]string{"name": image, "push": "true"}
-			if tt.insecure { // as --insecure-registry has it
+			if tt.insecure { // as with --insecure-registry
 				attrs["registry.insecure"], export["registry.insecure"] = "true", "true"
 			}
 			solve := func(state bkllb.State, o client.SolveOpt) {
@@ -117,7 +117,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 			})
 			solve(made.File(bkllb.Mkfile("/b", 0o644, nil)), client.SolveOpt{CacheImports: []client.CacheOptionsEntry{{Type: "registry", Attrs: attrs}}})
 			solve(bkllb.Image(image).File(bkllb.Copy(bkllb.Image(image), "/a", "/c")), client.SolveOpt{})
-			// And we ourselves do.
+			// And so do we.
 			repo, err := registry.Open(t.Context(), image, h.registry(false))
 			if err == nil {
 				_, _, err = repo.Manifest(t.Context(), "1")
@@ -129,8 +129,8 @@ func TestEnginesReachRegistries(t *testing.T) {
 	}
 }
 
-// A build says which registries it has to do with before an engine is started, a model's
-// as its lock has it.
+// A build names the registries that it uses before an engine is started, a model's as in
+// its lock.
 func TestRegistriesOfABuild(t *testing.T) {
 	dir := t.TempDir()
 	writeAll(t, dir, map[string]string{SpecName: "name = \"x\"\n[[model]]\nfrom = \"hf://org/one@main\"\npath = \"/m\"\npublished = \"vm:5501/w\"\n"})
@@ -151,7 +151,7 @@ func TestRegistriesOfABuild(t *testing.T) {
 			t.Errorf("moved %q, read %q, %v", moved, read, j.Outputs)
 		}
 		if told := j.engineRegistries(); len(told) != 1 || told[0].Host != "vm:5501" || !told[0].HTTP || !told[0].Insecure {
-			t.Errorf("the engine is told %+v", told)
+			t.Errorf("the engine gets %+v", told)
 		}
 		return nil
 	})
@@ -160,7 +160,7 @@ func TestRegistriesOfABuild(t *testing.T) {
 	}
 }
 
-// Insecure is about images and caches, too, but for those that say how they are reached.
+// Insecure applies to images and caches, too, except those with their own setting.
 func TestInsecurely(t *testing.T) {
 	remote, err := ParseCache(
 		[]string{"vm:5000/app", "type=registry,ref=vm:5000/b,registry.insecure=false", "type=local,src=d"}, []string{"vm:5000/app", "type=inline"},
@@ -179,7 +179,7 @@ func TestInsecurely(t *testing.T) {
 		t.Errorf("got %v, %v", b.Cache.Exports, b.Outputs)
 	}
 	if given.Outputs[0].Insecure || given.Cache.Imports[0].Attrs["registry.insecure"] != "" {
-		t.Errorf("what was given is now %v", given)
+		t.Errorf("the given build was changed to %v", given)
 	}
 }
 
@@ -195,7 +195,7 @@ func servePlain(t *testing.T, h http.Handler) string {
 	return listener.Addr().String()
 }
 
-// What an engine is told of registries is what the machine says of them, each once.
+// An engine gets the machine's configuration of registries, each once.
 func TestEngineRegistries(t *testing.T) {
 	home := t.TempDir()
 	writeAll(t, home, map[string]string{
@@ -229,6 +229,6 @@ vm:5501  http insecure`
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
 	if text := strings.Join(said, "\n"); !strings.Contains(text, "odd.test/hosts.toml:1:10: server is an integer") {
-		t.Errorf("said %s", text)
+		t.Errorf("notes %s", text)
 	}
 }

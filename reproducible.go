@@ -19,15 +19,15 @@ import (
 	"lamina.build/stages"
 )
 
-// Difference is a path that two installations of the same Debian packages have made
-// differently, or that only one of them has.
+// Difference is a path that differs between two installations of the same Debian
+// packages, or that only one of them has.
 type Difference struct {
 	Path     string   `json:"path"`
 	What     string   `json:"what"`     // "content, from byte 52 on"
-	Packages []string `json:"packages"` // whose scripts have likely made it
+	Packages []string `json:"packages"` // whose scripts have probably made it
 }
 
-// ReproducibleError says that the Debian packages of a layer, installed twice, have given two results.
+// ReproducibleError reports that installing the Debian packages of a layer twice gave two results.
 type ReproducibleError struct {
 	Layer       string // "runtime"
 	Differences []Difference
@@ -36,7 +36,7 @@ type ReproducibleError struct {
 // Error has a line for each difference.
 func (e *ReproducibleError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: installed twice, the packages give another digest:", e.Layer)
+	fmt.Fprintf(&b, "%s: installing the packages twice gives different digests:", e.Layer)
 	for _, d := range e.Differences {
 		fmt.Fprintf(&b, "\n  %s: %s", d.Path, d.What)
 		if len(d.Packages) > 0 {
@@ -46,13 +46,13 @@ func (e *ReproducibleError) Error() string {
 	return b.String()
 }
 
-// Hint says what can be done about it.
+// Hint returns what the user can do about it.
 func (e *ReproducibleError) Hint() string {
-	return `exclude under [debian] leaves out what nothing needs`
+	return `leave out files that nothing needs with exclude under [debian]`
 }
 
-// checkReproducible installs the Debian packages of the image once more and compares. The
-// first installation is the one that the image has.
+// checkReproducible installs the Debian packages of the image again and compares the
+// result with the installation in the image.
 func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
 	in, err := j.input(ctx, e)
 	if err != nil {
@@ -71,7 +71,7 @@ func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
 		case len(found) > 0:
 			problems = append(problems, &ReproducibleError{name, found})
 		default:
-			j.note("%s: installed twice, the packages give the same", name)
+			j.note("%s: installing the packages twice gives the same digest", name)
 		}
 	}
 	return failure.New(failure.Findings, errors.Join(problems...))
@@ -86,7 +86,7 @@ func (j job) differences(ctx context.Context, e *engine.Engine, in stages.Input,
 		return nil, e.Explain(ctx, err)
 	}
 	if err = json.Unmarshal(files[0], &found); err != nil {
-		return nil, fmt.Errorf("reading what differs: %w", err)
+		return nil, fmt.Errorf("reading the differences: %w", err)
 	}
 	return found, nil
 }

@@ -16,8 +16,8 @@ import (
 	"lamina.build/lock"
 )
 
-// pythonSecrets are the logins of a build's files, as an engine asks for them. One that
-// would be taken along to somebody else reaches no engine.
+// pythonSecrets provides the logins for a build's files to an engine, except logins that
+// a redirect would carry to another host.
 type pythonSecrets struct {
 	uv.Logins
 
@@ -47,8 +47,8 @@ func (s *pythonSecrets) GetSecret(ctx context.Context, id string) ([]byte, error
 	return login, nil
 }
 
-// check looks at the first file of a host. An index leads to all its files in one way, and
-// a login is for whoever may lead astray already.
+// check tests the first file of a host: an index redirects all its files in the same way,
+// and a host with the login can already misuse it.
 func (s *pythonSecrets) check(ctx context.Context, host string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,30 +61,29 @@ func (s *pythonSecrets) check(ctx context.Context, host string) error {
 	}
 	err := fetch.New(fetch.Options{Logins: s.Logins.For, Attempts: 1}).Strays(ctx, s.addresses[i])
 	if s.strays[host] = err; err != nil {
-		s.note("the login for %s stays here: %v", host, err)
+		s.note("not sending the login for %s to the engine: %v", host, err)
 	}
 	return err
 }
 
-// hubSecrets has the token for the host of the hub, and for no other.
+// hubSecrets provides the token for the host of the hub only.
 func (h *host) hubSecrets(m lock.Model) session.Attachable {
 	secrets := map[string][]byte{}
 	if token := h.hubToken(); token != "" {
 		if _, _, isHub := m.Repository(); isHub {
-			// An engine that fetches from a host asks for this by itself (source/http).
+			// BuildKit requests this name for the host that it fetches from (source/http).
 			secrets["HTTP_AUTH_TOKEN_"+hostOf(m.Files[0].URL)] = []byte(token)
 		}
 	}
 	return secretsprovider.FromMap(secrets)
 }
 
-// strays finds out before a model is fetched by an engine that the token would not stay
-// with the hub.
+// strays reports, before an engine fetches a model, that the token would leave the hub.
 func (h *host) strays(ctx context.Context, c *hub.Client, m lock.Model) error {
 	if _, _, isHub := m.Repository(); !isHub || h.hubToken() == "" {
 		return nil
 	}
 	largest := slices.MaxFunc(m.Files, func(a, b lock.ModelFile) int { return int(min(max(a.Size-b.Size, -1), 1)) })
 	err := c.Strays(ctx, largest.URL)
-	return failure.WithHint(failure.New(failure.Usage, err), "\"build model pull\" fetches it without an engine")
+	return failure.WithHint(failure.New(failure.Usage, err), "run \"build model pull\" to fetch it without an engine")
 }

@@ -16,7 +16,7 @@ import (
 	"lamina.build/lock"
 )
 
-// An engine that asks for a login gets it where it can't take it along to somebody else.
+// An engine gets a login only if no redirect would carry it to another host.
 func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.NotFoundHandler())
@@ -48,13 +48,13 @@ func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 			}
 		}
 		if n := asked.Load(); n > 2 {
-			t.Errorf("%s: the index was asked %d times", place, n)
+			t.Errorf("%s: the index got %d requests", place, n)
 		}
-		if text := strings.Join(said, "\n"); strings.Contains(text, "the login for 127.0.0.1 stays here") == stays || strings.Contains(text, "secret") {
-			t.Errorf("%s: said %q", place, text)
+		if text := strings.Join(said, "\n"); strings.Contains(text, "not sending the login for 127.0.0.1 to the engine") == stays || strings.Contains(text, "secret") {
+			t.Errorf("%s: notes %q", place, text)
 		}
 		if _, err := s.GetSecret(t.Context(), "HTTP_AUTH_HEADER_unused.test"); !errors.Is(err, secrets.ErrNotFound) {
-			t.Errorf("of a host without a login: %v", err)
+			t.Errorf("a host without a login: %v", err)
 		}
 		c, err := hub.New(hub.Options{Endpoint: index.URL, Token: "hf_token"})
 		if err != nil {
@@ -63,7 +63,7 @@ func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 		m := lock.Model{ModelRequest: lock.ModelRequest{From: "hf://org/one@main"}, Files: []lock.ModelFile{{URL: index.URL + "/small", Size: 1}, {URL: index.URL + "/large.whl", Size: 9}}}
 		err = h.strays(t.Context(), c, m)
 		if (err == nil) != stays || !stays && (KindOf(err) != Usage || !strings.Contains(strings.Join(Hints(err), ""), "build model pull")) {
-			t.Errorf("%s: of a model: %v, %q", place, err, Hints(err))
+			t.Errorf("%s: a model: %v, %q", place, err, Hints(err))
 		}
 	}
 }

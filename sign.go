@@ -16,38 +16,38 @@ import (
 	"lamina.build/internal/signing"
 )
 
-// Keyless is the [Signing.Key] that stands for none: the identity of who builds signs.
+// Keyless is the [Signing.Key] for signing with the builder's identity instead of a key.
 const Keyless = "keyless"
 
-// Signing says with what statements about an image are signed. The zero value signs nothing.
+// Signing is how to sign statements about an image. The zero value signs nothing.
 type Signing struct {
-	// Key is the file of a private key in PEM: one of cosign's, whose password COSIGN_PASSWORD
-	// has, or a plain one. [Keyless] signs with the identity token of SIGSTORE_ID_TOKEN, or
-	// that which GitHub Actions gives.
+	// Key is the file of a private key in PEM: a cosign key, whose password is in
+	// COSIGN_PASSWORD, or a plain one. [Keyless] signs with the identity token in
+	// SIGSTORE_ID_TOKEN, or that of GitHub Actions.
 	Key string
 	// Fulcio and Rekor are the servers that certify an identity and log its signatures; ""
-	// are those that sigstore runs for everybody.
+	// are sigstore's public ones.
 	Fulcio, Rekor string
 }
 
-// Trust says whose signatures count: who has a key, or an identity.
+// Trust names whose signatures are accepted: the owner of a key, or an identity.
 type Trust struct {
 	Key              string // file of a public key in PEM
-	Identity, Issuer string // as the certificate of a keyless signature has them: an address of mail or of a workflow, and of who knows it
-	TrustedRoot      string // file of a trusted_root.json; "" is that of sigstore's public instances
+	Identity, Issuer string // in the certificate of a keyless signature: an email address or a workflow's URL, and the URL of its issuer
+	TrustedRoot      string // a trusted_root.json file; "" is that of sigstore's public instances
 }
 
-// signer is nil where nothing is signed. What it lacks is known before the build.
+// signer returns nil if nothing is signed. It reports what is missing before the build.
 func (h *host) signer(s Signing) (signing.Signer, error) {
 	switch s.Key {
 	case "":
 		if s.Fulcio != "" || s.Rekor != "" {
-			return nil, failure.New(failure.Usage, errors.New("there is an address of Fulcio or Rekor, and nothing is signed"))
+			return nil, failure.New(failure.Usage, errors.New("an address of Fulcio or Rekor is given, but nothing is signed"))
 		}
 		return nil, nil
 	case Keyless:
 		if h.o.Offline {
-			return nil, failure.New(failure.Usage, errors.New("offline, nobody certifies an identity: only a key can sign"))
+			return nil, failure.New(failure.Usage, errors.New("keyless signing can't be done offline; sign with a key"))
 		}
 		k := signing.Keyless{
 			HTTP: fetch.New(fetch.Options{}), Env: h.env,
@@ -69,13 +69,13 @@ func (h *host) signer(s Signing) (signing.Signer, error) {
 	return signer, nil
 }
 
-// verifier is nil where nobody is trusted.
+// verifier returns nil if no signer is trusted.
 func (t Trust) verifier() (v *signing.Verifier, err error) {
 	switch keyless := t.Identity != "" || t.Issuer != "" || t.TrustedRoot != ""; {
 	case t.Key == "" && !keyless:
 		return nil, nil
 	case t.Key != "" && keyless:
-		err = errors.New("signatures are by a key or by an identity, not by both")
+		err = errors.New("a key and an identity exclude each other")
 	case t.Key != "":
 		var text []byte
 		if text, err = os.ReadFile(t.Key); err == nil {
@@ -85,7 +85,7 @@ func (t Trust) verifier() (v *signing.Verifier, err error) {
 			err = fmt.Errorf("reading public key %q: %w", t.Key, err)
 		}
 	case t.Identity == "" || t.Issuer == "":
-		err = errors.New("a keyless signature has an identity and an issuer: both are needed")
+		err = errors.New("a keyless signature requires both an identity and an issuer")
 	default:
 		text := signing.PublicRoot
 		if t.TrustedRoot != "" {
@@ -101,19 +101,19 @@ func (t Trust) verifier() (v *signing.Verifier, err error) {
 	return v, failure.New(failure.Usage, err)
 }
 
-// Check finds what is wrong with t by itself.
+// Check reports problems of t by itself.
 func (t Trust) Check() error {
 	_, err := t.verifier()
 	return err
 }
 
-// Verify says what of the attachments is signed by whom t trusts: it is Signed in what comes
-// back. The error is of the kind [Findings] where nothing says so of the image, or where a
-// document is not the one that was signed. Nobody is asked.
+// Verify returns the image with Signed set on the attachments that a signer trusted by t has
+// signed. The error is of the kind [Findings] if the image isn't signed so, or a document is
+// not the one that was signed. It contacts no server.
 func (i Inspected) Verify(t Trust) (Inspected, error) {
 	v, err := t.verifier()
 	if err == nil && v == nil {
-		err = failure.New(failure.Usage, errors.New("nobody's signatures count: there is neither a key nor an identity"))
+		err = failure.New(failure.Usage, errors.New("verifying signatures requires a key or an identity"))
 	}
 	if err != nil {
 		return i, err
@@ -144,7 +144,7 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 		}
 	}
 	if !isSigned {
-		err = fmt.Errorf("%s has no signature by whom it should be", i.Name)
+		err = fmt.Errorf("%s has no signature by the required signer", i.Name)
 		if len(problems) > 0 {
 			err = fmt.Errorf("%w: %w", err, errors.Join(problems...))
 		}
@@ -160,8 +160,8 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 	return i, failure.New(failure.Findings, err)
 }
 
-// checkDocuments marks the documents that are named. Of each kind one has to be: another one
-// may be of an earlier build with the same result.
+// checkDocuments marks the documents that are named. At least one of each kind must be:
+// others may be from an earlier build with the same result.
 func (i Inspected) checkDocuments(named map[digest.Digest]bool) error {
 	found := map[string]bool{}
 	for k, a := range i.Attached {
@@ -173,7 +173,7 @@ func (i Inspected) checkDocuments(named map[digest.Digest]bool) error {
 	var problems []error
 	for _, a := range i.Attached {
 		if signed, is := found[a.Type]; is && !signed {
-			problems = append(problems, fmt.Errorf("what is attached to %s as %s is not what was signed", i.Name, a.Type))
+			problems = append(problems, fmt.Errorf("the attachment of %s with type %s is not the one that was signed", i.Name, a.Type))
 			delete(found, a.Type)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"lamina.build/stages"
 )
 
-// testKey writes a key, and returns its two files.
+// testKey writes a key pair and returns its two files.
 func testKey(t *testing.T) (private, public string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -41,8 +41,8 @@ func testKey(t *testing.T) (private, public string) {
 	return filepath.Join(dir, "key.pem"), filepath.Join(dir, "key.pub")
 }
 
-// What is attached counts where a signature for the image names it, whatever else somebody
-// has attached.
+// An attachment is accepted if a signature for the image names it, whatever else is
+// attached.
 func TestVerifySignatures(t *testing.T) {
 	private, public := testKey(t)
 	_, other := testKey(t)
@@ -89,25 +89,25 @@ func TestVerifySignatures(t *testing.T) {
 		key      string
 		attached []Attached
 		says     string // of the error; "" is none
-		lock     string // that is taken then
+		lock     string // that is accepted then
 	}{
-		"all":                        {public, []Attached{lock, bill, provenance(image), signature}, "", "a lock"},
-		"another lock before it":     {public, []Attached{document(LockType(), "a forged lock"), lock, provenance(image), signature}, "", "a lock"},
-		"another lock in its place":  {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not what was signed", ""},
-		"another bill in its place":  {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not what was signed", ""},
-		"another key":                {other, []Attached{lock, bill, provenance(image), signature}, "no signature by whom it should be", ""},
-		"nothing":                    {public, nil, "no signature by whom it should be", ""},
-		"a tampered signature":       {public, []Attached{lock, provenance(image), tampered}, "no signature by whom it should be", ""},
-		"a provenance alone":         {public, []Attached{lock, provenance(image)}, "no signature by whom it should be", ""},
-		"of another image":           {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by whom it should be", ""},
-		"a provenance of another":    {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not what was signed", ""},
-		"a provenance nobody signed": {public, []Attached{lock, bare(provenance(image)), signature}, "is not what was signed", ""},
-		"a bundle that is none":      {public, []Attached{document(BundleType, "{"), lock, bill, provenance(image), signature}, "", "a lock"},
+		"all":                       {public, []Attached{lock, bill, provenance(image), signature}, "", "a lock"},
+		"another lock before it":    {public, []Attached{document(LockType(), "a forged lock"), lock, provenance(image), signature}, "", "a lock"},
+		"another lock in its place": {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not the one that was signed", ""},
+		"another bill in its place": {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not the one that was signed", ""},
+		"another key":               {other, []Attached{lock, bill, provenance(image), signature}, "no signature by the required signer", ""},
+		"nothing":                   {public, nil, "no signature by the required signer", ""},
+		"a tampered signature":      {public, []Attached{lock, provenance(image), tampered}, "no signature by the required signer", ""},
+		"a provenance alone":        {public, []Attached{lock, provenance(image)}, "no signature by the required signer", ""},
+		"of another image":          {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by the required signer", ""},
+		"a provenance of another":   {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not the one that was signed", ""},
+		"an unsigned provenance":    {public, []Attached{lock, bare(provenance(image)), signature}, "is not the one that was signed", ""},
+		"a bundle that is none":     {public, []Attached{document(BundleType, "{"), lock, bill, provenance(image), signature}, "", "a lock"},
 	} {
 		got, err := Inspected{Name: "it", Manifest: image, Attached: tt.attached}.Verify(Trust{Key: tt.key})
 		if tt.says != "" {
 			if err == nil || KindOf(err) != Findings || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("%s: it says %v", name, err)
+				t.Errorf("%s: got %v", name, err)
 			}
 			continue
 		}
@@ -120,17 +120,17 @@ func TestVerifySignatures(t *testing.T) {
 	}
 }
 
-// What can't be signed or trusted is known before anything is done.
+// Unusable keys and signers are reported before anything is done.
 func TestSigningRefused(t *testing.T) {
 	private, public := testKey(t)
 	dir := t.TempDir()
 	writeAll(t, dir, map[string]string{"root.json": "{}"})
 	for says, s := range map[string]Signing{
-		"nothing is signed":          {Rekor: "https://rekor.example"},
-		"no such file":               {Key: filepath.Join(dir, "none")},
-		"the private one signs":      {Key: public},
-		"no identity token":          {Key: Keyless},
-		`"ftp://x" is no address of`: {Key: Keyless, Fulcio: "ftp://x"},
+		"nothing is signed":               {Rekor: "https://rekor.example"},
+		"no such file":                    {Key: filepath.Join(dir, "none")},
+		"signing needs the private one":   {Key: public},
+		"no identity token":               {Key: Keyless},
+		`"ftp://x" is not the address of`: {Key: Keyless, Fulcio: "ftp://x"},
 	} {
 		h, err := openHost(Options{})
 		if err != nil {
@@ -148,11 +148,11 @@ func TestSigningRefused(t *testing.T) {
 		t.Errorf("offline: %v", err)
 	}
 	for says, trust := range map[string]Trust{
-		"not by both":        {Key: public, Identity: "a", Issuer: "b"},
-		"both are needed":    {Identity: "a"},
-		"no public key":      {Key: private},
-		"no such file":       {Key: filepath.Join(dir, "none")},
-		"is no trusted root": {Identity: "a", Issuer: "b", TrustedRoot: filepath.Join(dir, "root.json")},
+		"exclude each other":    {Key: public, Identity: "a", Issuer: "b"},
+		"requires both":         {Identity: "a"},
+		"not a public key":      {Key: private},
+		"no such file":          {Key: filepath.Join(dir, "none")},
+		"is not a trusted root": {Identity: "a", Issuer: "b", TrustedRoot: filepath.Join(dir, "root.json")},
 	} {
 		if err := trust.Check(); err == nil || KindOf(err) != Usage || !strings.Contains(err.Error(), says) {
 			t.Errorf("%+v: %v, want %q", trust, err, says)
@@ -163,7 +163,7 @@ func TestSigningRefused(t *testing.T) {
 	}
 }
 
-// A remote is named without what only this machine, or its user, has.
+// A public remote has no login and no path of this machine.
 func TestPublicRemote(t *testing.T) {
 	for remote, want := range map[string]string{
 		"https://github.com/acme/app.git":                 "https://github.com/acme/app.git",
@@ -178,7 +178,7 @@ func TestPublicRemote(t *testing.T) {
 		"https://me:%zz@x":                                "",
 	} {
 		if got := publicRemote(remote); got != want {
-			t.Errorf("%q is named %q, want %q", remote, got, want)
+			t.Errorf("%q gives %q, want %q", remote, got, want)
 		}
 	}
 }

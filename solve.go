@@ -27,10 +27,9 @@ import (
 	"lamina.build/stages"
 )
 
-// solve has the engine make the image. What is fetched already stays fetched,
-// so that a file which does not come is worth another look: a package that its
-// mirror has dropped is looked for in the archive of Debian's past, and a
-// passing trouble of an index is waited out.
+// solve has the engine make the image. Files that were fetched stay cached, so that it
+// pays to retry one that fails: solve looks for a package that its mirror has dropped in
+// the snapshot archive, and waits out transient errors of an index.
 func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (solved, error) {
 	result, err := j.attempt(ctx, e, x)
 	for n, lost := 0, 0; ; n++ {
@@ -43,13 +42,13 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (
 		switch {
 		case isWorthWaiting(reason, n, isMirrors):
 			j.note("%v: trying again", reason)
-			_ = failure.Pause(ctx, time.Second<<n) // the next attempt says what ended
+			_ = failure.Pause(ctx, time.Second<<n) // the next attempt reports a canceled context
 		case isMirrors:
 			n, lost = -1, lost+1
 			if err = j.leaveMirror(d, reason, lost); err != nil {
 				return result, err
 			}
-			j.note("%v: it is fetched from where it was locked", reason)
+			j.note("%v: fetching it from where it was locked", reason)
 		default:
 			return result, reason
 		}
@@ -61,24 +60,24 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (
 	return j.fromArchive(ctx, e, x, err)
 }
 
-// fetchRetries is how often a build goes on after a wheel that did not come.
+// fetchRetries is how often a build is retried after a wheel that could not be fetched.
 const fetchRetries = 2
 
-// isWorthWaiting says whether a file may come the next time. Wrong bytes may have
-// been a page that said why none came; a mirror's are another file.
+// isWorthWaiting reports whether a retry may fetch the file. Wrong bytes may have been an
+// error page; from a mirror they are another file.
 func isWorthWaiting(reason error, n int, isMirrors bool) bool {
 	isPassing := failure.KindOf(reason) == failure.Transient
 	return isPassing && n < fetchRetries || n == 0 && !isMirrors && errors.Is(reason, uv.ErrBytes)
 }
 
-// mostLost is how many files a mirror may have lost before it is left for all:
-// each costs an attempt.
+// mostLost is how many files a mirror may lack before it is no longer used: each costs an
+// attempt.
 const mostLost = 3
 
-// leaveMirror has a file, which the mirror has lost or replaced, come from where it
-// was locked; all files where the mirror is in trouble, or wants a login. Nobody has
-// to have them but the index of the lock. Those that are from where nobody is named come
-// from the mirror or not at all.
+// leaveMirror has a file that the mirror has lost or replaced fetched from its locked
+// address, and all files if the mirror fails or requires a login: only the lock's index
+// must have them. Files from indexes that aren't configured come from the mirror or not
+// at all.
 func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
 	strange := j.python.Strange
 	if failure.KindOf(reason) != failure.Failure || lost > mostLost {
@@ -87,16 +86,16 @@ func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
 		return err
 	}
 	if strange[d.SHA256] {
-		err := fmt.Errorf("%w; the lock has it from an index that nobody names", reason)
+		err := fmt.Errorf("%w; the lock has it from an index that is not configured", reason)
 		if failure.KindOf(err) == failure.Failure {
 			err = failure.New(failure.Findings, err)
 		}
-		return failure.WithHint(err, "name an index that has it (--python-index, [[python.index]]), or \"build lock\" takes what yours has now")
+		return failure.WithHint(err, "name an index that has it (--python-index, [[python.index]]), or run \"build lock\" to lock what yours has now")
 	}
 	return nil
 }
 
-// addresses are those that a build may need logins for.
+// addresses returns the addresses for which a build may need logins.
 func (j job) addresses() []string {
 	list := slices.Collect(maps.Values(j.python.Mirror.Has))
 	for _, d := range j.lock.Distributions {
@@ -124,15 +123,15 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
-	client := fetch.New(fetch.Options{Logins: j.python.Logins.For, Attempts: 1}) // solve tries again
+	client := fetch.New(fetch.Options{Logins: j.python.Logins.For, Attempts: 1}) // solve retries
 	err = uv.Diagnose(ctx, client, d, err)
-	if failure.KindOf(err) != failure.Usage { // nobody asked for a login
+	if failure.KindOf(err) != failure.Usage { // no login was required
 		return err
 	}
 	return failure.New(failure.Usage, errors.Join(err, notSet(j.python.Unset, d.URL)))
 }
 
-// notSet are the variables whose login the host of an address would want.
+// notSet returns errors for the unset variables with the login for an address.
 func notSet(unset []userinfo.Unset, address string) error {
 	var problems []error
 	for _, u := range unset {
@@ -143,22 +142,22 @@ func notSet(unset []userinfo.Unset, address string) error {
 	return errors.Join(problems...)
 }
 
-// fromArchive tries a build again that lacks a Debian package.
+// fromArchive retries a build that lacks a Debian package.
 func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *readback.Exports, err error) (solved, error) {
 	err = j.reason(ctx, err)
-	j.note("%v: trying Debian's archive of its past", err)
+	j.note("%v: trying Debian's snapshot archive", err)
 	j.archive = true
 	result, again := j.attempt(ctx, e, x)
 	if again == nil {
 		return result, nil
 	}
-	err = failure.New(failure.Transient, fmt.Errorf("%w; nor from the archive of Debian's past: %w", err, again))
-	hint := fmt.Sprintf("if the mirror has dropped the package, \"build lock %s\" takes its successor", j.dir)
+	err = failure.New(failure.Transient, fmt.Errorf("%w; nor from Debian's snapshot archive: %w", err, again))
+	hint := fmt.Sprintf("if the mirror has dropped the package, run \"build lock %s\" to lock its successor", j.dir)
 	return result, failure.WithHint(err, hint)
 }
 
-// unfetched says whether a build failed at a file that its mirror does not give.
-// Why a model can't be had, its error says.
+// unfetched reports whether a build failed at a file that its mirror doesn't have. The
+// error of a model has its own reason.
 func unfetched(err error) bool {
 	if _, ok := errors.AsType[*modelError](err); ok {
 		return false
@@ -167,8 +166,8 @@ func unfetched(err error) bool {
 	return ok && step.URL != "" || debian.IsNotFound(err)
 }
 
-// reason asks the mirror itself what is wrong with a file. The engine hashes
-// whatever a server answers, so that a page that says 404 is a wrong hash to it.
+// reason asks the mirror itself what is wrong with a file. The engine hashes any response,
+// so it reports a 404 page as a wrong hash.
 func (j job) reason(ctx context.Context, err error) error {
 	step, ok := errors.AsType[*solve.Error](err)
 	if !ok {
@@ -209,7 +208,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 		Told:    filepath.Join(j.cacheDir, "told"),
 		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}
-	request.Cache.Exports, _ = request.Cache.Split() // the others when the image is in its place
+	request.Cache.Exports, _ = request.Cache.Split() // the others once the image is complete
 	made.in = in
 	batches, err := x.Batches(ctx)
 	if err != nil {
@@ -228,13 +227,13 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 		if n == 0 {
 			made.Result = one
 		}
-		request.NoCache = false // all is made
+		request.NoCache = false // all steps have run
 	}
 	made.request = request
 	return made, nil
 }
 
-// sources are where the layers are that are added to what the engine exports.
+// sources returns where the layers are that are added to what the engine exports.
 func (j job) sources() readback.Sources {
 	from := readback.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note}
 	for _, m := range j.lock.Models {

@@ -31,7 +31,7 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 		n         int
 		isMirrors bool
 		waits     bool
-		left      []string // of the files of the mirror
+		left      []string // files still taken from the mirror
 	}{
 		{"down", down, 0, true, true, nil},
 		{"down again", down, fetchRetries, true, false, nil},
@@ -39,8 +39,8 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 		{"without a login", failure.New(failure.Usage, gone), 0, true, false, nil},
 		{"replaced", other, 0, true, false, []string{"b"}},
 		{"no mirror, down again", down, fetchRetries, false, false, nil},
-		{"no mirror, other bytes", other, 0, false, true, nil},
-		{"no mirror, other bytes again", other, 1, false, false, nil},
+		{"no mirror, wrong bytes", other, 0, false, true, nil},
+		{"no mirror, wrong bytes again", other, 1, false, false, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := isWorthWaiting(tt.reason, tt.n, tt.isMirrors); got != tt.waits {
@@ -54,16 +54,16 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 				t.Fatal(err)
 			}
 			if left := slices.Collect(maps.Keys(j.python.Mirror.Has)); !slices.Equal(left, tt.left) {
-				t.Errorf("left are %q", left)
+				t.Errorf("left %q", left)
 			}
 			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, mostLost+1); err != nil || len(j.python.Mirror.Has) > 0 {
-				t.Errorf("of many, left are %q, %v", j.python.Mirror.Has, err)
+				t.Errorf("after many, left %q, %v", j.python.Mirror.Has, err)
 			}
 		})
 	}
 }
 
-// What a lock has from a third party comes from a mirror that is named, or not at all.
+// Files that a lock has from a third party come from a configured mirror or not at all.
 func TestStrangeFilesOfAMirror(t *testing.T) {
 	for kind, reason := range map[failure.Kind]error{failure.Findings: errors.New("404"), failure.Transient: failure.New(failure.Transient, errors.New("503"))} {
 		j := job{python: resolve.Access{
@@ -72,7 +72,7 @@ func TestStrangeFilesOfAMirror(t *testing.T) {
 		}}
 		err := j.leaveMirror(lock.Distribution{SHA256: "a"}, reason, 1)
 		if !errors.Is(err, reason) || failure.KindOf(err) != kind || len(failure.Hints(err)) != 1 {
-			t.Errorf("of a strange file came %v, %q", err, failure.Hints(err))
+			t.Errorf("a strange file: %v, %q", err, failure.Hints(err))
 		}
 		err = j.leaveMirror(lock.Distribution{SHA256: "c"}, failure.New(failure.Transient, reason), 1)
 		if _, has := j.python.Mirror.Has["b"]; err != nil || !has {
@@ -81,8 +81,7 @@ func TestStrangeFilesOfAMirror(t *testing.T) {
 	}
 }
 
-// A login that was refused may be one whose token is not set: of the host that
-// refused it, and of no other.
+// After a refused login, only unset variables for the host that refused it are reported.
 func TestNotSet(t *testing.T) {
 	unset := []userinfo.Unset{
 		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
@@ -99,7 +98,7 @@ func TestNotSet(t *testing.T) {
 	}
 }
 
-// A step that fetched an address is about the distribution that is had there.
+// A step that fetched an address belongs to the distribution at that address.
 func TestDistributionOfAStep(t *testing.T) {
 	j := job{
 		lock: lock.Lock{
@@ -115,11 +114,11 @@ func TestDistributionOfAStep(t *testing.T) {
 	} {
 		d, ok := j.distributionOf(fmt.Errorf("building: %w", &solve.Error{Step: "x", URL: address, Err: errors.New("404")}))
 		if d.Name != want || ok != (want != "") || ok && d.URL != address {
-			t.Errorf("%s is that of %q at %s", address, d.Name, d.URL)
+			t.Errorf("%s belongs to %q at %s", address, d.Name, d.URL)
 		}
 	}
 	if _, ok := j.distributionOf(errors.New("another")); ok {
-		t.Error("another error is about a distribution")
+		t.Error("another error belongs to a distribution")
 	}
 	j.spec.Git = []spec.Git{{URL: "https://git.example/x"}}
 	got := slices.Sorted(slices.Values(j.addresses()))
@@ -129,7 +128,7 @@ func TestDistributionOfAStep(t *testing.T) {
 	}
 }
 
-// Debian's archive is asked for what a mirror doesn't give, and not for models.
+// The snapshot archive is tried for what a mirror doesn't have, but not for models.
 func TestUnfetched(t *testing.T) {
 	step := &solve.Error{Step: "x", URL: "https://deb.example/x.deb", Err: errors.New("digest mismatch")}
 	for want, list := range map[bool][]error{
@@ -144,7 +143,7 @@ func TestUnfetched(t *testing.T) {
 	}
 }
 
-// The mirror itself says what is wrong with a file that the engine took for other bytes.
+// The mirror itself is asked about a file that the engine reports as a wrong hash.
 func TestReasonOfAPackage(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()

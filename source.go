@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/attest"
 )
 
-// provenanceRun is what a provenance says of a build that the image does not show.
+// provenanceRun returns what a provenance records of a build that isn't in the image.
 func (j job) provenanceRun(ctx context.Context, engine string) attest.Run {
 	r := attest.Run{Smoke: j.Smoke, Engine: engine, Lamina: Version()}
 	var err error
@@ -27,7 +27,7 @@ func (j job) provenanceRun(ctx context.Context, engine string) attest.Run {
 	return r
 }
 
-// commitAnnotations name a commit as OCI does.
+// commitAnnotations returns a commit as OCI annotations.
 func commitAnnotations(s attest.Source) map[string]string {
 	named := map[string]string{}
 	if s.URL != "" {
@@ -39,8 +39,8 @@ func commitAnnotations(s attest.Source) map[string]string {
 	return named
 }
 
-// commitOf is the commit that the directory of a project is a checkout of. What a build itself
-// writes there makes it no other.
+// commitOf returns the commit that is checked out in the directory of a project. What a
+// build itself writes there doesn't make it modified.
 func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
 	own, err := guard(ctx, dir)
 	if err != nil {
@@ -61,8 +61,8 @@ func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
 	return s, nil
 }
 
-// runGit runs git in a directory that somebody else may have filled, its .git too: what that
-// configures is not run, nor is anything fetched.
+// runGit runs git in a directory that may be untrusted, its .git included: git runs nothing
+// that this configures, and fetches nothing.
 func runGit(ctx context.Context, dir string, config []string, args ...string) (string, error) {
 	args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks"}, args...)
 	cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // the directory is an operand of -C
@@ -75,8 +75,8 @@ func runGit(ctx context.Context, dir string, config []string, args ...string) (s
 	return strings.TrimSpace(string(out)), err
 }
 
-// guard is the environment in which git runs none of the filters that a repository itself
-// configures: "git status" runs them over files. Those of the user's own configuration stay.
+// guard returns the environment in which git runs none of the repository's own filters,
+// which "git status" applies to files. Filters of the user's configuration stay.
 func guard(ctx context.Context, dir string) (env []string, err error) {
 	text, err := runGit(ctx, dir, nil, "config", "--list", "--show-scope", "--name-only", "-z", "--includes")
 	if err != nil {
@@ -98,10 +98,10 @@ func guard(ctx context.Context, dir string) (env []string, err error) {
 	return append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n)), nil
 }
 
-// publicRemote is the address of a remote without a login; "" for a path of this machine.
+// publicRemote returns the address of a remote without its login; "" for a local path.
 func publicRemote(remote string) string {
 	if host, path, ok := strings.Cut(remote, ":"); ok && !strings.Contains(remote, "://") && !strings.Contains(host, "/") {
-		remote = "ssh://" + host + "/" + strings.TrimPrefix(path, "/") // as scp has it
+		remote = "ssh://" + host + "/" + strings.TrimPrefix(path, "/") // scp's syntax
 	}
 	u, err := url.Parse(remote)
 	if err != nil || u.Hostname() == "" || u.Scheme == "file" {

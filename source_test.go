@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A repository is read, and nothing that it configures is run: no filter, no fetch.
+// A repository is read without running anything that it configures: no filter, no fetch.
 func TestCommitOfAHostileRepository(t *testing.T) {
 	dir, ran := t.TempDir(), filepath.Join(t.TempDir(), "ran")
 	git := func(args ...string) string {
@@ -55,7 +55,7 @@ func TestCommitOfAHostileRepository(t *testing.T) {
 		t.Errorf("nothing is changed: got %+v, %v", s, err)
 	}
 	if _, err = os.Stat(ran); err == nil {
-		t.Error("a program was run over files that are as they were")
+		t.Error("a program was run over unchanged files")
 	}
 	if _, err = commitOf(t.Context(), t.TempDir()); err == nil {
 		t.Error("a directory without a repository has a commit")

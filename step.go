@@ -8,24 +8,23 @@ import (
 	"lamina.build/internal/solve"
 )
 
-// StepError is a step of a build that failed: of an image, or of the resolving of Python
-// packages. [errors.As] finds it in the errors of [Project.Build] and [Project.Lock].
+// StepError is a failed step of a build or of resolving Python packages. [errors.As] finds
+// it in the errors of [Project.Build] and [Project.Lock].
 type StepError struct {
 	Step   string // its name in the progress: "smoke: import numpy"
-	URL    string // what it fetched, where it is a fetch
-	Output string // the end of what it printed
+	URL    string // what it fetched, if it is a fetch
+	Output string // the end of its output
 	Line   int    // of Output, from 0, that says why it failed
-	Err    error  // all that is known of the failure, with what led to the step
+	Err    error  // the complete error, with what led to the step
 }
 
-// Error is the text of Err, which names the step.
+// Error returns the text of Err, which names the step.
 func (e *StepError) Error() string { return e.Err.Error() }
 
 // Unwrap returns Err.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// Hint says what can be done about it, as far as what it printed tells; [Hints] has it
-// among the others.
+// Hint returns what the user can do about it, if the output tells; [Hints] includes it.
 func (e *StepError) Hint() string {
 	if step, ok := errors.AsType[*solve.Error](e.Err); ok {
 		return step.Hint()
@@ -33,10 +32,10 @@ func (e *StepError) Hint() string {
 	return ""
 }
 
-// explain makes an error tell which step failed, and that its context had ended: gRPC
-// words that in ways of its own.
+// explain adds to an error which step failed, and that its context had ended, which gRPC
+// words differently.
 func explain(ctx context.Context, err error) error {
-	_, told := errors.AsType[*StepError](err) // a build that locks first has it from there
+	_, told := errors.AsType[*StepError](err) // from a build that locks first
 	if step, ok := errors.AsType[*solve.Error](err); ok && !told {
 		err = &StepError{Step: step.Step, URL: step.URL, Output: step.Output, Line: step.Line(), Err: err}
 	}

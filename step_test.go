@@ -27,8 +27,8 @@ func TestErrorsTellThatTheContextEnded(t *testing.T) {
 	}
 }
 
-// What a Go program sees of a failed step has its output and its hint, and the same text,
-// kind and hints as what was under it.
+// The error of a failed step has its output and its hint, and the text, kind and hints of
+// the error that it wraps.
 func TestStepsThatFail(t *testing.T) {
 	step := &solve.Error{Step: "wheel apex: compile", Output: "x\nNo module named 'torch'", Err: errors.New("exit code: 1")}
 	under := failure.WithHint(failure.New(failure.Transient, fmt.Errorf("building: %w", step)), "try again")
@@ -50,6 +50,6 @@ func TestStepsThatFail(t *testing.T) {
 		t.Error("another error is a step")
 	}
 	if hint := (&StepError{Err: errors.New("x")}).Hint(); hint != "" {
-		t.Errorf("of no step the hint is %q", hint)
+		t.Errorf("without a step the hint is %q", hint)
 	}
 }

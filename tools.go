@@ -18,16 +18,16 @@ import (
 	"lamina.build/lock"
 )
 
-// tool is a file of a Debian package that assembles a base before there is one.
+// tool is a file of a Debian package for assembling a base before there is one.
 type tool struct {
 	deb      lock.Package
 	name     string   // in the layer
-	patterns []string // of its name in the package
+	patterns []string // for its name in the package
 }
 
-// toolbox is what the tools are: busybox, and what spares dpkg its syncs. busybox unpacks
-// what Debian packs, but not with zstd, as Ubuntu does: the base of another distribution is
-// unpacked by its own dpkg-deb, which runs from next to its libraries.
+// toolbox returns the tools: busybox, and the library that saves dpkg its syncs. busybox
+// unpacks Debian's packages, but not Ubuntu's, which use zstd: the base of another
+// distribution is unpacked by its own dpkg-deb, which runs with its libraries next to it.
 func (j job) toolbox() ([]tool, error) {
 	var tools []tool
 	var problems []error
@@ -55,15 +55,15 @@ func (j job) toolbox() ([]tool, error) {
 	return tools, errors.Join(problems...)
 }
 
-// isDebian says whether the base is Debian's own.
+// isDebian reports whether the base is Debian's own.
 func (j job) isDebian() bool {
 	return !slices.ContainsFunc(j.lock.In(lock.SetBase, j.spec.Variant), func(p lock.Package) bool {
 		return p.Repository != debian.Main && p.Repository != debian.Security
 	})
 }
 
-// tools packs the tools as one layer. They come out of locked packages, so the
-// directory they were unpacked into is right as long as the packages are the same.
+// tools packs the tools as one layer. They come from locked packages, so a directory that
+// they were unpacked to stays valid as long as the packages are the same.
 func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, error) {
 	box, err := j.toolbox()
 	if err != nil {
@@ -83,7 +83,7 @@ func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, erro
 	})
 }
 
-// unpackTools takes each tool out of its package.
+// unpackTools extracts each tool from its package.
 func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool, dir string) (err error) {
 	directory, err := atomicfile.Dir(dir)
 	if err != nil {
@@ -107,5 +107,5 @@ func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool
 	if err := directory.Commit(0o700); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil // another build has unpacked them meanwhile
+	return nil // another build has unpacked them
 }

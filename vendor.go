@@ -26,24 +26,24 @@ import (
 	"lamina.build/lock"
 )
 
-// VendorOptions say what is vendored.
+// VendorOptions are options for vendoring.
 type VendorOptions struct {
-	NoModels bool // weights stay where they are
+	NoModels bool // leave out the models
 }
 
-// Vendored is what a directory has of a lock.
+// Vendored counts what a directory has of a lock.
 type Vendored struct {
 	Files   int // packages, distributions and git trees
 	Models  int
-	Fetched int // files that it did not have before
+	Fetched int // files that it didn't have before
 }
 
-// Vendor brings all that the lock and the spec name into a directory, an OCI layout, from which
-// [Options.Mirror] then builds. What is there and right stays; after an error the next one
-// goes on with the rest.
+// Vendor fetches everything that the lock and the spec name into a directory, an OCI layout,
+// from which [Options.Mirror] then builds. Intact files stay; after an error the next call
+// resumes with the rest.
 func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Vendored, err error) {
 	if p.o.Offline {
-		return v, failure.New(failure.Usage, errors.New("vendoring fetches, which can't be done offline"))
+		return v, failure.New(failure.Usage, errors.New("vendoring fetches files, which can't be done offline"))
 	}
 	err = p.do(ctx, Build{}, func(jobs []job) (err error) {
 		j := jobs[0]
@@ -69,7 +69,7 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 	}
 	locked, err := p.models()
 	if isRegistry(dir) && len(locked.lock.Models) > 0 {
-		p.note("the models are not among them: \"build model push\" publishes those")
+		p.note("not vendoring the models; run \"build model push\" to publish them")
 		return v, err
 	}
 	for i := range locked.lock.Models {
@@ -81,8 +81,8 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 	return v, err
 }
 
-// CheckVendor reads all that a directory has of the lock. What is missing or altered is an
-// error of the kind [Findings].
+// CheckVendor reads everything that a directory has of the lock. Missing or altered files
+// are an error of the kind [Findings].
 func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) (v Vendored, err error) {
 	locked, err := p.models()
 	if err != nil {
@@ -107,12 +107,12 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 	}
 	if err == nil {
 		err = failure.New(failure.Findings, errors.Join(problems...))
-		err = failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" fetches it again", dir))
+		err = failure.WithHint(err, fmt.Sprintf("run \"build vendor %s\" to fetch it again", dir))
 	}
 	return v, explain(ctx, err)
 }
 
-// checkVendored reads a model.
+// checkVendored reads and verifies a model.
 func (p *Project) checkVendored(ctx context.Context, m lock.Model, l *layout.Layout) error {
 	work, err := weights.NewJob(m)
 	if err != nil {
@@ -128,7 +128,7 @@ func (p *Project) checkVendored(ctx context.Context, m lock.Model, l *layout.Lay
 	return work.Show(ctx, "verifying "+m.Name(), p.watch(Work{Task: Moving}), func(ctx context.Context, work weights.Job) error { return work.VerifyPulled(ctx, l) })
 }
 
-// vendorable is a source with where it comes from.
+// vendorable is a source with its addresses.
 type vendorable struct {
 	vendorstore.Source
 
@@ -144,8 +144,8 @@ func plain(list []vendorable) []vendorstore.Source {
 	return sources
 }
 
-// vendorable are all files and trees that the lock and all variants of the spec name, of all
-// platforms.
+// vendorable returns all files and trees that the lock and all variants of the spec name,
+// for all platforms.
 func (j job) vendorable() (list []vendorable, err error) {
 	seen := map[string]bool{}
 	add := func(s vendorable) {
@@ -198,7 +198,7 @@ func (j job) vendorable() (list []vendorable, err error) {
 
 func sha256Of(sum string) digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, sum) }
 
-// fetchSources gets files by itself, and git trees by way of an engine.
+// fetchSources fetches files itself, and git trees through an engine.
 func (j job) fetchSources(ctx context.Context, sources []vendorable) func(context.Context, vendorstore.Source, io.Writer) error {
 	known := map[string]vendorable{}
 	for _, s := range sources {
@@ -225,7 +225,7 @@ func (j job) fetchSources(ctx context.Context, sources []vendorable) func(contex
 	}
 }
 
-// copyFrom fetches a file, and at most one byte more than it is to have.
+// copyFrom fetches a file, and at most one byte more than its size.
 func copyFrom(ctx context.Context, g *debian.Getter, address string, w io.Writer, size int64) error {
 	body, err := g.Open(ctx, address)
 	if err != nil {
@@ -235,8 +235,8 @@ func copyFrom(ctx context.Context, g *debian.Getter, address string, w io.Writer
 	return errors.Join(err, body.Close())
 }
 
-// bundle has an engine pack a git tree. Whoever takes it out again finds the commit by its
-// hash. Submodules, which no bundle has, would come from their own places.
+// bundle has an engine pack a git tree, from which the commit is unpacked by its hash. It
+// rejects submodules, which a bundle doesn't include.
 func (j job) bundle(ctx context.Context, e *engine.Engine, s vendorable, w io.Writer) error {
 	tree := llb.Git(s.remote, s.Commit)
 	request := solve.ReadRequest{

@@ -28,55 +28,54 @@ import (
 	"lamina.build/stages"
 )
 
-// Verified is an image held against what its lock and a checkout of its project give.
+// Verified is an image compared with a rebuild from its lock and a checkout of its project.
 type Verified struct {
 	Image   Inspected
 	Variant string
-	Rebuilt digest.Digest // of the manifest that was built; that of Image where all is right
-	Engine  string        // that it was built with: "BuildKit v0.34.2"
-	Trees   []string      // directories of the checkout that are not those of the image
-	// Differences are where the two images differ.
+	Rebuilt digest.Digest // of the rebuilt manifest; that of Image if they are equal
+	Engine  string        // of the rebuild: "BuildKit v0.34.2"
+	Trees   []string      // directories of the checkout that differ from the image
+	// Differences are the differences between the two images.
 	Differences []ImageDifference
 
 	Further []Verified // the images of an index for other platforms
 }
 
-// VerifyImageOptions are what of an image neither its lock nor a checkout says.
+// VerifyImageOptions hold what neither the lock nor a checkout of an image determines.
 type VerifyImageOptions struct {
-	Variant string            // "" is what the attachments say, else [Production]
-	Labels  map[string]string // that [Build.Labels] gave it
-	// Platforms are those of an index whose images are built, "linux/amd64"; the default is all.
+	Variant string            // "" is the one in the attachments, else [Production]
+	Labels  map[string]string // the [Build.Labels] of the image
+	// Platforms select the images of an index to build, "linux/amd64"; the default is all.
 	Platforms []string
-	Trust     Trust // whose signature the image and its lock must have; the zero value is nobody's
-	// Sign says with what a statement is signed that the image is what its lock and the
-	// checkout give. It is attached to the image, or written to the file Statement.
+	Trust     Trust // the required signer of the image and its lock; the zero value is none
+	// Sign is how to sign a statement that the image equals its rebuild. The statement is
+	// attached to the image, or written to the file Statement.
 	Sign      Signing
 	Statement string
 }
 
-// Equal says whether the image, or each of an index, is what its lock and the checkout give.
+// Equal reports whether the image, or each of an index, equals its rebuild.
 func (v Verified) Equal() bool {
 	return v.Rebuilt == v.Image.Manifest && !slices.ContainsFunc(v.Further, func(f Verified) bool { return !f.Equal() })
 }
 
-// ImageDifference is a file, a field of the config or a whole layer that two images don't
-// have in common.
+// ImageDifference is a file, a field of the config or a whole layer in which two images
+// differ.
 type ImageDifference struct {
-	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" of the config
+	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" for the config
 	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config: "config.Env"
 	What  string `json:"what"`            // "content, from byte 52 on; size 12, was 10"
 }
 
-// String is one line.
+// String returns the difference in one line.
 func (d ImageDifference) String() string { return imagediff.Difference(d).String() }
 
-// VerifyImage builds an image anew and says whether that gives the same: from the lock that
-// is attached to it and the spec and trees of the project, with nothing that an earlier build
-// has left. It is built by an engine of our own whose root is new, or without a cache by the one
-// that the options or the environment name, where they do.
+// VerifyImage rebuilds an image, from the lock attached to it and the spec and trees of the
+// project, and compares the two. It uses nothing of earlier builds: our own engine with a new
+// root, or without a cache the engine that the options or the environment name.
 //
-// Where the two differ there is no error: see [Verified.Equal]. A checkout that doesn't fit
-// the lock is an error of the kind [Findings].
+// A difference is no error: see [Verified.Equal]. A checkout that doesn't fit the lock is an
+// error of the kind [Findings].
 func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOptions) (v Verified, err error) {
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
@@ -108,14 +107,14 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	return v, nil
 }
 
-// claim is what an image says of itself, by whom the options trust, and its lock.
+// claim returns what an image says of itself, signed as the options require, and its lock.
 func (source *imageSource) claim(ctx context.Context, name string, o VerifyImageOptions) (image Inspected, l lock.Lock, err error) {
 	if err = source.choose(o.Platforms); err != nil {
 		return image, l, err
 	}
 	if o.Statement != "" && len(source.images) > 1 {
-		err = failure.New(failure.Usage, errors.New("a statement is about one image, and these are those of several platforms"))
-		return image, l, failure.WithHint(err, "name one by its platform, or have the statements attached")
+		err = failure.New(failure.Usage, errors.New("a statement is about one image, but the index has several"))
+		return image, l, failure.WithHint(err, "choose one with --platform, or attach the statements")
 	}
 	if image, err = source.inspect(ctx, name); err == nil && o.Trust != (Trust{}) {
 		image, err = image.Verify(o.Trust)
@@ -127,14 +126,14 @@ func (source *imageSource) claim(ctx context.Context, name string, o VerifyImage
 	return image, l, err
 }
 
-// rebuild builds the images of v anew and compares.
+// rebuild builds the images of v again and compares.
 func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l lock.Lock, labels map[string]string) (_ Verified, err error) {
 	dir := filepath.Join(p.cacheDir, "verify")
 	fresh, err := p.apart(filepath.Join(dir, "engine"))
 	if err != nil {
 		return v, err
 	}
-	// One at a time has the place: what a killed run has left there goes with the next one.
+	// One process at a time uses dir: the next one removes what a killed one has left.
 	if err = os.MkdirAll(p.cacheDir, 0o700); err != nil {
 		return v, errors.Join(err, fresh.Close())
 	}
@@ -169,7 +168,7 @@ func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l
 		return v, err
 	}
 	if trees := list[0].Trees; len(trees) > 0 {
-		p.note("not as in the image: %s", strings.Join(trees, ", "))
+		p.note("differing from the image: %s", strings.Join(trees, ", "))
 	}
 	made, err := fresh.Build(ctx, b)
 	if err != nil {
@@ -187,7 +186,7 @@ func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l
 	return v, err
 }
 
-// each are the images of v, of which nothing is known yet.
+// each returns the images of v, not compared yet.
 func (v Verified) each() (list []Verified) {
 	for _, image := range append([]Inspected{v.Image}, v.Image.Further...) {
 		image.Further = nil
@@ -196,7 +195,7 @@ func (v Verified) each() (list []Verified) {
 	return list
 }
 
-// choose leaves the images of some platforms; where none are named, all.
+// choose keeps the images of some platforms; if none are named, all.
 func (source *imageSource) choose(names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -209,7 +208,7 @@ func (source *imageSource) choose(names []string) error {
 			return platforms.Format(platforms.Normalize(image.Config.Platform)) == platforms.Format(p)
 		})
 		if err == nil && i < 0 {
-			err = fmt.Errorf("platform %q: there is no image for it", name)
+			err = fmt.Errorf("platform %q: no image for it", name)
 		}
 		if problems = append(problems, err); err == nil {
 			chosen = append(chosen, source.images[i])
@@ -221,13 +220,12 @@ func (source *imageSource) choose(names []string) error {
 
 func (o VerifyImageOptions) check() error {
 	if o.Statement != "" && o.Sign.Key == "" {
-		return failure.New(failure.Usage, errors.New("a statement is signed, and there is nothing to sign it with"))
+		return failure.New(failure.Usage, errors.New("a statement must be signed; add --sign"))
 	}
 	return o.Trust.Check()
 }
 
-// state signs that the image is what its lock and the checkout give, and puts that where it
-// is to be.
+// state signs a statement that the image equals its rebuild, and attaches or writes it.
 func (v Verified) state(ctx context.Context, source imageSource, to ocispec.Descriptor, signer signing.Signer, l lock.Lock, file string) error {
 	if signer == nil {
 		return nil
@@ -249,8 +247,8 @@ func (v Verified) state(ctx context.Context, source imageSource, to ocispec.Desc
 	return source.attach(ctx, to, a)
 }
 
-// apart is the project on an engine that has nothing, unless the options or the environment
-// name one.
+// apart returns the project on an empty engine, unless the options or the environment name
+// one.
 func (p *Project) apart(stateDir string) (*Project, error) {
 	h, err := openHost(p.o)
 	if err != nil {
@@ -263,13 +261,13 @@ func (p *Project) apart(stateDir string) (*Project, error) {
 	return &Project{host: h, dir: p.dir, root: root, file: p.file, requirements: p.requirements}, err
 }
 
-// endTimeout is how long an engine may take to end.
+// endTimeout is how long an engine may take to stop.
 const endTimeout = time.Minute
 
-// clear ends the engine that has its state in a directory, and removes that.
+// clear stops our own engine of a verification, and removes a directory.
 func (h *host) clear(ctx context.Context, dir string) error {
 	if _, err := os.Stat(h.stateDir); err == nil && h.stateDir != "" {
-		// Nothing may be mounted there any more, also where the build was interrupted.
+		// Nothing may stay mounted there, even if the build was interrupted.
 		waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
 		if _, err = engine.Stop(waiting, h.engineOptions(engine.Need{}), true); err != nil {
@@ -279,7 +277,7 @@ func (h *host) clear(ctx context.Context, dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// annotation is what the attachments say under a key, "" where they don't agree.
+// annotation returns the attachments' annotation of a key, "" if they disagree.
 func (i Inspected) annotation(key string) (value string) {
 	for _, a := range i.Attached {
 		if said := a.Annotations[key]; isOurs(a.Type) && said != "" {
@@ -292,11 +290,11 @@ func (i Inspected) annotation(key string) (value string) {
 	return value
 }
 
-// BuiltWith is the engine that the image was built with, as its attachments say:
-// "BuildKit v0.34.2"; "" where they don't.
+// BuiltWith returns the engine that the image was built with, according to its attachments:
+// "BuildKit v0.34.2"; "" if they don't say.
 func (i Inspected) BuiltWith() string { return i.annotation(EngineAnnotation) }
 
-// compression is that of the layers which an engine makes: the lowest is one of them.
+// compression returns that of the engine's layers, of which the lowest is always one.
 func (i Inspected) compression() output.Compression {
 	if len(i.Layers) == 0 {
 		return ""
@@ -310,8 +308,8 @@ func (i Inspected) compression() output.Compression {
 	return output.Uncompressed
 }
 
-// changedTrees are the directories of the checkout that give other layers than those of the
-// image, as far as that is known before anything is built.
+// changedTrees returns the directories of the checkout that give other layers than the
+// image's, as far as that is known before the build.
 func changedTrees(had layout.Image, said Inspected, drawn stages.Image, in stages.Input) (trees []string) {
 	at := 0
 	bill, _ := said.Document(sbom.CycloneDXType)
@@ -349,7 +347,7 @@ func differences(ctx context.Context, source imageSource, had layout.Image, dir,
 		list = append(list, ImageDifference(d))
 	}
 	if err == nil && len(list) == 0 {
-		list = []ImageDifference{{What: fmt.Sprintf("the manifest alone is written otherwise: %s", rebuilt.Desc.Digest)}}
+		list = []ImageDifference{{What: fmt.Sprintf("only the manifest itself differs: %s", rebuilt.Desc.Digest)}}
 	}
 	return list, err
 }

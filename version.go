@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// release is the version of a release. The linker sets it (internal/release).
+// release is the version of a release, set by the linker (internal/release).
 var release string
 
-// Version is that of Lamina in the program that runs: of the release, of the module, or the
-// commit where it was built from a checkout, "devel 0123456789ab (modified)".
+// Version returns the version of Lamina in the running program: of the release, of the
+// module, or the commit if it was built from a checkout, "devel 0123456789ab (modified)".
 func Version() string {
 	if release != "" {
 		return release
@@ -22,7 +22,7 @@ func versionOf(info *debug.BuildInfo) string {
 	if info == nil {
 		return "unknown"
 	}
-	for _, d := range info.Deps { // of a program on the library
+	for _, d := range info.Deps { // in a program that uses the library
 		if d.Path == "lamina.build" {
 			return d.Version
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What a version says, by what the program was built from.
+// The version depends on what the program was built from.
 func TestVersion(t *testing.T) {
 	setting := func(modified string) []debug.BuildSetting {
 		return []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: modified}}

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// homemade are words that nobody outside this project would look for, each with the
-// field's own.
+// homemade maps words that nobody outside this project would look for to the field's
+// own.
 var homemade = map[string]string{
 	"adopt": "take, find", "beside": "next to", "blame": "explain", "deaf": "silent", "fault": "problem", "folder": "directory",
 	"near": "suggestion", "patience": "retry, timeout", "patient": "retrying", "spoil": "corrupt", "spoilt": "corrupted", "stranger": "third party, other",
 	"sweep": "cleanup", "swept": "removed", "tape": "the output", "wish": "requirement",
 }
 
-// TestWordsAreTheFieldsOwn looks at the names of files, at identifiers, and at what the
-// product's own programs say.
+// TestWordsAreTheFieldsOwn checks the names of files, identifiers, and the messages of the
+// product's programs.
 func TestWordsAreTheFieldsOwn(t *testing.T) {
 	t.Parallel()
 	files := token.NewFileSet()
@@ -66,7 +66,7 @@ func TestWordsAreTheFieldsOwn(t *testing.T) {
 	}
 }
 
-// wantField complains of a word that is home-made, in the singular or not.
+// wantField reports a home-made word, in the singular or plural.
 func wantField(t *testing.T, at, word string, faults bool) {
 	t.Helper()
 	for _, stem := range []string{word, strings.TrimSuffix(word, "s"), strings.TrimSuffix(word, "es"), strings.TrimSuffix(word, "ed"), strings.TrimSuffix(word, "d")} {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# base.sh: a cold base, by Lamina and by mmdebstrap.
+# base.sh: a cold base, built by Lamina and by mmdebstrap.
 #
-# Compares, in turns: mmdebstrap --variant=essential | zstd -3; Lamina from a
-# spec (lock included) to the exported OCI layout; Lamina from the lock to it. Both
-# have the same packages of one suite, and the script fails where they differ.
-# Cold: the engine runs, its cache is pruned, the client's cache is empty; both
-# sides fetch indexes and packages from the mirror of this host's apt.
+# Alternates: mmdebstrap --variant=essential | zstd -3; Lamina from a spec (lock
+# included) to the exported OCI layout; Lamina from the lock to the layout. Both have
+# the same packages of one suite, and the script fails if they differ. Cold: the
+# engine runs, its cache is pruned, the client's cache is empty; both fetch indexes
+# and packages from the mirror of this host's apt.
 #
 # Usage:  bench/base.sh [ROUNDS [PACKAGE…]]      (3, python3 python3-numpy)
 # Needs:  root, go, a Debian with apt sources for bookworm, zstd, and
@@ -59,8 +59,8 @@ note "starting the engine"
 quietly ./build engine start
 quietly lamina lock
 
-# Neither side has apt unless it is asked for. The hook is how mmdebstrap is told of
-# a merged /usr where usr-is-merged is asked for.
+# Neither has apt unless it is required. If usr-is-merged is required, the hook makes
+# mmdebstrap merge /usr.
 include=$(IFS=,; echo "${packages[*]}")
 flags=()
 if locked | grep -q '^usr-is-merged='; then

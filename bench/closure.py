@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""closure.py: what the rehearsal of examples/wan22-animate makes its stand-ins of, from a lock of the example.
+"""closure.py: the table of stand-ins for the rehearsal of examples/wan22-animate, from a lock of the example.
 
-Prints its closure.txt anew: the distributions of all variants in an image.lock, with what
-each says in its METADATA at PyPI, its tags and its size. What each is imported as stays as it is there, and is
-taken from the lock where it is new. sam2 and what stands for NumPy, Cython, setuptools and wheel
-are known here.
+Prints a new closure.txt: the distributions of all variants in an image.lock, with the requirements in each
+one's METADATA at PyPI, its tags and its size. Import names stay as in the old table; those of new distributions
+come from the lock. sam2 and the stand-ins for NumPy, Cython, setuptools and wheel are defined here.
 
 Usage:  bench/closure.py image.lock > closure.txt       (then over the one of the rehearsal)
 Needs:  Python 3.11, PyPI
@@ -24,7 +23,7 @@ from pathlib import Path
 
 TABLE = Path(__file__).parent.parent / "examples" / "wan22-animate" / "rehearsal" / "world" / "closure.txt"
 DEBIAN = ("cython", "numpy", "setuptools", "wheel")  # made of Debian's packages, since they compile
-SHARED = {  # those below a package that several share
+SHARED = {  # below a package that several share
     "backports-zstd": "backports.zstd",
     "googleapis-common-protos": "google.rpc",
     "opentelemetry-api": "opentelemetry.trace",
@@ -54,7 +53,7 @@ def main(path: str) -> None:
 
 
 def head() -> str:
-    """Returns the comment that the table begins with."""
+    """Returns the comment at the beginning of the table."""
     lines = TABLE.read_text("utf-8").splitlines(keepends=True)
     return "".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]) + "\n"
 
@@ -94,7 +93,7 @@ def kind_of(dist: dict) -> str:
 
 
 def module_of(dist: dict) -> str:
-    """Returns what a distribution is imported as, by the names that its wheel brings."""
+    """Returns a distribution's import name, by the names in its wheel."""
     named = dist["name"].replace("-", "_")
     if dist["name"].startswith("nvidia-"):
         return "nvidia." + named.removeprefix("nvidia_").removesuffix("_cu12")
@@ -133,7 +132,7 @@ def of_sdist(data: bytes) -> list[str]:
 
 
 class Remote(io.RawIOBase):
-    """A file that is read where it lies: of a wheel no more than its end and its METADATA."""
+    """A remote file, read by ranges: of a wheel only its end and its METADATA."""
 
     def __init__(self, url: str, size: int) -> None:
         self.url, self.size, self.at = url, size, 0
@@ -175,7 +174,7 @@ def fetch(url: str, headers: dict[str, str] | None = None) -> bytes:
 
 
 def wanted(lines: list[str], dists: list[dict], needs: list[list[str]]) -> dict[str, set[str]]:
-    """Returns the extras that something asks for, by project: of each kept requirement, until there are no more."""
+    """Returns the extras that kept requirements name, by project, until there are no more."""
     extras: dict[str, set[str]] = {}
     while True:
         before = sum(map(len, extras.values()))
@@ -189,7 +188,7 @@ def wanted(lines: list[str], dists: list[dict], needs: list[list[str]]) -> dict[
 
 
 def applies(line: str, extras: set[str]) -> bool:
-    """Says whether a requirement is kept: all but those of extras that nobody asks for."""
+    """Reports whether a requirement is kept: all but those of extras that are not required."""
     named = re.findall(r"""extra\s*==\s*['"]([^'"]+)['"]""", line)
     return not named or bool(set(named) & extras)
 

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// dockerfile builds the Dockerfile of a directory with the frontend that BuildKit has
-// built in, and exports as Lamina does. It pushes to the reference that it is given;
-// - is an archive of an OCI layout to out.
+// dockerfile builds the Dockerfile of a directory with BuildKit's built-in frontend, and
+// exports as Lamina does. It pushes to the given reference; - writes an archive of an OCI
+// layout to out.
 func dockerfile(ctx context.Context, args []string, out io.WriteCloser, progress *os.File) error {
 	if len(args) != 3 {
 		return errors.New("usage: bench dockerfile ENGINE DIR REFERENCE")
@@ -61,7 +61,7 @@ func export(reference string, out io.WriteCloser) client.ExportEntry {
 	return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}
 }
 
-// directory is the context: some small files, which can be part of the graph.
+// directory returns the context: some small files, which can be part of the graph.
 func directory(dir string) (bkllb.State, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -69,7 +69,7 @@ func directory(dir string) (bkllb.State, error) {
 	}
 	files := bkllb.Scratch()
 	for _, e := range entries {
-		content, err := os.ReadFile(filepath.Join(dir, e.Name())) //nolint:gosec // a script says which
+		content, err := os.ReadFile(filepath.Join(dir, e.Name())) //nolint:gosec // a script names it
 		if err != nil {
 			return bkllb.State{}, err
 		}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# field.sh: what seven public GPU projects ask for, locked by Lamina and by uv.
+# field.sh: the requirements of seven public GPU projects, locked by Lamina and by uv.
 #
 # The lists in bench/field are the names and versions of their requirement files,
-# without lines for other indexes. Each is locked on an engine that is up, with
-# uv's cache empty ("cold"), and once more ("again"); uv alone compiles the same list
-# alongside, with a cache of its own that is empty. Right: both have the same
-# versions, or Lamina refuses with the reason. One list is then built, with what
-# lip-sync.toml adds, and imports what it is for.
+# without lines for other indexes. Each is locked on a running engine, with uv's cache
+# empty ("cold"), then a second time ("again"); uv alone compiles the same list, with
+# its own empty cache. Right: both have the same versions, or Lamina refuses with the
+# reason. One list is then built, with the additions of lip-sync.toml, and its
+# packages are imported.
 #
 # Usage:  bench/field.sh [LIST…]      (all; lip-sync.txt is built)
 # Needs:  root, go, curl, python3, a network, 30 GB of disk
@@ -23,7 +23,7 @@ machine
 use_home cache
 quietly ./build engine start
 
-# project LIST makes a directory to be locked.
+# project NAME LIST makes a directory to lock.
 project() {
 	mkdir -p "$1"
 	cp "$2" "$1/requirements.txt"
@@ -39,7 +39,7 @@ project() {
 	[ ! -f "${2%.txt}.toml" ] || cat "${2%.txt}.toml" >>"$1/image.toml"
 }
 
-# of_lock FILE prints name==version of what the image of a lock installs.
+# of_lock FILE prints name==version of what a lock's image installs.
 of_lock() {
 	python3 - "$1" <<-'END'
 		import sys, tomllib

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// hash is a yardstick: coreutils leaves the CPU's own instructions for SHA-256 alone.
+// hash is a yardstick: coreutils doesn't use the CPU's instructions for SHA-256.
 func hash(args []string, out io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("usage: bench sha256 BYTES")

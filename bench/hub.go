@@ -10,9 +10,9 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// hub serves one model, bench/model, of the size in bytes that it is given, in
-// files of LARGEST bytes at most (1000000000), that are made as they are read. Its
-// address is an HF_ENDPOINT.
+// hub serves one model, bench/model, of the given size in bytes, in files of at most
+// LARGEST bytes (1000000000), which are generated when read. Its address is an
+// HF_ENDPOINT.
 func hub(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) < 1 || len(args) > 2 {
 		return errors.New("usage: bench hub BYTES [LARGEST]")
@@ -35,7 +35,7 @@ func hub(ctx context.Context, args []string, out io.Writer) error {
 func bytes(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%q is no size in bytes", text)
+		return 0, fmt.Errorf("%q is not a size in bytes", text)
 	}
 	return n, nil
 }

@@ -11,10 +11,10 @@ import (
 )
 
 // index serves a package index that makes its wheels in the directory for temporary
-// files. POST /publish?version=V of its control makes the 60 wheels of the
-// benchmark in that version, with other content than any other version has, and
-// &name=NAME only one of them; it returns a line of requirements and the size in
-// bytes for each. POST /withdraw?version=V removes the files.
+// files. POST /publish?version=V of its control makes the 60 wheels of the benchmark
+// in that version, with content that no other version has, and with &name=NAME only
+// one of them; it returns a requirement and the size in bytes for each. POST
+// /withdraw?version=V removes the files.
 func index(ctx context.Context, out io.Writer) error {
 	w := testworld.New(testworld.Forever{Ctx: ctx})
 	x := w.Index(testworld.IndexOptions{JSON: true, Immutable: true})

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# lib.sh: what the scripts of this directory share. It is sourced, not run.
+# lib.sh: shared by the scripts of this directory. It is sourced, not run.
 #
-# Everything happens in a directory of its own below $TMPDIR and goes with the
-# script, its engines too. Of the user's ${XDG_CACHE_HOME:-~/.cache}/lamina only
-# compiled engines (as links) and runc (as a copy) are used, where they are there.
+# Everything happens in a new directory below $TMPDIR and is removed with the script,
+# its engines too. Of the user's ${XDG_CACHE_HOME:-~/.cache}/lamina the scripts use
+# only compiled engines (as links) and runc (as a copy), if they are there.
 
 export LC_ALL=C
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -19,7 +19,7 @@ die() {
 
 need() { command -v "$1" >/dev/null || die "needs $1: apt install ${2:-$1}" 2; }
 
-# setup makes $work and compiles the command there, and the program of this directory.
+# setup makes $work and compiles the command and the program of this directory there.
 setup() {
 	[ "$(id -u)" = 0 ] || die "needs root, as the engine does" 2
 	need go golang
@@ -49,8 +49,8 @@ cleanup() {
 
 note() { echo "-- $*" >&2; }
 
-# use_home NAME makes, and selects, a cache directory with nothing in it but
-# what was compiled before.
+# use_home NAME makes and selects a cache directory with nothing but programs that were
+# compiled before.
 use_home() {
 	export XDG_CACHE_HOME=$work/$1
 	local engines=$XDG_CACHE_HOME/lamina/engine from dir
@@ -73,8 +73,8 @@ drop_home() {
 	rm -rf --one-file-system "${work:?}/$1"
 }
 
-# serve WORD… starts a server of the program of this directory, with what it needs of
-# the environment before it, and sets $address and $control.
+# serve [VARIABLE=VALUE…] WORD… starts a server of this directory's program, and sets
+# $address and $control.
 serve() {
 	local lines
 	exec {lines}< <(exec env TMPDIR="$work" "$@")
@@ -86,19 +86,19 @@ serve() {
 # engine prints the address of the engine of the selected cache directory.
 engine() { ./build engine status --json | sed -nE 's/.*"address": *"([^"]*)".*/\1/p'; }
 
-# reset CONTROL lets a server count from zero, and moved CONTROL sets $in and $out to
-# the bytes that its connections had since, headers included.
+# reset CONTROL resets a server's counts, and moved CONTROL sets $in and $out to the
+# bytes of its connections since then, headers included.
 reset() { curl -fsS -X POST "http://$1/"; }
 moved() { [[ $(curl -fsS "http://$1/") =~ \"in\":([0-9]+),\"out\":([0-9]+) ]] && in=${BASH_REMATCH[1]} out=${BASH_REMATCH[2]}; }
 
-# zstd_layers REGISTRY NAME TAG prints digest and size of an image's layers but those of
-# weights, which are stored as they are.
+# zstd_layers REGISTRY NAME TAG prints digest and size of an image's layers except those
+# of weights, which are uncompressed.
 zstd_layers() {
 	curl -fsS -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$1/v2/$2/manifests/$3" |
 		tr -d ' \n' | tr '{' '\n' | sed -nE '/tar\+zstd/s/.*"digest":"([^"]*)".*"size":([0-9]+).*/\1 \2/p' | sort
 }
 
-# quietly COMMAND… shows what a command printed only where it fails.
+# quietly COMMAND… shows a command's output only if it fails.
 quietly() {
 	"$@" >"$work/log" 2>&1 || {
 		tail -n 30 "$work/log" >&2
@@ -106,15 +106,15 @@ quietly() {
 	}
 }
 
-# timed COMMAND… sets $ms to what a command took.
+# timed COMMAND… sets $ms to a command's duration.
 timed() {
 	local start=${EPOCHREALTIME/./}
 	quietly "$@"
 	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
-# weighed COMMAND… sets $kib to the most memory a command had: by GNU time
-# or, without it, by looking every 20 ms, which may miss the very last of it.
+# weighed COMMAND… sets $kib to a command's peak memory: by GNU time or, without it, by
+# polling every 20 ms, which may miss the last moments.
 weighed() {
 	if [ -x "${GNU_TIME:=/usr/bin/time}" ] && "$GNU_TIME" -f %M true >/dev/null 2>&1; then
 		quietly "$GNU_TIME" -o "$work/peak" -f %M "$@"
@@ -134,8 +134,8 @@ weighed() {
 	wait "$pid" || die "failed: $1 ${2:-}: $(tail -n 30 "$work/log")"
 }
 
-# keep CASE NUMBER notes a figure; mid CASE prints the median of those of a case,
-# time_of CASE as a time, share CASE OTHER its ratio to that of another.
+# keep CASE NUMBER records a figure; mid CASE prints the median of a case's figures,
+# time_of CASE prints it as a time, share CASE OTHER its ratio to another case's.
 keep() { echo "$2" >>"$work/$1.figures"; }
 mid() {
 	local list
@@ -148,14 +148,14 @@ share() { ratio "$(mid "$1")" "$(mid "$2")"; }
 # row TITLE TIME RATIO REMARK prints a line of the result.
 row() { printf '%-40s %9s  %5s   %s\n' "$1" "$2" "${3:-}" "${4:-}"; }
 
-# median NUMBER… prints the middle one, of an even number the lower.
+# median NUMBER… prints the median, the lower one of an even count.
 median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 
-# seconds MS and ratio A B print with two places.
+# seconds MS and ratio A B print two decimal places.
 seconds() { printf '%d.%02d s' $(($1 / 1000)) $(($1 % 1000 / 10)); }
 ratio() { printf '%d.%02d' $(($1 / $2)) $(($1 % $2 * 100 / $2)); }
 
-# machine prints what figures depend on.
+# machine prints what the figures depend on.
 machine() {
 	local load
 	read -r load _ </proc/loadavg

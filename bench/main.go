@@ -1,14 +1,14 @@
-// Command bench is what the scripts of this directory run next to Lamina: the servers
-// that it talks to, and what it is compared with. Each word is one program:
+// Command bench has the programs that the scripts of this directory run next to Lamina:
+// its servers, and its competitors. Each word is one program:
 //
 //	bench dockerfile ENGINE DIR REFERENCE     builds a Dockerfile on a running engine
 //	bench hub BYTES [LARGEST]                    serves a Hugging Face hub with one model
 //	bench index                                  serves a package index that makes its wheels
-//	bench registry                               serves a registry of memory
+//	bench registry                               serves a registry in memory
 //	bench sha256 BYTES                           hashes as many bytes on one core
 //	bench sink                                   serves a registry that forgets weights
-//	bench cases -in DIR [SET|CASE…]           runs what once misled the command, and prints a table
-//	bench mutate [FLAGS] [PACKAGE…]              finds out which changes of the code no test sees
+//	bench cases -in DIR [SET|CASE…]           runs inputs that once misled the command, and prints a table
+//	bench mutate [FLAGS] [PACKAGE…]              finds changes of the code that no test detects
 //
 // A server prints two lines, its address and that of its control ([serve]), and
 // ends with the program.
@@ -30,9 +30,9 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // a program of its own
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // a separate program
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil { //nolint:forbidigo // a program of its own
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil { //nolint:forbidigo // a separate program
 		stop()
 		log.Fatal(err) //nolint:gocritic // stopped above
 	}

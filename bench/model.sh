@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# model.sh: a model of 4 GB, published once, and an app that is released on it.
+# model.sh: a model of 4 GB, published once, and releases of an app with it.
 #
 # The hub, the registry and the engines are on this machine; the registry hashes
 # weights and doesn't keep them. In turns:
-#   push     "build model push" of the whole model, next to the hashing of as many bytes
-#            on one core and a plain copy of them from the same hub; and next to a
+#   push     "build model push" of the whole model, compared with hashing as many bytes
+#            on one core, with a plain copy of them from the same hub, and with a
 #            Dockerfile that adds the files and pushes through the engine.
-#   killed   the same push, killed at 60 % and started again: what it sends then.
-#   release  a changed app on a fresh engine: by Lamina, with the weights where they
-#            were published and the cache of an earlier build in the registry; by a plain
-#            Dockerfile; by an expert's, which copies from the model's image with --link.
-# Bytes are those of the registry's connections.
+#   killed   the same push, killed at 60 % and restarted: the bytes that it still sends.
+#   release  a changed app on a fresh engine: by Lamina, with published weights and the
+#            cache of an earlier build in the registry; by a plain Dockerfile; by an
+#            expert's, which copies from the model's image with --link.
+# Bytes are counted at the registry's connections.
 #
 # Usage:  bench/model.sh [ROUNDS [BYTES [LARGEST FILE]]]      (3, 4000000000, 1000000000)
 # Needs:  root, go, curl, 20 GB of disk, a network for the Debian base
@@ -54,7 +54,7 @@ quietly ./build engine start
 quietly ./build lock app
 quietly ./build image --progress quiet --smoke off --push --insecure-registry -t "$registry/base:1" base
 
-# Each file with its digest, as the lock has it.
+# The files of the lock: size, digest, path.
 sed -nE 's/.*size = ([0-9]+), sha256 = "([0-9a-f]+)", path = "([^"]+)".*/\1 \2 \3/p' app/image.lock | grep -v '\.deb' >files
 resolve=$HF_ENDPOINT/bench/model/resolve/main
 adds() { awk -v url="$resolve" '{ printf "ADD --checksum=sha256:%s %s/%s /models/bench/%s\n", $2, url, $3, $3 }' files; }
@@ -62,7 +62,7 @@ adds() { awk -v url="$resolve" '{ printf "ADD --checksum=sha256:%s %s/%s /models
 { echo "FROM $registry/base:1" && adds && echo "COPY main.py /app/"; } >plain/Dockerfile
 printf 'FROM %s\nCOPY --link --from=%s / /\nCOPY --link main.py /app/\n' "$registry/base:1" "$registry/model:1" >expert/Dockerfile
 
-# forget takes away what an earlier push left: its journal, and what the lock says of it.
+# forget removes what an earlier push left: its journal, and its entry in the lock.
 cp app/image.lock unpublished
 forget() { rm -rf "$XDG_CACHE_HOME/lamina/pushes" && cp unpublished app/image.lock; }
 publisher=(./build model push --spec app --insecure-registry --progress plain)
@@ -70,7 +70,7 @@ publish() { "${publisher[@]}" "$registry/$1"; }
 copy() { awk -v url="$resolve" '{ print url "/" $3 }' files | xargs -n 1 -P 2 curl -fsSL -o /dev/null; }
 hash() { ./bench sha256 "$size"; }
 
-# in_docker has an engine of its own: it must not know the files yet.
+# in_docker uses a separate engine, which must not have the files yet.
 in_docker() {
 	use_home docker
 	quietly ./build engine start

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# onexec.sh: a set of real wheels by Lamina, and by one "uv pip install" in a Dockerfile.
+# onexec.sh: a set of real wheels, by Lamina and by one "uv pip install" in a Dockerfile.
 #
-# Both are built by one engine, from one index on this machine, on the base that Lamina's
-# image has, and compressed alike, in turns. The wheels are PyPI's own; each round gives
-# every file another comment, so that nothing of them is cached. The base and Lamina's
-# builder are, and Lamina has a lock. Lamina compiles and checks what it installs, uv
-# doesn't; neither has smoke tests.
+# One engine builds both in turns, from one index on this machine, on the base of Lamina's
+# image, with the same compression. The wheels are PyPI's own; each round gives every file
+# another comment, so that none is cached. The base and Lamina's builder are cached, and
+# Lamina has a lock. Lamina compiles and checks what it installs, uv doesn't; neither runs
+# smoke tests.
 #
 # Usage:  bench/onexec.sh [ROUNDS [REQUIREMENT…]]      (3, and some 100 MB of what models need)
-#         KEEP_LOGS=DIRECTORY keeps there what the engine told of the last round
+#         KEEP_LOGS=DIRECTORY keeps the engine's output of the last round there
 # Needs:  root, go, python3 with pip, a network
 set -euo pipefail
 # shellcheck source=bench/lib.sh
@@ -45,7 +45,7 @@ cat >onexec/Dockerfile <<-END
 	RUN uv pip install --system --break-system-packages --no-cache --no-deps -r requirements.txt
 END
 
-# publish ROUND makes the index and what asks for all of it: a line for each file.
+# publish ROUND makes the index, and requirements with a line for each of its files.
 publish() {
 	python3 - "$1" "http://127.0.0.1:$port/" <<-'END'
 		import pathlib, re, shutil, sys, zipfile

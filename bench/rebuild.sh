@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # rebuild.sh: examples/faceblend built again, and the memory of the client.
 #
-# Prints, next to their targets, the medians of: nothing changed and the engine
-# kept up; nothing changed and no engine kept; a file of the app changed, smoke
-# tests included; and the client's peak memory in the first, whole build.
+# Prints, next to their targets, the medians of: a build without a change, with the
+# engine kept running and without one; a build with a changed file of the app, smoke
+# tests included; and the client's peak memory in the first, full build.
 #
 # Usage:  bench/rebuild.sh [ROUNDS]      (7)
-# Needs:  root, go, a network for the first build; GNU time where it is there
+# Needs:  root, go, a network for the first build; GNU time if it is there
 set -euo pipefail
 # shellcheck source=bench/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -31,7 +31,7 @@ again=$kib
 kept=() alone=() changed=()
 for ((round = 1; round <= rounds; round++)); do
 	quietly ./build engine start
-	quietly image # the first build after a start opens what the next ones find open
+	quietly image # the first build after a start opens what later ones find already open
 	timed image
 	kept+=("$ms")
 	echo "# round $round" >>faceblend/app/handler.py
@@ -40,7 +40,7 @@ for ((round = 1; round <= rounds; round++)); do
 	quietly ./build engine stop
 	timed image
 	alone+=("$ms")
-	quietly ./build engine stop # waits until the engine has gone
+	quietly ./build engine stop # waits for the engine's end
 	note "round $round: kept up $(seconds "${kept[-1]}"), app changed $(seconds "${changed[-1]}"), not kept $(seconds "${alone[-1]}")"
 done
 

@@ -3,9 +3,9 @@
 # cache that an earlier build left in a registry.
 #
 # Prints the medians of time and of bytes each way, counted at the registry's
-# connections, for --smoke off on a fresh engine, the same with the client's
-# cache empty, too, and --smoke all. One registry of memory, on this machine: the
-# times are those of a network that costs nothing. Starting the engine isn't timed.
+# connections, for --smoke off on a fresh engine, the same with an empty client cache,
+# too, and --smoke all. There is one registry in memory, on this machine, so that the
+# network costs nothing. Starting the engine isn't timed.
 #
 # Usage:  bench/release.sh [ROUNDS]      (3)
 # Needs:  root, go, curl, a network for the first build

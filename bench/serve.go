@@ -11,10 +11,10 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// serve prints the address of a server and that of its control, and returns when
-// ctx ends. GET / of the control returns the bytes of all the server's connections,
-// headers included, as {"in":…,"out":…}, and POST / starts again from zero. more
-// are routes that one server alone has.
+// serve prints the addresses of a server and of its control, and returns when ctx ends.
+// GET / of the control returns the bytes of all the server's connections, headers
+// included, as {"in":…,"out":…}, and POST / resets them to zero. more are additional
+// routes of the control.
 func serve(ctx context.Context, out io.Writer, address string, w *testworld.World, more map[string]http.HandlerFunc) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,9 +40,9 @@ func serve(ctx context.Context, out io.Writer, address string, w *testworld.Worl
 	return nil
 }
 
-// registry serves one of memory. A sink keeps of blobs above 64 MB, which are
-// weights, the digest alone, which it doesn't compute: the registry that it stands
-// for has cores of its own.
+// registry serves a registry in memory. A sink keeps only the digests of blobs above
+// 64 MB, which are weights, and doesn't compute them: a real registry has its own
+// cores.
 func registry(ctx context.Context, out io.Writer, sink bool) error {
 	var o testworld.RegistryOptions
 	if sink {

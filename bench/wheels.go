@@ -9,16 +9,16 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// plan is a wheel of the benchmark: a blob that doesn't compress, as shared
-// libraries hardly do once more, and modules for pip and Lamina to compile.
+// plan is a wheel of the benchmark: an incompressible blob, since shared libraries in
+// wheels hardly compress again, and modules for pip and Lamina to compile.
 type plan struct {
 	name    string
 	bytes   int64
 	modules int
 }
 
-// plans are 60 wheels of 1 GB: two of 300 MB, 20 of 11 to 19 MB, and 38 of 1 to
-// 4.3 MB, of which small-00 is the one of 1 MB.
+// plans returns 60 wheels of 1 GB: two of 300 MB, 20 of 11 to 19 MB, and 38 of 1 to
+// 4.3 MB, where small-00 has 1 MB.
 func plans() []plan {
 	var list []plan
 	add := func(kind string, count int, first, last int64) {
@@ -47,11 +47,11 @@ func (p plan) wheel(version string) testworld.Wheel {
 		files[fmt.Sprintf("%s/part%d/module_%02d.py", directory, i%4, i)] = text
 		code += int64(len(text))
 	}
-	// Deflate leaves a quarter of such code.
+	// Deflate reduces such code to a quarter.
 	return testworld.Wheel{Name: p.name, Version: version, Files: files, Size: max(p.bytes-code/4, 0)}
 }
 
-// function is of the length and kind of those that packages have.
+// function resembles the functions of real packages in length and kind.
 const function = `
 
 def handle_%[1]x(first, second=%[2]d, *rest, limit=None, **options):

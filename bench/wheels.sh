@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # wheels.sh: 60 wheels of 1 GB, two of them 300 MB, by Lamina and by Dockerfiles.
 #
-# All are built by one engine, from one index on this machine, on the base that
-# Lamina's image has, and compressed alike. Two comparisons, in turns:
-#   cold    nothing of the wheels is cached, since each round has a version of its
-#           own of them; the base is, and Lamina has a lock. "installed" is what "pip
-#           install" does, fetching included; then both compress and write the same
-#           bytes, up to the end of an archive that is thrown away.
-#   change  another version of one wheel of 1 MB, in an image that is built and
-#           pushed to a registry of memory that counts bytes. Lamina makes its lock
-#           anew. The script fails where another layer moved than that of the small wheels.
-# plain is a Dockerfile with one "pip install --no-cache-dir -r"; expert keeps
-# pip's cache in a mount and has the two big wheels in a step of their own.
+# One engine builds all, from one index on this machine, on the base of Lamina's image,
+# with the same compression. Two comparisons, in turns:
+#   cold    no wheel is cached, since each round has its own version of them; the base
+#           is cached, and Lamina has a lock. "installed" ends where "pip install"
+#           does, fetching included; then both compress and write the same bytes, up to
+#           the end of an archive that is discarded.
+#   change  another version of one wheel of 1 MB, in an image that is built and pushed
+#           to a registry in memory that counts bytes. Lamina also makes a new lock. The
+#           script fails if any layer but that of the small wheels changes.
+# plain is a Dockerfile with one "pip install --no-cache-dir -r"; expert keeps pip's
+# cache in a mount and installs the two big wheels in a separate step.
 #
 # Usage:  bench/wheels.sh [ROUNDS]      (3)
 # Needs:  root, go, curl, 25 GB of disk for 3 rounds, a network for the Debian base
@@ -41,7 +41,7 @@ cat >plain/Dockerfile <<-END
 	COPY requirements.txt /
 	RUN pip install --break-system-packages --no-cache-dir -r requirements.txt
 END
-# Without --trusted-host, pip keeps nothing that came by plain HTTP.
+# Without --trusted-host, pip caches nothing that came over plain HTTP.
 pip="RUN --mount=type=cache,target=/root/.cache/pip pip install --break-system-packages --trusted-host 127.0.0.1"
 cat >expert/Dockerfile <<-END
 	FROM $base
@@ -51,8 +51,7 @@ cat >expert/Dockerfile <<-END
 	$pip -r requirements.txt
 END
 
-# publish ARGUMENTS… has the index make wheels; what is new replaces what the
-# projects require of the same wheels.
+# publish ARGUMENTS… makes wheels in the index; the projects require the new versions.
 declare -A pins=() sizes=()
 publish() {
 	local pin size
@@ -64,7 +63,7 @@ publish() {
 	grep -E '^(--|heavy)' wheels/requirements.txt >expert/heavy.txt
 }
 
-# Each of these builds what is named into an archive, or pushes it with a tag.
+# Each of these builds the named project to an archive, or pushes it with a tag.
 archive() {
 	if [ "$1" = wheels ]; then lamina -o type=oci,dest=-; else ./bench dockerfile "$engine" "$1" -; fi >/dev/null
 }
@@ -78,7 +77,7 @@ push() {
 lamina() { ./build image --progress plain --smoke "$smoke" "$@" wheels; }
 smoke=off
 
-# in_export prints the milliseconds that the last build took to compress and to send.
+# in_export prints the milliseconds that the last build spent compressing and sending.
 in_export() {
 	sed -nE 's/^#[0-9]+ (exporting layers|sending tarball) ([0-9.]+)s done$/\2/p' log | awk '{ s += $1 } END { printf "%d", s * 1000 }'
 }
@@ -90,7 +89,7 @@ quietly ./build image --progress quiet --smoke off --push --insecure-registry -t
 publish "version=0&name=small-00"
 for name in wheels plain expert; do quietly archive "$name"; done
 
-# cold NAME ROUND builds it from nothing but the base.
+# cold NAME ROUND builds a project from nothing but the base.
 cold() {
 	sync
 	reset "$offers"
@@ -120,7 +119,7 @@ done
 
 layers() { zstd_layers "$registry" "$@"; }
 
-# change NAME NUMBER builds and pushes it again.
+# change NAME NUMBER builds and pushes a project again.
 change() {
 	local before=$(($2 - 1)) lock=0
 	sync

@@ -27,7 +27,7 @@ func TestParseRemote(t *testing.T) {
 		{"unknown type", "type=gcs,bucket=b", false, cache.Entry{}, `type "gcs" is not one of registry, local, gha, s3, azblob`},
 		{"inline import", "type=inline", false, cache.Entry{}, `type "inline" is not one of registry, local, gha, s3, azblob`},
 		{"GitHub's cache", "type=gha,scope=s", true, cache.Entry{Type: "gha", Attrs: map[string]string{"scope": "s", "mode": "max"}}, ""},
-		{"GitHub's has its compression", "type=gha,compression=zstd", true, cache.Entry{}, `type gha has no "compression"`},
+		{"GitHub's has its own compression", "type=gha,compression=zstd", true, cache.Entry{}, `type gha has no "compression"`},
 		{"a bucket", "type=s3,bucket=b,region=r,endpoint_url=http://s,use_path_style=true", true, cache.Entry{Type: "s3", Attrs: map[string]string{
 			"bucket": "b", "region": "r", "endpoint_url": "http://s", "use_path_style": "true", "mode": "max", "compression": "zstd", "force-compression": "true",
 		}}, ""},
@@ -93,7 +93,7 @@ func TestEachVariantHasItsOwnReference(t *testing.T) {
 	}
 }
 
-// What the tools of a service set for it is taken, and what a user says holds.
+// The variables of a service are used, and the user's attributes win.
 func TestServicesAreReachedByTheirVariables(t *testing.T) {
 	env := map[string]string{
 		"ACTIONS_CACHE_URL": "http://v1", "ACTIONS_RESULTS_URL": "http://v2", "ACTIONS_RUNTIME_TOKEN": "t", "AWS_REGION": "r", "AWS_ACCESS_KEY_ID": "id",
@@ -121,28 +121,28 @@ func TestServicesAreReachedByTheirVariables(t *testing.T) {
 	}
 	secret := cache.Entry{Type: "s3", Attrs: attrs{"bucket": "b", "secret_access_key": "key"}}
 	if got := secret.Name(); got != "s3 b" {
-		t.Errorf("it is called %q", got)
+		t.Errorf("its name is %q", got)
 	}
 }
 
-// A mount's ID is no part of what an engine goes by: two that hold other things must
-// not have the same one.
+// An engine's cache key doesn't include a mount's ID: mounts with different content must
+// not share one.
 func TestMountsAreKeptApart(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range []cache.Mount{
 		cache.UV("0123", "python"), cache.UV("0123", "python@debug"), cache.UV("4567", "python"), cache.UV("4567", "build"),
 	} {
 		if seen[m.ID] {
-			t.Errorf("two caches are called %s", m.ID)
+			t.Errorf("two caches have the ID %s", m.ID)
 		}
 		seen[m.ID] = true
 	}
 }
 
-// Names that engines know already: with others, everybody would begin anew.
+// Engines already have these names: under others, everybody's cache would be empty.
 func TestMounts(t *testing.T) {
 	for _, tt := range []struct{ got, want cache.Mount }{
-		// What runs in an sdist can write there: one at a time, and nobody else reads it.
+		// Code of sdists can write there: one exec at a time, and nothing else reads it.
 		{cache.UV("RANDOM", "python@debug"), cache.Mount{ID: "lamina-uv-RANDOM-python@debug", Target: "/var/cache/uv"}},
 	} {
 		if tt.got != tt.want {
@@ -151,13 +151,13 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// What BuildKit would not read is an error, and all that it reads is taken.
+// Attributes that BuildKit doesn't read are errors, and all that it reads are accepted.
 func TestAttributes(t *testing.T) {
 	compression := []string{"compression=zstd", "force-compression=true", "oci-mediatypes=true", "image-manifest=true"}
 	tests := []struct {
 		name  string
 		parse func(string) (cache.Entry, error)
-		needs string // what the type has to be given
+		needs string // the required attributes
 		takes []string
 		not   []string
 	}{
@@ -188,9 +188,9 @@ func TestAttributes(t *testing.T) {
 
 func TestAllProblemsOfAnEntryAreToldAtOnce(t *testing.T) {
 	_, err := cache.ParseExport("type=local,mode=all,src=d,sauce=x,compression=estargz")
-	for _, want := range []string{`compression "estargz" is none of zstd, gzip, uncompressed`, `has no "sauce"`, `has no "src"`, "needs dest=", `mode "all"`} {
+	for _, want := range []string{`compression "estargz" is not one of zstd, gzip, uncompressed`, `has no "sauce"`, `has no "src"`, "needs dest=", `mode "all"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("it does not say %s: %v", want, err)
+			t.Errorf("no %s in %v", want, err)
 		}
 	}
 	if _, err = cache.ParseImport(`type=registry,"ref=a`); err == nil || !strings.HasPrefix(err.Error(), `cache "type=registry,\"ref=a": `) {
@@ -232,7 +232,7 @@ func ExampleParseImport() {
 	// local map[src:/srv/cache] <nil>
 }
 
-// What a program has made is held to what the words can say.
+// Entries made by a program must be ones that a line can express.
 func TestCheck(t *testing.T) {
 	fits := cache.Remote{
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r"}}, {Type: "local", Attrs: map[string]string{"src": "d"}}},

@@ -1,7 +1,6 @@
-// Package cache says what may be kept between builds and under which name:
-// cache mounts on the engine, and the build cache in registries and directories.
-// Nothing kept can change what a build makes; an empty cache gives the same
-// digests.
+// Package cache defines what may be kept between builds and under which name: cache
+// mounts on the engine, and the build cache in registries and directories. A cache
+// can't change the result of a build; an empty one gives the same digests.
 package cache
 
 import (
@@ -13,7 +12,7 @@ import (
 	"strings"
 )
 
-// Remote is where a build's cache comes from and goes to.
+// Remote lists the caches that a build imports and exports.
 type Remote struct {
 	Imports []Entry
 	Exports []Entry
@@ -39,15 +38,15 @@ func (r Remote) Split() (inline, apart []Entry) {
 	return inline, apart
 }
 
-// kind is a type of cache, with the attributes that BuildKit reads of it.
+// kind is a type of cache, with the attributes that BuildKit reads for it.
 type kind struct {
 	name  string
-	needs string // what has to be there
+	needs string // the required attribute
 	attrs []string
 }
 
-// kinds are those of one direction. BuildKit itself ignores what it doesn't know, so
-// that a typing error would be a cache that is silently not there.
+// kinds returns the kinds of imports or exports. BuildKit itself ignores unknown
+// attributes, so that a typing error would silently disable a cache.
 func kinds(export bool) []kind {
 	var (
 		github = []string{"scope", "url", "url_v2", "token", "version", "timeout", "repository"} //nolint:prealloc // what follows is short
@@ -85,17 +84,17 @@ func ParseImport(s string) (Entry, error) { return parse(s, false) }
 
 // ParseExport reads a cache to write to as buildx writes it:
 // "type=registry,ref=…,mode=max", "type=local,dest=DIR", "type=inline", or a
-// bare reference. The mode is max where none is given, since min leaves out
-// the smoke tests and all that only the builder made. The compression is that of our
-// images, zstd and forced: an engine that has exported a layer as gzip once would write
-// that, and whoever reads the cache would build images of another digest.
+// bare reference. The default mode is max, since min leaves out the smoke tests and
+// everything that only the builder made. The default compression is that of our images,
+// zstd and forced: an engine that has once exported a layer as gzip would write that, and
+// builds that import the cache would give other digests.
 func ParseExport(s string) (Entry, error) {
 	e, err := parse(s, true)
 	if err != nil || e.Type == "inline" {
 		return e, err
 	}
 	for key, usual := range map[string]string{"mode": "max", "compression": "zstd", "force-compression": "true"} {
-		if e.Attrs[key] == "" && (key == "mode" || e.Type != "gha") { // which has a compression of its own
+		if e.Attrs[key] == "" && (key == "mode" || e.Type != "gha") { // gha has its own compression
 			e.Attrs[key] = usual
 		}
 	}
@@ -110,7 +109,7 @@ func parse(s string, export bool) (Entry, error) {
 	return e, e.checkKind(s, export)
 }
 
-// Check finds what is wrong with caches that a program has made.
+// Check reports the problems of caches made by a program.
 func (r Remote) Check() error {
 	problems := make([]error, 0, len(r.Imports)+len(r.Exports))
 	for _, e := range r.Imports {
@@ -122,7 +121,7 @@ func (r Remote) Check() error {
 	return errors.Join(problems...)
 }
 
-// checkKind finds what is wrong with an entry that is called s.
+// checkKind reports the problems of an entry with the text s.
 func (e Entry) checkKind(s string, export bool) error {
 	var names []string
 	for _, k := range kinds(export) {
@@ -134,7 +133,7 @@ func (e Entry) checkKind(s string, export bool) error {
 	return fmt.Errorf("cache %q: type %q is not one of %s", s, e.Type, strings.Join(names, ", "))
 }
 
-// check finds what is wrong with the attributes of an entry that is called s.
+// check reports the problems of the attributes of an entry with the text s.
 func (e Entry) check(s, needs string, attrs []string) error {
 	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
@@ -147,7 +146,7 @@ func (e Entry) check(s, needs string, attrs []string) error {
 		problems = append(problems, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, needs))
 	}
 	if c := e.Attrs["compression"]; !slices.Contains([]string{"", "zstd", "gzip", "uncompressed"}, c) {
-		problems = append(problems, fmt.Errorf("cache %q: compression %q is none of zstd, gzip, uncompressed", s, c))
+		problems = append(problems, fmt.Errorf("cache %q: compression %q is not one of zstd, gzip, uncompressed", s, c))
 	}
 	if mode := e.Attrs["mode"]; mode != "" && mode != "min" && mode != "max" {
 		problems = append(problems, fmt.Errorf("cache %q: mode %q is neither min nor max", s, mode))
@@ -155,9 +154,9 @@ func (e Entry) check(s, needs string, attrs []string) error {
 	return errors.Join(problems...)
 }
 
-// For returns e for one variant and platform: a reference without a tag gets
-// one of their own, since builds that share one would overwrite each other's
-// cache; the same holds for the name that a service has for it.
+// For returns e for one variant and platform: a reference without a tag gets their own,
+// since builds that share one would overwrite each other's cache; the same holds for the
+// name of the cache at a service.
 func (e Entry) For(variant, platform string) Entry {
 	own := "cache-" + variant + "-" + strings.ReplaceAll(platform, "/", "-")
 	key := map[string]string{"gha": "scope", "s3": "name", "azblob": "name"}[e.Type]
@@ -174,8 +173,8 @@ func (e Entry) For(variant, platform string) Entry {
 	return Entry{Type: e.Type, Attrs: attrs}
 }
 
-// From returns e with what variables say that tools of its service set: those of GitHub's
-// runners, of AWS and of Azure, as docker buildx reads them. What e says itself holds.
+// From returns e with attributes from the variables of its service: GitHub's runners, AWS
+// and Azure, as docker buildx reads them. Attributes of e itself win.
 func (e Entry) From(env func(string) string) Entry {
 	attrs := maps.Clone(e.Attrs)
 	take := func(key string, names ...string) {
@@ -206,7 +205,7 @@ func (e Entry) From(env func(string) string) Entry {
 	return Entry{Type: e.Type, Attrs: attrs}
 }
 
-// Name is how people know a cache, without its secrets.
+// Name returns the name of a cache for people, without its secrets.
 func (e Entry) Name() string {
 	for _, key := range []string{"ref", "dest", "src", "bucket", "account_url", "scope"} {
 		if e.Attrs[key] != "" {
@@ -216,7 +215,7 @@ func (e Entry) Name() string {
 	return e.Type
 }
 
-// fields splits "type=registry,ref=…" and takes a lone value as a reference.
+// fields parses "type=registry,ref=…", or a lone value as a reference.
 func fields(s string) (Entry, error) {
 	list, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil {

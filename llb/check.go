@@ -1,14 +1,14 @@
 package llb
 
-// ELFClosure is a check that every library which an ELF file of an image needs
-// is there, none of CUDA's that something needs twice, and none of the driver's. What a
-// package of the distribution needs, it depends on: a library that one lacks all the same is
-// told, and no problem. The builder looks at the image, which needs no tools for that.
+// ELFClosure checks that every library that an ELF file of an image needs is there, that none
+// of CUDA's that something needs is there twice, and none of the driver's at all. A package
+// of the distribution depends on what it needs: a library that it still lacks is reported and
+// no problem. The check runs in the builder, so the image needs no tools for it.
 type ELFClosure struct {
 	Image      State
 	Lists      State    // of dpkg, for all packages of Image: see [Debian.Lists]
 	ThirdParty []string // packages of other repositories than the distribution's
-	Ignore     []string // sonames, and globs of absolute paths, that may be otherwise
+	Ignore     []string // sonames, and globs of absolute paths, to ignore
 }
 
 // On runs the check in builder.
@@ -20,8 +20,8 @@ func (c ELFClosure) On(builder State) State {
 	return exec.Output(builder, outPath)
 }
 
-// driverLibraries are the sonames that the NVIDIA driver of the host brings
-// into a container. No image may hold them.
+// driverLibraries returns the sonames that the host's NVIDIA driver adds to a container. No
+// image may contain them.
 func driverLibraries() []string {
 	return []string{
 		"libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1", "libnvcuvid.so.1",
@@ -29,15 +29,14 @@ func driverLibraries() []string {
 	}
 }
 
-// Distributions is a check that what the Python packages of an image require
-// of each other is there, that no two of them own a file, and that none lacks
-// one. The builder looks at the image.
+// Distributions checks that the requirements of an image's Python packages are met, that no
+// file has two owners, and that no file is missing. The check runs in the builder.
 type Distributions struct {
 	Image      State
 	Optional   []string // projects that may be missing
-	Overridden []string // projects of which it doesn't matter what others require
+	Overridden []string // projects for which the requirements of others don't matter
 	Collisions []string // globs of files that two packages may both have
-	Asked      []string // projects with extras, "a[b]", that all others are there for; nil where that isn't known
+	Asked      []string // projects with extras, "a[b]", that require all the others; nil if unknown
 	Locked     []string // projects that are not built from a tree
 }
 

@@ -8,10 +8,9 @@ import (
 	bkllb "github.com/moby/buildkit/client/llb"
 )
 
-// Clean is what from holds below src, copied to dst into one layer of its own
-// in which every file's time is [Epoch]. Such a layer has the same digest after
-// a prune, alone or merged; hard links, owners, setuid bits and file
-// capabilities survive in it.
+// Clean copies what from has below src to dst in a new layer, in which every file's time is
+// [Epoch]. Such a layer has the same digest after a prune, alone or merged; hard links,
+// owners, setuid bits and file capabilities survive.
 func Clean(name string, from State, src, dst string) State { return clean(name, from, src, dst) }
 
 func clean(name string, from State, src, dst string, more ...bkllb.ConstraintsOpt) State {
@@ -23,25 +22,24 @@ func clean(name string, from State, src, dst string, more ...bkllb.ConstraintsOp
 	}), append(more, bkllb.WithCustomName(name))...)
 }
 
-// here keeps what a step makes out of caches outside the engine: what can be fetched
-// again, or is a step on the way to a layer. A cache finds the layer without it, and would
-// be ten times the image.
+// here keeps the result of a step out of caches outside the engine: what can be fetched again,
+// or is an intermediate step of a layer. A cache finds the layer without it, and would
+// otherwise be ten times as large as the image.
 func here() bkllb.ConstraintsOpt { return bkllb.WithoutExportCache() }
 
-// File is a file of another state and where it shall be.
+// File is a file of another state and its destination.
 type File struct {
 	From State  // holds the file at its root, under the same base name
 	Path string // absolute
 }
 
-// Gather puts single files from many states into one, in one operation: a
-// Merge of as many sources costs twice the time.
+// Gather copies single files from many states into one, in one operation: a Merge of as many
+// sources takes twice the time.
 func Gather(name string, files []File) State {
 	return bkllb.Scratch().File(copies(directory("/"), files), bkllb.WithCustomName(name), here())
 }
 
-// Files is a state of small files with fixed content at its root, by their names,
-// readable by all.
+// Files returns a state with small files at its root, by name, readable by all.
 func Files(name string, files map[string]string) State {
 	action := directory("/")
 	for _, path := range slices.Sorted(maps.Keys(files)) {
@@ -50,16 +48,16 @@ func Files(name string, files map[string]string) State {
 	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
 }
 
-// Text is a layer of one file, which all may read.
+// Text returns a layer of one file, readable by all.
 func Text(name, file, content string) State {
 	action := directory(path.Dir(file)).Mkfile(file, 0o644, []byte(content), atEpoch())
 	made := bkllb.Scratch().File(action, bkllb.WithCustomName(name), here())
 	return Clean(name+": one layer", made, "/", "/")
 }
 
-// ModelLayer is what the engine makes of fetched files: byte for byte the layer
-// that the client makes of the same. Each file lies at the root of its state;
-// empty are the paths of files without content, which are not fetched.
+// ModelLayer has the engine make a layer of fetched files, byte for byte the layer that the
+// client makes of them. Each file is at the root of its state; empty are the paths of files
+// without content, which are not fetched.
 func ModelLayer(name string, files []File, empty []string) State {
 	action := directory("/")
 	for _, p := range empty {
@@ -67,9 +65,9 @@ func ModelLayer(name string, files []File, empty []string) State {
 	}
 	made := bkllb.Scratch().File(copies(action, files), bkllb.WithCustomName(name))
 	if len(files)+len(empty) == 1 {
-		return made // large as it may be, it needs no second copy
+		return made // it may be large, and needs no second copy
 	}
-	// Each file that comes into a directory gives it the time of the build.
+	// Each file copied into a directory gives it the time of the build.
 	return Clean(name+": one layer", made, "/", "/")
 }
 

@@ -11,39 +11,38 @@ import (
 	"lamina.build/lock"
 )
 
-// Debian is Debian packages, which are installed together.
+// Debian is a set of Debian packages that are installed together.
 type Debian struct {
-	Name     string // what people see: "runtime"
+	Name     string // shown to people: "runtime"
 	Tools    State  // busybox and libeatmydata.so, see [Packed]
 	Mirrors  Mirrors
-	Base     []lock.Package // what busybox unpacks so that dpkg can run, where nothing is there yet
+	Base     []lock.Package // unpacked by busybox so that dpkg can run, on an empty root
 	Packages []lock.Package // all of them, Base included
-	Exclude  Exclude        // what stays out
-	Keep     Exclude        // which of the keys stay that packages make for one machine
-	User     User           // who is added
-	Debconf  []string       // answers to what packages ask, as debconf-set-selections reads them; those for other packages are left out
+	Exclude  Exclude        // what to leave out
+	Keep     Exclude        // which keys made for one machine to keep
+	User     User           // the user to add
+	Debconf  []string       // answers to debconf questions, as for debconf-set-selections; those for other packages are ignored
 
-	FirstStart bool // the image starts by what makes the rest, also where that is nothing
+	FirstStart bool // the image starts with the program that makes the rest, even if that is nothing
 
-	Here bool // no cache outside the engine has it: it is no part of an image
+	Here bool // kept out of caches outside the engine, since no image contains it
 
 	marker string // see [Debian.Differences]
 }
 
-// FirstStart is the program of an image that makes what its packages had made for one machine
-// and the image lacks, and becomes what its arguments say.
+// FirstStart is the program of an image that makes what its packages made for one machine and
+// the image therefore lacks, and then executes its arguments.
 const FirstStart = "/usr/libexec/lamina/first-start"
 
-// User is the account that an app runs as, with a group of the same name and
-// number and a home below /home. The zero value is no account. Without a number it is the
-// one that a package has made under that name, and else one of a number that Debian
-// gives to nobody.
+// User is the account that an app runs as, with a group of the same name and number and a home
+// directory below /home. The zero value is no account. Without a number it is the account of
+// that name that a package made, or else gets a number that Debian gives to nobody.
 type User struct {
 	Name string
-	UID  int // 0 where only the name is known
+	UID  int // 0 if only the name is known
 }
 
-// String is "name:uid" or "name", and nothing for no account.
+// String returns "name:uid" or "name", and "" for no account.
 func (u User) String() string {
 	if u.UID == 0 {
 		return u.Name
@@ -51,8 +50,8 @@ func (u User) String() string {
 	return u.Name + ":" + strconv.Itoa(u.UID)
 }
 
-// State is a root file system of the packages alone, as one clean layer. It is made
-// in one exec, since dpkg over the files of a lower layer would copy each of them up.
+// State returns a root file system of only the packages, as one clean layer. One exec makes it,
+// since dpkg would copy up each file of a lower layer.
 func (d Debian) State() State {
 	made, _ := d.alone()
 	return d.clean(made)
@@ -66,7 +65,7 @@ func (d Debian) clean(made State) State {
 	return clean(d.Name+": one layer", made, "/", "/", more...)
 }
 
-// Lists is what dpkg has noted of the packages, for the check of what State is.
+// Lists returns dpkg's lists of the packages, for the check of State.
 func (d Debian) Lists() State {
 	_, lists := d.alone()
 	return lists
@@ -76,24 +75,24 @@ func (d Debian) alone() (made, lists State) {
 	return d.install(bkllb.Scratch(), toolsPath+"/busybox", "sh", scriptsPath+"/bootstrap.sh")
 }
 
-// On is what the packages add to a root file system, as one clean layer to be
-// merged above it. It can't say what they took away, see [GoneFile].
+// On returns what the packages add to a root file system, as one clean layer to merge above it.
+// It doesn't include what they removed, see [GoneFile].
 func (d Debian) On(rootfs State) State {
 	made, _ := d.above(rootfs)
 	return d.clean(bkllb.Diff(rootfs, made, here()))
 }
 
-// With is a root file system with the packages, as one clean layer.
+// With returns a root file system with the packages, as one clean layer.
 func (d Debian) With(rootfs State) State {
 	made, _ := d.above(rootfs)
 	return d.clean(made)
 }
 
-// GoneFile is where [Debian.ListsOn] has the paths of the root file system that the
-// packages removed, or made something else of, one a line.
+// GoneFile is the file of [Debian.ListsOn] with the paths of the root file system that the
+// packages removed or changed to another type, one per line.
 const GoneFile = "gone"
 
-// ListsOn is what dpkg has noted of the packages and of those of the root file system.
+// ListsOn returns dpkg's lists of the packages and of those of the root file system.
 func (d Debian) ListsOn(rootfs State) State {
 	_, lists := d.above(rootfs)
 	return lists
@@ -103,14 +102,14 @@ func (d Debian) above(rootfs State) (made, lists State) {
 	return d.install(rootfs, "/bin/sh", scriptsPath+"/install.sh")
 }
 
-// install installs the packages by one of the scripts. BuildKit removes the empty
-// mount points below /.lamina after it.
+// install installs the packages with one of the scripts. BuildKit then removes the empty mount
+// points below /.lamina.
 func (d Debian) install(root State, command ...string) (made, lists State) {
 	files := scripts.Named("bootstrap.sh", "install.sh", "prevent.sh", "rounds.sh", "account.sh", "made.sh", "made.tsv", "steady.pl", "bytecode.py")
 	if d.FirstStart {
 		files["first-start"] = ""
 	}
-	// A key elsewhere that may stay is nothing to install all packages anew for.
+	// A key to keep elsewhere is no reason to install all packages again.
 	keep := d.Keep.below("/etc/", "/var/lib/")
 	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), keep.kept()
 	files["debconf"] = d.answers()
@@ -135,8 +134,8 @@ func (d Debian) install(root State, command ...string) (made, lists State) {
 	return run.Root(), lists
 }
 
-// answers are those for the packages alone: an answer for others is nothing to install
-// these anew for.
+// answers returns the answers for these packages: one for others is no reason to install
+// these again.
 func (d Debian) answers() (lines string) {
 	for _, answer := range d.Debconf {
 		owner, _, _ := strings.Cut(answer, " ")

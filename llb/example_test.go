@@ -9,7 +9,7 @@ import (
 	"lamina.build/llb"
 )
 
-// A layer of one file, beneath which nothing is needed to make it.
+// A layer of one file, made from nothing else.
 func ExampleText() {
 	layer := llb.Text("greeting", "/etc/greeting", "hello\n")
 	def, err := llb.Marshal(context.Background(), layer, ocispec.Platform{OS: "linux", Architecture: "amd64"})

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// Exclude is a list of globs of absolute paths that an image leaves out, as in
-// a .dockerignore: * stays within a name, ** does not, a glob that matches a
-// directory matches all in it, and one behind ! takes back what an earlier one
-// matched.
+// Exclude is a list of globs of absolute paths that an image leaves out, as in a .dockerignore:
+// * stays within a name, ** does not, a glob that matches a directory matches everything in
+// it, and one after ! includes again what an earlier one matched.
 type Exclude []string
 
-// Matcher returns what says whether the globs leave out a path: the last one that
-// matches it decides.
+// Matcher returns a function that reports whether the globs leave out a path: the last one
+// that matches it decides.
 func (e Exclude) Matcher() func(path string) bool {
 	type rule struct {
 		match *regexp.Regexp
@@ -33,12 +32,12 @@ func (e Exclude) Matcher() func(path string) bool {
 	}
 }
 
-// script removes what the globs match: files first, then the directories that this
-// left empty. It is done in the exec and not by the patterns of a copy, which
-// give the directories of what a ! takes back the time of the build, nor by dpkg: a
-// package may read its documentation while it is configured. A link to a directory stays
-// as long as that does where a ! takes back something in it, as the copyright of a
-// package whose documentation is another one's.
+// script returns commands that remove what the globs match: files first, then the directories
+// left empty. It runs in the exec. The patterns of a copy would give the directories of what a
+// ! includes again the time of the build, and dpkg can't do it either: a package may read its
+// documentation while it is configured. A link to a directory is kept as long as the directory
+// if a ! includes something in it, like the copyright of a package that shares another
+// one's documentation.
 func (e Exclude) script() string {
 	if len(e) == 0 {
 		return ""
@@ -49,8 +48,8 @@ func (e Exclude) script() string {
 		find + "-xtype l " + e.expression() + " " + e.passages() + " -delete\n"
 }
 
-// passages is a test of find(1) for links to directories, or to nothing any more, that lead to
-// what a ! takes back.
+// passages returns a test of find(1) for links to directories, or to nothing any more, that
+// lead to what a ! includes again.
 func (e Exclude) passages() string {
 	tests := []string{"-false"}
 	for _, glob := range e {
@@ -61,8 +60,8 @@ func (e Exclude) passages() string {
 	return `\( -type l ! -xtype f \( ` + strings.Join(tests, " -o ") + ` \) \)`
 }
 
-// expression folds the globs into one test of find(1): the last one that
-// matches a path decides.
+// expression combines the globs into one test of find(1): the last one that matches a path
+// decides.
 func (e Exclude) expression() string {
 	test := "-false"
 	for _, glob := range e {
@@ -75,7 +74,7 @@ func (e Exclude) expression() string {
 	return test
 }
 
-// below are the globs that may match something below one of the directories.
+// below returns the globs that may match something below one of the directories.
 func (e Exclude) below(directories ...string) (list Exclude) {
 	for _, glob := range e {
 		literal := glob
@@ -89,7 +88,7 @@ func (e Exclude) below(directories ...string) (list Exclude) {
 	return list
 }
 
-// kept is a shell function that says whether one of the globs matches a path.
+// kept returns a shell function that reports whether one of the globs matches a path.
 func (e Exclude) kept() string {
 	if len(e) == 0 {
 		return "kept() { false; }\n"

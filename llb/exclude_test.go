@@ -55,7 +55,7 @@ func TestGlobsBelowDirectories(t *testing.T) {
 	}
 }
 
-// What a shell asks of a path that stays, Matcher says as well.
+// The shell function and Matcher agree on which paths are kept.
 func TestShellKnowsWhatIsKept(t *testing.T) {
 	for _, globs := range []Exclude{nil, {"/etc/munge/*"}, {"/etc/ssh", "/opt/it's/**/*.key"}} {
 		matches := globs.Matcher()
@@ -75,14 +75,14 @@ func TestQuotesSurviveTheShell(t *testing.T) {
 	}
 }
 
-// tree are the files that the globs of these tests are held against.
+// tree lists the files that the globs of these tests are matched with.
 var tree = []string{
 	"/etc/passwd", "/opt/c++/x", "/opt/ccc/x", "/opt/it's/x", "/usr/lib/libx.a", "/usr/lib/libx.so", "/usr/lib/x86/gconv/UTF-16.so", "/usr/lib/x86/libc.a",
 	"/usr/share/doc/gcc/README", "/usr/share/doc/gcc/copyright", "/usr/share/doc/gcc/old/copyright", "/usr/share/doc/index",
 	"/usr/share/locale/de/LC_MESSAGES/x.mo", "/usr/share/locale/en/x.mo", "/usr/share/man/man1/x.1",
 }
 
-// lists are globs as specs have them.
+// lists are globs as in specs.
 var lists = []Exclude{
 	nil,
 	{"/usr/share/doc/**"},
@@ -96,7 +96,7 @@ var lists = []Exclude{
 	{"!/etc/passwd"},
 }
 
-// left are the files and directories of a tree, by their paths in it.
+// left returns the files and directories of a tree, by their paths in it.
 func left(t *testing.T, dir string) (files, directories []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
@@ -113,7 +113,7 @@ func left(t *testing.T, dir string) (files, directories []string) {
 	return files, directories
 }
 
-// in is a list for a tree that lies in a directory.
+// in returns the list for a tree in a directory.
 func (e Exclude) in(dir string) Exclude {
 	moved := make(Exclude, len(e))
 	for i, glob := range e {
@@ -125,7 +125,7 @@ func (e Exclude) in(dir string) Exclude {
 	return moved
 }
 
-// What find removes in an image is what the globs say, and what they leave empty.
+// find removes from an image what the globs match, and what that leaves empty.
 func TestScriptRemovesWhatTheGlobsMatch(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "find", "--version").Output(); err != nil || !strings.Contains(string(out), "GNU") {
 		t.Skip("there is no GNU find here")
@@ -159,7 +159,7 @@ func TestScriptRemovesWhatTheGlobsMatch(t *testing.T) {
 	}
 }
 
-// The copyright of a package may be behind a link to the directory of another one's.
+// The copyright of a package may be behind a link to another one's directory.
 func TestLinksToWhatIsTakenBackStay(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "find", "--version").Output(); err != nil || !strings.Contains(string(out), "GNU") {
 		t.Skip("there is no GNU find here")
@@ -196,7 +196,7 @@ func TestLinksToWhatIsTakenBackStay(t *testing.T) {
 	}
 }
 
-// The image and what asks of it before (a lock, of wheels) decide alike.
+// The image, and a lock that asks for its wheels beforehand, decide alike.
 func TestMatcherIsTheExpression(t *testing.T) {
 	for _, list := range lists {
 		out := list.Matcher()

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/scripts"
 )
 
-// Where an exec finds what it is given next to its root file system.
+// Paths of an exec's inputs apart from its root file system.
 const (
 	toolsPath   = "/.lamina/tools"
 	debsPath    = "/.lamina/debs"
@@ -24,40 +24,39 @@ const (
 	scriptsPath = "/.lamina/scripts"
 )
 
-// Exec is a command that runs inside a state with the same surroundings on
-// every machine, and without a network.
+// Exec is a command that runs inside a state, in the same environment on every machine and
+// without a network.
 type Exec struct {
-	Name    string // what people see in the progress
+	Name    string // shown in the progress
 	Args    []string
 	Env     []string // "KEY=value", on top of the fixed ones
-	Dir     string   // "/" where empty
-	User    string   // root where empty
+	Dir     string   // default: "/"
+	User    string   // default: root
 	Mounts  []Mount
 	Caches  []cache.Mount
 	Sockets []Socket
-	Devices []string // of the engine, by their CDI names: "nvidia.com/gpu=all"
-	Here    bool     // no cache outside the engine has what it makes
+	Devices []string // of the engine, by CDI name: "nvidia.com/gpu=all"
+	Here    bool     // the result is kept out of caches outside the engine
 }
 
 // Mount shows a state to an exec, read-only.
 type Mount struct {
-	Target string // absolute: where the exec sees it
+	Target string // absolute: the mount point
 	From   State
-	Source string // absolute: what of From is shown; "" for all of it
+	Source string // absolute: the part of From to mount; "" for all of it
 }
 
-// Socket is one of the client, which the engine forwards to an exec. Where it leads
-// is up to the client: no exec of a build has one.
+// Socket is a socket of the client that the engine forwards to an exec. Where it leads is up
+// to the client: no exec of a build has one.
 type Socket struct {
-	ID   string // by which the session of the solve knows it
-	Path string // where the exec has it
+	ID   string // in the session of the solve
+	Path string // in the exec
 }
 
-// On is root as the exec leaves it.
+// On returns root as the exec leaves it.
 func (e Exec) On(root State) State { return e.run(root).Root() }
 
-// Output is what the exec, run on root, leaves in a directory that is empty before,
-// and nothing else of it.
+// Output returns only what the exec, run on root, leaves in a directory that is empty before.
 func (e Exec) Output(root State, dir string) State { return e.run(root).AddMount(dir, bkllb.Scratch()) }
 
 func (e Exec) run(root State) bkllb.ExecState {
@@ -99,8 +98,8 @@ func (e Exec) run(root State) bkllb.ExecState {
 	return root.Run(options...)
 }
 
-// surroundings are the variables that would otherwise come from somewhere and
-// change what a build makes: reference time, locale, time zone, hash seed.
+// surroundings returns variables that would otherwise vary and change what a build makes:
+// reference time, locale, time zone, hash seed.
 func surroundings() []string {
 	return []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -114,10 +113,9 @@ func surroundings() []string {
 	}
 }
 
-// python is an exec of the first of our scripts, which has the others next to it
-// and reads options. It starts with nothing but what it names itself, so that no
-// site customisation and no locally installed package comes in between. The mount of
-// the scripts is called label.
+// python returns an exec of the first of our scripts, which has the others next to it and reads
+// options. Python starts isolated, so that no site customisation and no locally installed
+// package interferes. label names the mount of the scripts.
 func python(name, label string, options map[string]any, names ...string) Exec {
 	files := scripts.Named(names...)
 	files["options.json"] = encode(options) + "\n"
@@ -128,14 +126,14 @@ func python(name, label string, options map[string]any, names ...string) Exec {
 	}
 }
 
-// encode gives options as JSON, with its keys in order.
+// encode returns options as JSON with sorted keys.
 func encode(options map[string]any) string {
 	data, err := json.Marshal(options)
 	if err != nil {
-		panic("internal error: " + err.Error()) // strings, truths and lists of strings
+		panic("internal error: " + err.Error()) // strings, booleans and lists of strings
 	}
 	return string(data)
 }
 
-// list is never null to a script.
+// list returns s for JSON, never null.
 func list(s []string) []string { return append([]string{}, s...) }

@@ -32,7 +32,7 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// What is not asked for is not said: it would be another step to an engine.
+// Unset options are left out: they would make it another step for an engine.
 func TestExecOfNothingElse(t *testing.T) {
 	g := decode(t, llb.Exec{Name: "bare", Args: []string{"true"}}.On(state("root")))
 	e := root(g).Op.GetExec()
@@ -41,7 +41,7 @@ func TestExecOfNothingElse(t *testing.T) {
 	}
 }
 
-// Of an output, nothing else of the exec is kept.
+// Only the output of the exec is kept.
 func TestOutput(t *testing.T) {
 	g := decode(t, execs()["output"])
 	v := root(g)
@@ -59,7 +59,7 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// BuildKit sorts mounts, and so may whoever writes them.
+// The order of mounts doesn't matter, since BuildKit sorts them.
 func TestOrderOfMountsMovesNothing(t *testing.T) {
 	a, b := llb.Mount{Target: "/a", From: state("a")}, llb.Mount{Target: "/b", From: state("b")}
 	one := decode(t, llb.Exec{Name: "x", Args: []string{"x"}, Mounts: []llb.Mount{a, b}}.On(state("root")))
@@ -119,7 +119,7 @@ func TestChecksLookAtTheImageFromTheBuilder(t *testing.T) {
 	}
 }
 
-// A script reads lists, also of nothing.
+// A script reads lists, even empty ones.
 func TestListsOfNothingAreNotNull(t *testing.T) {
 	for want, s := range map[string]llb.State{
 		`{"collisions":[],"optional":[],"overridden":[]}`:    llb.Distributions{Image: state("image")}.On(state("builder")),

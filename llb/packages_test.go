@@ -46,7 +46,7 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	}
 }
 
-// An answer for a package that is not there moves no step.
+// An answer for a package that is not installed moves no step.
 func TestAnswersOfPackages(t *testing.T) {
 	d := runtime()
 	d.Debconf = []string{"python3 python3/who string a  b", "python python/who string", "dpkg dpkg/why boolean true"}
@@ -55,7 +55,7 @@ func TestAnswersOfPackages(t *testing.T) {
 	}
 }
 
-// What dpkg notes is what the same step leaves, so that nothing is installed twice.
+// dpkg's lists come from the same step, so that nothing is installed twice.
 func TestListsOfPackages(t *testing.T) {
 	for name, both := range map[string][2]llb.State{
 		"alone": {runtime().State(), runtime().Lists()}, "above": {runtime().On(state("rootfs")), runtime().ListsOn(state("rootfs"))},
@@ -78,7 +78,7 @@ func TestListsOfPackages(t *testing.T) {
 	}
 }
 
-// Two installations differ in a variable alone, and are compared by the builder.
+// Two installations differ only in a variable, and the builder compares them.
 func TestDifferencesOfTwoInstallations(t *testing.T) {
 	rootfs := state("rootfs")
 	for name, state := range map[string]llb.State{
@@ -105,7 +105,7 @@ func TestDifferencesOfTwoInstallations(t *testing.T) {
 	}
 }
 
-// What further packages add is what they change, and nothing of what is there already.
+// Further packages add what they change, and nothing that is there already.
 func TestPackagesOnARootFileSystem(t *testing.T) {
 	more := llb.Debian{
 		Name: "debug", Tools: llb.Packed(layer("tools")), Mirrors: llb.Mirrors{"debian": "http://deb.example"}, Packages: []lock.Package{deb("gdb")},
@@ -169,7 +169,7 @@ func TestWheelBuild(t *testing.T) {
 	}
 }
 
-// What builds would ask git for, they are told; a tree of the user's own knows itself.
+// Builds get the version that they would ask git for; the user's own tree knows its version.
 func TestWheelBuildsAreToldTheirVersion(t *testing.T) {
 	versions := func(w llb.WheelBuild) (list []string) {
 		w.Name, w.Source = "x", state("source")
@@ -194,7 +194,7 @@ func TestWheelBuildsAreToldTheirVersion(t *testing.T) {
 	}
 }
 
-// Each wheel is mounted by its name; what was built is mounted as a whole.
+// Each wheel is mounted by name; built ones are mounted as a whole.
 func TestWheels(t *testing.T) {
 	for name, want := range map[string]struct {
 		step    string
@@ -227,7 +227,7 @@ func TestWheels(t *testing.T) {
 				t.Errorf("there is no %s", script)
 			}
 		}
-		// The layer is what the script leaves, as it is: a copy would write gigabytes once more.
+		// The layer is what the script leaves, unchanged: a copy would write gigabytes again.
 		if root(g).Name != want.step {
 			t.Errorf("%s ends in %q", name, root(g).Name)
 		}

@@ -5,11 +5,11 @@ import "lamina.build/internal/scripts"
 // DifferencesName is the file of [Debian.Differences].
 const DifferencesName = "differences.json"
 
-// Differences installs the packages twice, which ought to give the same, and is a file of
-// what differs: a list of objects with path, what differs and likely packages. The first
-// installation is [Debian.State], or [Debian.On] a root file system. marker, which no installation
-// had before, makes the second one a step of its own: BuildKit joins those that are equal. The
-// builder looks at both.
+// Differences installs the packages twice and returns a file of the differences, of which
+// there should be none: a list of objects with path, what differs and likely packages. The
+// first installation is [Debian.State], or [Debian.On] a root file system. marker must be new:
+// it makes the second one a separate step, since BuildKit merges equal steps. The comparison
+// runs in the builder.
 func (d Debian) Differences(builder State, rootfs *State, marker string) State {
 	again := d
 	again.marker = marker

@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// Each source is named by a digest or a commit, so that it can't be another one.
+// Each source is identified by a digest or a commit, so that it can't change.
 func TestSourcesArePinned(t *testing.T) {
 	sum := digest.FromString("x")
 	for name, tt := range map[string]struct {
@@ -58,7 +58,7 @@ func TestSourcesArePinned(t *testing.T) {
 	}
 }
 
-// A solve has each store under the name by which graphs ask for it.
+// A solve has each store under the name that graphs use.
 func TestStores(t *testing.T) {
 	type store struct{ content.Store }
 	packed, models := &store{}, &store{}
@@ -106,7 +106,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// copied are the copies of a step, as "FROM: SOURCE > TARGET".
+// copied returns the copies of a step, as "FROM: SOURCE > TARGET".
 func copied(g graph.Graph, v graph.Vertex) (list []string) {
 	for _, a := range v.Op.GetFile().GetActions() {
 		if c := a.GetCopy(); c != nil {
@@ -159,7 +159,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// The bottom comes first, and what is merged is not read.
+// The bottom layer comes first, and merged layers are not read.
 func TestMerge(t *testing.T) {
 	g := decode(t, llb.Merge("image", state("low"), state("high")))
 	v := root(g)
@@ -168,7 +168,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// A large file is not copied once more; directories of several get times of their own.
+// A large file is not copied again; the directories of several files get their times set.
 func TestModelLayer(t *testing.T) {
 	for name, steps := range map[string]int{"model": 2, "several files": 4, "nothing": 1} {
 		g := decode(t, layers()[name])

@@ -17,16 +17,16 @@ const (
 	localPath  = "/usr/local" // where Debian's Python looks before its own packages
 )
 
-// WheelBuild makes a wheel of sources.
+// WheelBuild builds a wheel from sources.
 type WheelBuild struct {
-	Name        string // what people see
+	Name        string // shown to people
 	Source      State  // a tree, or an sdist as a file at its root
 	Archive     string // name of the sdist; "" for a tree
 	Dir         string // of the project below the tree
-	Project     string // normalised name of what is locked: "flash-attn"; "" for a tree of the user's own
-	Version     string // that is locked for it, whatever the sources say
+	Project     string // normalised name in the lock: "flash-attn"; "" for the user's own tree
+	Version     string // the locked version, whatever the sources say
 	Environment *State // what it is built with, from [Wheels]; nil for what the builder has
-	Optional    bool   // a failure makes no wheel, and is none
+	Optional    bool   // a failed build makes no wheel, and is no error
 }
 
 // On returns a state that holds the one wheel, compiled in builder.
@@ -46,8 +46,8 @@ func (w WheelBuild) On(builder State) State {
 	return exec.Output(builder, outPath)
 }
 
-// versions tell build backends the version that is locked. They would ask git for
-// the tag otherwise, and no history comes with an sdist or the tree of a commit.
+// versions returns variables that tell build backends the locked version. They would ask git
+// for the tag otherwise, and neither an sdist nor the tree of a commit has a history.
 func (w WheelBuild) versions() []string {
 	if w.Project == "" || w.Version == "" {
 		return nil
@@ -55,8 +55,8 @@ func (w WheelBuild) versions() []string {
 	suffix := strings.ToUpper(strings.ReplaceAll(w.Project, "-", "_"))
 	var env []string
 	for _, key := range []string{
-		"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_" + suffix, // hatch-vcs and scikit-build-core ask setuptools-scm, too
-		"SETUPTOOLS_SCM_PRETEND_VERSION",               // all that it knew before version 6
+		"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_" + suffix, // hatch-vcs and scikit-build-core use setuptools-scm, too
+		"SETUPTOOLS_SCM_PRETEND_VERSION",               // the only one before version 6
 		"PBR_VERSION",
 		"PDM_BUILD_SCM_VERSION",
 		"POETRY_DYNAMIC_VERSIONING_BYPASS",
@@ -67,10 +67,10 @@ func (w WheelBuild) versions() []string {
 	return env
 }
 
-// UV is uv's program, out of its wheel.
+// UV is uv's program, from its wheel.
 type UV struct{ Wheel File }
 
-// On returns a state with the program as /uv. The builder unpacks it.
+// On returns a state with the program as /uv, unpacked by the builder.
 func (u UV) On(builder State) State {
 	wheel := wheelMount(u.Wheel)
 	return Exec{
@@ -85,18 +85,18 @@ func (u UV) On(builder State) State {
 // local packages.
 type Wheels struct {
 	Name       string
-	UV         *State   // what installs them, from [UV]; nil for Debian's installer
-	Files      []File   // wheels by their names; each state has the wheel at its root
-	Built      *State   // the one wheel in a state, or none in it, in place of Files
-	Prune      []string // globs below site-packages of what stays out; a leading ! takes back
+	UV         *State   // the installer, from [UV]; nil for Debian's installer
+	Files      []File   // wheels by name; each state has the wheel at its root
+	Built      *State   // a state with one wheel, or none, in place of Files
+	Prune      []string // globs below site-packages of what to leave out; a leading ! includes again
 	Collisions []string // globs of files that two wheels may both have
 	Optional   bool     // there may be no wheel in Built
-	Here       bool     // no cache outside the engine has it: it is no part of an image
+	Here       bool     // kept out of caches outside the engine, since no image contains it
 }
 
-// On returns the installed wheels as one clean layer. It is the one kind of
-// layer that doesn't end in [Clean]: a script gives every file its time and mode,
-// and a copy of gigabytes would cost as much as the installation.
+// On returns the installed wheels as one clean layer. It is the only kind of layer that doesn't
+// end in [Clean]: a script sets the time and mode of every file, and a copy of gigabytes
+// would take as long as the installation.
 func (w Wheels) On(builder State) State {
 	options := map[string]any{"prune": list(w.Prune), "collisions": list(w.Collisions), "optional": w.Optional}
 	exec := python(w.Name+": install", "scripts of the installation", options, "install_wheels.py", "finish_wheels.py", "globs.py")
@@ -107,7 +107,7 @@ func (w Wheels) On(builder State) State {
 	if w.Built != nil {
 		exec.Mounts = append(exec.Mounts, Mount{Target: wheelsPath, From: *w.Built})
 	}
-	// A mount each: gathering them first would copy every one.
+	// One mount for each: gathering them first would copy every one.
 	for _, f := range w.Files {
 		exec.Mounts = append(exec.Mounts, wheelMount(f))
 	}

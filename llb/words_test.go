@@ -17,7 +17,7 @@ import (
 
 const commit = "0123456789012345678901234567890123456789"
 
-// decode marshals a word as an engine gets it.
+// decode marshals a state as for an engine, and decodes it.
 func decode(t testing.TB, s llb.State) graph.Graph {
 	t.Helper()
 	def, err := llb.Marshal(t.Context(), s, ocispec.Platform{OS: "linux", Architecture: "arm64"})
@@ -31,7 +31,7 @@ func decode(t testing.TB, s llb.State) graph.Graph {
 	return g
 }
 
-// called is the one vertex of a name.
+// called returns the one vertex with a name.
 func called(t *testing.T, g graph.Graph, name string) graph.Vertex {
 	t.Helper()
 	i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Name == name })
@@ -41,10 +41,10 @@ func called(t *testing.T, g graph.Graph, name string) graph.Vertex {
 	return g.Vertices[i]
 }
 
-// root is what comes out of a graph.
+// root returns the result of a graph.
 func root(g graph.Graph) graph.Vertex { return g.Vertices[g.Root.Vertex] }
 
-// input is the name of what an exec mounts at a path.
+// input returns the name of what an exec mounts at a path.
 func input(g graph.Graph, v graph.Vertex, m *pb.Mount) string {
 	if m.Input < 0 {
 		return ""
@@ -52,7 +52,7 @@ func input(g graph.Graph, v graph.Vertex, m *pb.Mount) string {
 	return g.Vertices[v.Inputs[m.Input].Vertex].Name
 }
 
-// mounted says of each mount but the root what it shows: "NAME" or "NAME:SELECTOR".
+// mounted returns the source of each mount but the root: "NAME" or "NAME:SELECTOR".
 func mounted(g graph.Graph, v graph.Vertex) map[string]string {
 	mounts := map[string]string{}
 	for _, m := range v.Op.GetExec().Mounts {
@@ -63,7 +63,7 @@ func mounted(g graph.Graph, v graph.Vertex) map[string]string {
 	return mounts
 }
 
-// written is what a graph writes into a file.
+// written returns what a graph writes into a file.
 func written(t *testing.T, g graph.Graph, path string) string {
 	t.Helper()
 	for _, v := range g.Vertices {
@@ -88,7 +88,7 @@ func wheel(name string) llb.File {
 	return llb.File{From: llb.Fetch("https://f.example/"+file, digest.FromString(name), file), Path: "/" + file}
 }
 
-// deb is a package of a repository that has all under one name, in directories.
+// deb returns a package of a repository with its files in directories.
 func deb(name string) lock.Package {
 	return lock.Package{
 		Name: name, Version: "1:1.0+b1", Architecture: "amd64", Repository: "debian", Path: "pool/main/" + name + "/package.deb", SHA256: digest.FromString(name).Encoded(),
@@ -103,7 +103,7 @@ func runtime() llb.Debian {
 	}
 }
 
-// execs are all words that run something, each with all that it can have.
+// execs returns all building blocks that run something, each with all options.
 func execs() map[string]llb.State {
 	builder, uv, env := state("builder"), llb.UV{Wheel: wheel("uv")}.On(state("builder")), state("environment")
 	built := llb.WheelBuild{
@@ -131,8 +131,8 @@ func execs() map[string]llb.State {
 	}
 }
 
-// layers are all words that give a layer of an image, but for those of an exec, which
-// leaves no traces itself.
+// layers returns all building blocks that make a layer of an image, except those of an exec that
+// cleans up after itself.
 func layers() map[string]llb.State {
 	return map[string]llb.State{
 		"clean": llb.Clean("clean", state("dirty"), "/from", "/to"), "text": llb.Text("text", "/etc/a/b", "c"),
@@ -144,8 +144,8 @@ func layers() map[string]llb.State {
 	}
 }
 
-// No exec has a network, a credential or an agent, none can write to what it is
-// shown, and none has a directory that others write to.
+// No exec has a network, a credential or an agent, none can write to its inputs, and none has a
+// directory that others write to.
 func TestExecsAreSealed(t *testing.T) {
 	for name, s := range execs() {
 		seen := 0
@@ -168,12 +168,12 @@ func TestExecsAreSealed(t *testing.T) {
 			}
 		}
 		if seen == 0 {
-			t.Errorf("%s runs nothing: this test looks at the wrong thing", name)
+			t.Errorf("%s runs nothing: this test checks the wrong thing", name)
 		}
 	}
 }
 
-// What would come from the machine or the moment is fixed for every exec.
+// What would depend on the machine or the time is fixed for every exec.
 func TestSurroundings(t *testing.T) {
 	fixed := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC",
@@ -195,7 +195,7 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
-// A check of a layer is shown all that says what may be in it, and told the rest.
+// The check of a layer mounts all that says what may be in it, and gets the rest as options.
 func TestLayerCheck(t *testing.T) {
 	g := decode(t, execs()["check"])
 	v := called(t, g, "check: torch 2")
@@ -217,7 +217,7 @@ func TestLayerCheck(t *testing.T) {
 	}
 }
 
-// Every file of every layer has one date: what is copied in the last place, or at once.
+// Every file of every layer has one date, set by the last copy or at once.
 func TestLayersHaveOneDate(t *testing.T) {
 	const date = llb.Epoch * 1_000_000_000
 	for name, s := range layers() {
@@ -234,7 +234,7 @@ func TestLayersHaveOneDate(t *testing.T) {
 	}
 }
 
-// A layer is made upon nothing and takes nothing away, so that it has no whiteout.
+// A layer is made from scratch and removes nothing, so it has no whiteouts.
 func TestLayersHaveNoWhiteouts(t *testing.T) {
 	for name, s := range layers() {
 		g := decode(t, s)
@@ -254,7 +254,7 @@ func TestLayersHaveNoWhiteouts(t *testing.T) {
 	}
 }
 
-// A word that is said twice is one step.
+// The same building block twice is one step.
 func TestWordsAreTheSameEachTime(t *testing.T) {
 	for range 5 {
 		first, again := execs(), execs()
@@ -266,7 +266,7 @@ func TestWordsAreTheSameEachTime(t *testing.T) {
 	}
 }
 
-// The images of models are for one platform, which the images that have their layers need not be for.
+// The images of models have one platform, whatever that of the images with their layers.
 func TestModelsAreForAnyPlatform(t *testing.T) {
 	for name, s := range map[string]llb.State{
 		"pulled": llb.Pulled("m", digest.FromString("m")), "published": llb.Published("m", "r.example/m@"+digest.FromString("m").String()),

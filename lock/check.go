@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// CommitPattern is how git names a commit, as a regular expression.
+// CommitPattern is a regular expression for git's name of a commit.
 const CommitPattern = `[0-9a-f]{40}`
 
 var (
@@ -25,11 +25,11 @@ var (
 	fileName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
 )
 
-// IsCommit says whether git can call a commit so.
+// IsCommit reports whether name can be git's name of a commit.
 func IsCommit(name string) bool { return gitCommit.MatchString(name) }
 
-// IsFileName says whether a lock can have a distribution's file called so. Of wheels it is
-// known how they are called; people call an archive as they like: "pkg@1.0 (2).zip".
+// IsFileName reports whether name can be the file of a distribution. The names of wheels
+// are specified; archives may have almost any name: "pkg@1.0 (2).zip".
 func IsFileName(name string) bool {
 	if strings.HasSuffix(name, ".whl") {
 		return fileName.MatchString(name)
@@ -38,42 +38,42 @@ func IsFileName(name string) bool {
 	return name != "" && !strings.ContainsRune(".-", rune(name[0])) && !strings.ContainsFunc(name, isOdd) && utf8.ValidString(name)
 }
 
-// problems are all that is wrong with an entry.
+// problems are the problems of an entry.
 type problems []error
 
-// when notes a problem under a condition.
+// when adds a problem under a condition.
 func (f *problems) when(wrong bool, format string, args ...any) {
 	if wrong {
 		*f = append(*f, fmt.Errorf(format, args...))
 	}
 }
 
-// in notes what an entry has, if there is something wrong with it.
+// in adds the problems of an entry, if any.
 func (f *problems) in(err error, format string, args ...any) {
 	if err != nil {
 		*f = append(*f, fmt.Errorf(format+": %w", append(args, err)...))
 	}
 }
 
-// check reports what is wrong with a lock, of each platform.
+// check reports the problems of a lock, for each platform.
 func (l Lock) check(version int) error {
 	var f problems
 	seen := map[string]bool{}
 	for i, one := range l.Each() {
-		f.when(seen[one.Platform], "platform %s: it is there twice", one.Platform)
+		f.when(seen[one.Platform], "platform %s: listed twice", one.Platform)
 		seen[one.Platform] = true
 		if i == 0 {
 			f = append(f, one.checkOne(version))
 			continue
 		}
-		one.Models = nil // they were looked at
+		one.Models = nil // already checked
 		f.in(one.checkOne(version), "platform %s", one.Platform)
 	}
 	return errors.Join(append(f, l.checkSizes())...)
 }
 
 // checkOne reports every entry that no resolver writes: a path that escapes its
-// repository, a hash that is none, a set that nobody asked for, a wrong order.
+// repository, an invalid hash, a set that was not requested, a wrong order.
 // Only formats since 2 have uv, and since 3 layers of models.
 func (l Lock) checkOne(version int) error {
 	var f problems
@@ -106,8 +106,8 @@ func (l Lock) checkOne(version int) error {
 	return errors.Join(f...)
 }
 
-// most is what all files of a lock may have together, in bytes: no image comes near a
-// petabyte, and no sum of what is locked can overflow.
+// most bounds the size of all files of a lock, in bytes: far more than any image, and no
+// sum of locked sizes can overflow.
 const most = 1 << 50
 
 func (l Lock) checkSizes() error {
@@ -140,17 +140,17 @@ func (l Lock) checkSizes() error {
 	return nil
 }
 
-// checkSets wants some set, of either packages or distributions, and every one to
-// be asked for. What others are built with needs no building itself.
+// checkSets requires at least one set, all of them requested and either of packages or of
+// distributions. Build requirements must not require building themselves.
 func (l Lock) checkSets(sets []Set, python, ready bool) error {
 	var f problems
-	f.when(len(sets) == 0, "no set wants it")
+	f.when(len(sets) == 0, "it is in no set")
 	for _, s := range sets {
 		switch {
 		case s.Kind.isPython() != python || !l.asks(s):
-			f = append(f, fmt.Errorf("set %q was not asked for", s))
+			f = append(f, fmt.Errorf("set %q was not requested", s))
 		case s.Kind == SetBuild && !ready:
-			f = append(f, fmt.Errorf("set %q is to build with what has to be built itself", s))
+			f = append(f, fmt.Errorf("set %q of build requirements has a file that must be built itself", s))
 		}
 	}
 	return errors.Join(f...)
@@ -159,7 +159,7 @@ func (l Lock) checkSets(sets []Set, python, ready bool) error {
 func (p Package) check() error {
 	var f problems
 	f.when(p.Name == "" || p.Version == "" || p.Architecture == "", "name, version and arch must be given")
-	f.when(!debianWord.MatchString(p.Version+p.Name+p.Architecture), "name %q, version %q or arch %q is none of Debian's", p.Name, p.Version, p.Architecture)
+	f.when(!debianWord.MatchString(p.Version+p.Name+p.Architecture), "name %q, version %q or arch %q is not valid in Debian", p.Name, p.Version, p.Architecture)
 	f.when(!isSHA256(p.SHA256), "%q is not a sha256", p.SHA256)
 	f.when(p.Size <= 0, "size %d is not positive", p.Size)
 	f.when(!staysBelow(p.Path), "path %q does not stay below the repository", p.Path)
@@ -186,12 +186,12 @@ func (d Distribution) check() error {
 		f = append(f, checkURL(d.Index))
 	}
 	for _, top := range d.Top {
-		f.when(!staysBelow(top) || strings.Contains(top, "/"), "top-level name %q is none", top)
+		f.when(!staysBelow(top) || strings.Contains(top, "/"), "top-level name %q is invalid", top)
 	}
 	return errors.Join(append(f, checkURL(d.URL))...)
 }
 
-// checkTwins finds sets that hold two versions of one project.
+// checkTwins reports sets that hold two versions of one project.
 func (l Lock) checkTwins() (f problems) {
 	seen := map[[2]string]bool{}
 	for _, d := range l.Distributions {
@@ -206,7 +206,7 @@ func (l Lock) checkTwins() (f problems) {
 
 func (u UV) check() error {
 	if u.Version == "" || !fileName.MatchString(u.File) || !isSHA256(u.SHA256) || u.Size <= 0 {
-		return fmt.Errorf("uv: version %q, file %q, size %d or sha256 %q is none", u.Version, u.File, u.Size, u.SHA256)
+		return fmt.Errorf("uv: version %q, file %q, size %d or sha256 %q is invalid", u.Version, u.File, u.Size, u.SHA256)
 	}
 	return checkURL(u.URL)
 }
@@ -222,7 +222,7 @@ func (m Model) check(version int) error {
 	case digest.Digest(m.Digest).Validate() != nil:
 		f.when(true, "%q is not a digest", m.Digest)
 	case m.List != "" && (hub || digest.Digest(m.List).Validate() != nil):
-		f.when(true, "list %q is not the digest of one", m.List)
+		f.when(true, "list %q is not a digest", m.List)
 	case m.Plan <= 0:
 		f.when(true, "plan %d is not positive", m.Plan)
 	case len(m.Files) == 0:
@@ -230,27 +230,26 @@ func (m Model) check(version int) error {
 	}
 	_, sum, ok := strings.Cut(m.Published, "@")
 	f.when(m.Published != "" && (!ok || digest.Digest(sum).Validate() != nil), "published %q has no digest", m.Published)
-	f.when(m.Published != "" && len(m.Layers) == 0 && version > 2, "published %q, and it has no layers", m.Published)
+	f.when(m.Published != "" && len(m.Layers) == 0 && version > 2, "published %q, but it has no layers", m.Published)
 	f = append(f, m.checkLayers()...)
 	for i, file := range m.Files {
 		f = append(f, file.check(hub))
-		f.when(i > 0 && m.Files[i-1].Path >= file.Path, "file %q is there twice, or files are not sorted", file.Path)
+		f.when(i > 0 && m.Files[i-1].Path >= file.Path, "file %q is listed twice, or files are not sorted", file.Path)
 	}
 	return errors.Join(f...)
 }
 
-// checkLayers wants layers that can be those of the files, which are kept as they are
-// and in tars that are kept as they are.
+// checkLayers requires layers that can hold the files, uncompressed in uncompressed tars.
 func (m Model) checkLayers() (f problems) {
 	var size int64
 	for i, l := range m.Layers {
 		f.when(l.Digest.Validate() != nil || l.Digest.Algorithm() != digest.SHA256, "layer %d: %q is not a digest", i+1, l.Digest)
-		f.when(l.DiffID != l.Digest, "layer %d: its digest is %s and its diffid %s, as of one that is compressed", i+1, l.Digest, l.DiffID)
+		f.when(l.DiffID != l.Digest, "layer %d: its digest is %s and its diffid %s, as if it were compressed", i+1, l.Digest, l.DiffID)
 		f.when(l.Size <= 0, "layer %d: size %d is not positive", i+1, l.Size)
 		size += max(l.Size, 0)
 	}
-	f.when(len(m.Layers) > len(m.Files), "%d layers have %d files", len(m.Layers), len(m.Files))
-	f.when(len(m.Layers) > 0 && size <= m.Size(), "layers of %d bytes have files of %d", size, m.Size())
+	f.when(len(m.Layers) > len(m.Files), "%d layers for %d files", len(m.Layers), len(m.Files))
+	f.when(len(m.Layers) > 0 && size <= m.Size(), "layers of %d bytes for files of %d", size, m.Size())
 	return f
 }
 
@@ -259,14 +258,14 @@ func (m ModelFile) check(hub bool) error {
 	f.when(!fs.ValidPath(m.Path) || m.Path == "." || strings.ContainsRune(m.Path, 0), "file %q does not stay in the model", m.Path)
 	f.when(strings.Contains("/"+m.Path, "/.wh."), "file %q: names with .wh. in front remove files of an image", m.Path)
 	f.when(m.Size < 0 || !isSHA256(m.SHA256), "file %q: size %d is negative, or %q is not a sha256", m.Path, m.Size, m.SHA256)
-	f.when(hub != (m.URL == ""), "file %q: only one of the hub has no url", m.Path)
+	f.when(hub != (m.URL == ""), "file %q: only files of the hub have no url", m.Path)
 	if m.URL != "" {
 		f = append(f, checkURL(m.URL))
 	}
 	return errors.Join(f...)
 }
 
-// checkURL wants an address that says nothing about who asks.
+// checkURL requires an address without a login.
 func checkURL(address string) error {
 	if local, ok := strings.CutPrefix(address, "file:"); ok {
 		if !staysBelow(local) {

@@ -9,7 +9,6 @@ import (
 	"lamina.build/lock"
 )
 
-// What no resolver of packages writes.
 func TestParseRefusesWhatNoResolverOfPackagesWrites(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -17,7 +16,7 @@ func TestParseRefusesWhatNoResolverOfPackagesWrites(t *testing.T) {
 		message string
 	}{
 		{"a release without a hash", func(l *lock.Lock) { l.Releases[0].SHA256 = "" }, `image.lock: release debian bookworm: "" is not a sha256`},
-		{"a name with a path", func(l *lock.Lock) { l.Packages[0].Name = "../a" }, "none of Debian's"},
+		{"a name with a path", func(l *lock.Lock) { l.Packages[0].Name = "../a" }, "is not valid in Debian"},
 		{"no name", func(l *lock.Lock) { l.Packages[0].Name = "" }, "package  3.134: name, version and arch must be given"},
 		{"no version", func(l *lock.Lock) { l.Packages[0].Version = "" }, "package adduser : name, version and arch must be given"},
 		{"no architecture", func(l *lock.Lock) { l.Packages[0].Architecture = "" }, "name, version and arch must be given"},
@@ -27,10 +26,10 @@ func TestParseRefusesWhatNoResolverOfPackagesWrites(t *testing.T) {
 		{"an absolute path", func(l *lock.Lock) { l.Packages[0].Path = "/x.deb" }, `path "/x.deb" does not stay below the repository`},
 		{"a path that is not clean", func(l *lock.Lock) { l.Packages[0].Path = "pool//x.deb" }, `path "pool//x.deb" does not stay below the repository`},
 		{"a path that is the repository", func(l *lock.Lock) { l.Packages[0].Path = "." }, `path "." does not stay below the repository`},
-		{"no set", func(l *lock.Lock) { l.Packages[0].For = nil }, "package adduser 3.134: no set wants it"},
-		{"a variant that nobody asked for", func(l *lock.Lock) { l.Packages[0].For = setsOf([]string{"runtime@x"}) }, `set "runtime@x" was not asked for`},
-		{"a set of distributions", func(l *lock.Lock) { l.Packages[0].For = setsOf([]string{"python"}) }, `set "python" was not asked for`},
-		{"a request for a set of nobody", func(l *lock.Lock) { l.Requests[0].Set = lock.ParseSet("nobody") }, `requests of packages: there is no set "nobody"`},
+		{"no set", func(l *lock.Lock) { l.Packages[0].For = nil }, "package adduser 3.134: it is in no set"},
+		{"a variant that was not requested", func(l *lock.Lock) { l.Packages[0].For = setsOf([]string{"runtime@x"}) }, `set "runtime@x" was not requested`},
+		{"a set of distributions", func(l *lock.Lock) { l.Packages[0].For = setsOf([]string{"python"}) }, `set "python" was not requested`},
+		{"a request for an unknown set", func(l *lock.Lock) { l.Requests[0].Set = lock.ParseSet("nobody") }, `requests of packages: there is no set "nobody"`},
 		{"a request for distributions", func(l *lock.Lock) { l.Requests[0].Set = lock.ParseSet("python") }, `requests of packages: there is no set "python"`},
 		{"a request for no set", func(l *lock.Lock) { l.Requests[0].Set = lock.Set{} }, `requests of packages: there is no set ""`},
 		{"a request of half a variant", func(l *lock.Lock) { l.Requests[0].Set = lock.ParseSet("base@") }, `requests of packages: there is no set "base@"`},
@@ -44,7 +43,7 @@ func TestParseRefusesWhatNoResolverOfPackagesWrites(t *testing.T) {
 	}
 }
 
-// All that is wrong is told at once, in the order of the lock.
+// All problems are reported at once, in the order of the lock.
 func TestParseTellsAllProblemsAtOnce(t *testing.T) {
 	l := withModels(func(m *lock.Model) { m.Plan = 0 })
 	l.Models[0], l.Models[1] = l.Models[1], l.Models[0]
@@ -70,7 +69,7 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 				return &l.Distributions[i]
 			}
 		}
-		t.Fatalf("no distribution is called %s", name)
+		t.Fatalf("no distribution %s", name)
 		return nil
 	}
 	tests := []struct {
@@ -99,14 +98,14 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		{"a subdirectory that escapes its archive", func(l *lock.Lock) { at(l, "insightface").URL += "#subdirectory=../x" }, `subdirectory "../x" does not stay in its archive`},
 		{"a subdirectory of a wheel", func(l *lock.Lock) { at(l, "cython").URL += "#subdirectory=x" }, `subdirectory "x" does not stay in its archive`},
 		{"an index with a login", func(l *lock.Lock) { at(l, "cython").Index = "https://me:secret@x.example/simple" }, `url "https://me:xxxxx@x.example/simple" holds a login`},
-		{"a top-level name that is a path", func(l *lock.Lock) { at(l, "own").Top = []string{"../own"} }, `top-level name "../own" is none`},
+		{"a top-level name that is a path", func(l *lock.Lock) { at(l, "own").Top = []string{"../own"} }, `top-level name "../own" is invalid`},
 		{"no uv", func(l *lock.Lock) { l.UV = lock.UV{} }, `uv: version "", file ""`},
-		{"another uv", func(l *lock.Lock) { l.UV.SHA256 = "0" }, `sha256 "0" is none`},
+		{"another uv", func(l *lock.Lock) { l.UV.SHA256 = "0" }, `sha256 "0" is invalid`},
 		{"a uv of another scheme", func(l *lock.Lock) { l.UV.URL = "ftp://x.example/uv.whl" }, `url "ftp://x.example/uv.whl" is neither http nor https`},
-		{"a set of nobody", func(l *lock.Lock) { at(l, "cython").For = []lock.Set{lock.ParseSet("python@nobody")} }, `set "python@nobody" was not asked for`},
+		{"a set that was not requested", func(l *lock.Lock) { at(l, "cython").For = []lock.Set{lock.ParseSet("python@nobody")} }, `set "python@nobody" was not requested`},
 		{"a build with an sdist", func(l *lock.Lock) {
 			at(l, "insightface").For = []lock.Set{lock.ParseSet("python"), lock.ParseSet("build:insightface")}
-		}, `set "build:insightface" is to build with what has to be built itself`},
+		}, `set "build:insightface" of build requirements has a file that must be built itself`},
 		{"two versions", func(l *lock.Lock) { l.Distributions[len(l.Distributions)-1].For = []lock.Set{lock.ParseSet("python")} }, `distribution torch: set "python" holds it twice`},
 		{"no version", func(l *lock.Lock) { at(l, "cython").Version = "" }, "distribution cython : name must be normalised and version must be given"},
 		{"a hash in capitals", func(l *lock.Lock) { at(l, "cython").SHA256 = strings.Repeat("A", 64) }, `AA" is not a sha256`},
@@ -119,10 +118,10 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		}, "holds a login"},
 		{"a git tree by ssh", func(l *lock.Lock) { at(l, "sam2").URL = "git+ssh://git.example/sam2@" + strings.Repeat("0", 40) }, "is neither http nor https"},
 		{"an address without a host", func(l *lock.Lock) { at(l, "cython").URL = "https:///a" }, `url "https:///a" is neither http nor https`},
-		{"a top-level name in a directory", func(l *lock.Lock) { at(l, "own").Top = []string{"own/sub"} }, `top-level name "own/sub" is none`},
-		{"a set of nothing", func(l *lock.Lock) { at(l, "cython").For = nil }, "distribution cython 1.0: no set wants it"},
-		{"a set of packages", func(l *lock.Lock) { at(l, "cython").For = setsOf([]string{"runtime"}) }, `set "runtime" was not asked for`},
-		{"a build for a variant of nobody", func(l *lock.Lock) { at(l, "cython").For = setsOf([]string{"build:x@nobody"}) }, `set "build:x@nobody" was not asked for`},
+		{"a top-level name in a directory", func(l *lock.Lock) { at(l, "own").Top = []string{"own/sub"} }, `top-level name "own/sub" is invalid`},
+		{"a set of nothing", func(l *lock.Lock) { at(l, "cython").For = nil }, "distribution cython 1.0: it is in no set"},
+		{"a set of packages", func(l *lock.Lock) { at(l, "cython").For = setsOf([]string{"runtime"}) }, `set "runtime" was not requested`},
+		{"a build for an unrequested variant", func(l *lock.Lock) { at(l, "cython").For = setsOf([]string{"build:x@nobody"}) }, `set "build:x@nobody" was not requested`},
 		{"a request for a build", func(l *lock.Lock) { l.Python[0].Set = lock.ParseSet("build:x") }, `requests of distributions: there is no set "build:x"`},
 		{"a uv of no version", func(l *lock.Lock) { l.UV.Version = "" }, `uv: version "", file "uv-`},
 		{"a uv of no size", func(l *lock.Lock) { l.UV.Size = 0 }, "size 0 or sha256"},
@@ -138,7 +137,7 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 				t.Errorf("got error %v, want %s", err, tt.message)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {
-				t.Errorf("the error tells a password: %v", err)
+				t.Errorf("the error shows a password: %v", err)
 			}
 		})
 	}
@@ -159,7 +158,7 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 		{"published without a digest", func(m *lock.Model) { m.Published = "registry.example/wan:1" }, "has no digest"},
 		{"a file that escapes", func(m *lock.Model) { m.Files[0].Path = "../x" }, `file "../x" does not stay in the model`},
 		{"a file with a wrong hash", func(m *lock.Model) { m.Files[0].SHA256 = "x" }, `"x" is not a sha256`},
-		{"a file twice", func(m *lock.Model) { m.Files[0].Path = m.Files[1].Path }, "is there twice"},
+		{"a file twice", func(m *lock.Model) { m.Files[0].Path = m.Files[1].Path }, "is listed twice"},
 		{"a path that is not clean", func(m *lock.Model) { m.Path = "/models/../wan" }, `path "/models/../wan" is not absolute and clean`},
 		{"a short digest", func(m *lock.Model) { m.Digest = "sha256:abc" }, `"sha256:abc" is not a digest`},
 		{"published by another digest", func(m *lock.Model) { m.Published = "registry.example/wan@sha256:abc" }, "has no digest"},
@@ -168,14 +167,14 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 		{"a file that is the directory", func(m *lock.Model) { m.Files[0].Path = "." }, `file "." does not stay in the model`},
 		{"a file of a terminated name", func(m *lock.Model) { m.Files[0].Path = "a\x00" }, "does not stay in the model"},
 		{"a file of less than nothing", func(m *lock.Model) { m.Files[0].Size = -1 }, `file "a b.bin": size -1 is negative`},
-		{"published without layers", func(m *lock.Model) { m.Layers = nil }, "and it has no layers"},
+		{"published without layers", func(m *lock.Model) { m.Layers = nil }, "but it has no layers"},
 		{"a layer without a digest", func(m *lock.Model) { m.Layers[1].Digest = "" }, `layer 2: "" is not a digest`},
 		{"a layer of another hash", func(m *lock.Model) { m.Layers[0].Digest = digest.Digest("sha512:" + strings.Repeat("0", 128)) }, "is not a digest"},
-		{"a compressed layer", func(m *lock.Model) { m.Layers[0].DiffID = m.Layers[1].DiffID }, "as of one that is compressed"},
+		{"a compressed layer", func(m *lock.Model) { m.Layers[0].DiffID = m.Layers[1].DiffID }, "as if it were compressed"},
 		{"a layer of no bytes", func(m *lock.Model) { m.Layers[0].Size = 0 }, "layer 1: size 0 is not positive"},
-		{"more layers than files", func(m *lock.Model) { m.Layers = append(m.Layers, m.Layers...) }, "4 layers have 2 files"},
-		{"layers with no room for the files", func(m *lock.Model) { m.Layers = m.Layers[:1] }, "layers of 2560 bytes have files of 11361920418"},
-		{"an address for a file of the hub", func(m *lock.Model) { m.Files[0].URL = "https://h.example/x" }, "only one of the hub has no url"},
+		{"more layers than files", func(m *lock.Model) { m.Layers = append(m.Layers, m.Layers...) }, "4 layers for 2 files"},
+		{"layers with no room for the files", func(m *lock.Model) { m.Layers = m.Layers[:1] }, "layers of 2560 bytes for files of 11361920418"},
+		{"an address for a file of the hub", func(m *lock.Model) { m.Files[0].URL = "https://h.example/x" }, "only files of the hub have no url"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := lock.Parse("image.lock", withModels(tt.change).Format())
@@ -186,7 +185,7 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 	}
 }
 
-// People call archives as they like.
+// Archives may have almost any name.
 func TestNamesOfArchives(t *testing.T) {
 	for _, name := range []string{"pkg@1.0.zip", "my pkg (2).tar.gz", "_x.zip", "größe~1.zip", "a=b,c.zip", "x%20y.zip"} {
 		if !lock.IsFileName(name) {

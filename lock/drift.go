@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Drift says where l does not answer the requirements of a spec, one sentence a
-// difference, in terms of the spec. No difference, no sentence.
+// Drift returns where l doesn't fit the requirements of a spec, one sentence for each
+// difference, in terms of the spec.
 func (l Lock) Drift(spec Requirements) []string {
 	var drift []string
 	if l.Platform != spec.Platform {
@@ -24,11 +24,11 @@ func (l Lock) Drift(spec Requirements) []string {
 	return append(drift, l.driftPlaces(spec)...)
 }
 
-// request is r in the terms of packages, to be compared as they are.
+// request is r as a [Request], to be compared as one.
 func (r PythonRequest) request() Request { return Request{Set: r.Set, Packages: r.Lines} }
 
-// driftList compares two lists by what is in them; where only the order
-// differs it says so, since it decides which of two equal versions is taken.
+// driftList compares two lists by their entries, then by order, which decides which of
+// two equal versions is used.
 func driftList(what string, locked, wanted []string) []string {
 	drift := changes(what, locked, wanted)
 	if len(drift) == 0 && !slices.Equal(locked, wanted) {
@@ -79,7 +79,7 @@ func driftRequests(locked, wanted []Request) []string {
 	}
 	for _, h := range locked {
 		if !slices.ContainsFunc(wanted, func(w Request) bool { return w.Set == h.Set }) {
-			drift = append(drift, fmt.Sprintf("%s: the spec no longer asks for it", h.Set))
+			drift = append(drift, fmt.Sprintf("%s: the spec no longer requests it", h.Set))
 		}
 	}
 	return drift

@@ -26,7 +26,7 @@ func TestDriftNamesEachDifference(t *testing.T) {
 		{"set added", func(w *lock.Requirements) {
 			w.Requests = append(w.Requests, lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"cmake", "g++"}})
 		}, []string{"builder: not locked yet (cmake, g++)"}},
-		{"set gone", func(w *lock.Requirements) { w.Requests = w.Requests[:2] }, []string{"runtime: the spec no longer asks for it"}},
+		{"set gone", func(w *lock.Requirements) { w.Requests = w.Requests[:2] }, []string{"runtime: the spec no longer requests it"}},
 		{"suite gone", func(w *lock.Requirements) { w.Suites = w.Suites[:1] }, []string{"suites: the spec no longer has bookworm-security"}},
 		{"component added", func(w *lock.Requirements) { w.Components = append(w.Components, "contrib") }, []string{"components: the spec adds contrib"}},
 		{"repository gone", func(w *lock.Requirements) { w.Repositories = nil }, []string{"repositories: the spec no longer has cuda"}},
@@ -37,9 +37,9 @@ func TestDriftNamesEachDifference(t *testing.T) {
 		{"another suite", func(w *lock.Requirements) { w.Repositories[0].Suite = "stable" }, []string{"repositories: cuda has another url, suite, component or key"}},
 		{"another component", func(w *lock.Requirements) { w.Repositories[0].Components = []string{"x"} }, []string{"repositories: cuda has another url, suite, component or key"}},
 		{"set of a variant", func(w *lock.Requirements) { w.Requests[2].Set.Variant = "v" }, []string{
-			"runtime@v: not locked yet (python3)", "runtime: the spec no longer asks for it",
+			"runtime@v: not locked yet (python3)", "runtime: the spec no longer requests it",
 		}},
-		{"distributions gone", func(w *lock.Requirements) { w.Python = w.Python[:1] }, []string{"python@blackwell: the spec no longer asks for it"}},
+		{"distributions gone", func(w *lock.Requirements) { w.Python = w.Python[:1] }, []string{"python@blackwell: the spec no longer requests it"}},
 		{"distributions of a variant", func(w *lock.Requirements) {
 			w.Python = append(w.Python, lock.PythonRequest{Set: lock.ParseSet("python@v"), Lines: []string{"a", "b"}})
 		}, []string{"python@v: not locked yet (a, b)"}},
@@ -48,8 +48,8 @@ func TestDriftNamesEachDifference(t *testing.T) {
 			"suites: the spec no longer has bookworm", "suites: the spec no longer has bookworm-security",
 			"components: the spec no longer has main", "components: the spec no longer has non-free",
 			"repositories: the spec no longer has cuda",
-			"base: the spec no longer asks for it", "extra@debug: the spec no longer asks for it", "runtime: the spec no longer asks for it",
-			"python: the spec no longer asks for it", "python@blackwell: the spec no longer asks for it",
+			"base: the spec no longer requests it", "extra@debug: the spec no longer requests it", "runtime: the spec no longer requests it",
+			"python: the spec no longer requests it", "python@blackwell: the spec no longer requests it",
 		}},
 		{"another key", func(w *lock.Requirements) { w.Repositories[0].Key = digest.FromString("new") }, []string{"repositories: cuda has another url, suite, component or key"}},
 	}
@@ -101,8 +101,8 @@ func TestDriftOfModels(t *testing.T) {
 	}
 }
 
-// A lock may say that a model is published in the one place that the spec names for it,
-// and nowhere else: whoever changed the lock could have the image of anybody merged.
+// A lock may only name the published repositories that the spec names for a model: a
+// changed lock could otherwise have any image merged.
 func TestDriftOfPlaces(t *testing.T) {
 	l := withModels(nil)
 	wan, list := wanModel().ModelRequest, listModel().ModelRequest
@@ -112,11 +112,11 @@ func TestDriftOfPlaces(t *testing.T) {
 		want   string
 	}{
 		{"the place", []lock.Place{{Model: wan, Repository: "registry.example/wan"}}, ""},
-		{"that of one variant", []lock.Place{{Model: wan, Repository: "r.example/x"}, {Model: wan, Repository: "registry.example/wan"}}, ""},
+		{"one for a variant", []lock.Place{{Model: wan, Repository: "r.example/x"}, {Model: wan, Repository: "registry.example/wan"}}, ""},
 		{"no place", nil, "no place"},
-		{"that of another model", []lock.Place{{Model: list, Repository: "registry.example/wan"}}, "no place"},
-		{"what begins so", []lock.Place{{Model: wan, Repository: "registry.example/wa"}}, "registry.example/wa"},
-		{"what goes on so", []lock.Place{{Model: wan, Repository: "registry.example/wan/x"}}, "registry.example/wan/x"},
+		{"one for another model", []lock.Place{{Model: list, Repository: "registry.example/wan"}}, "no place"},
+		{"a prefix", []lock.Place{{Model: wan, Repository: "registry.example/wa"}}, "registry.example/wa"},
+		{"a longer path", []lock.Place{{Model: wan, Repository: "registry.example/wan/x"}}, "registry.example/wan/x"},
 		{"another registry", []lock.Place{{Model: wan, Repository: "registry.example:443/wan"}, {Model: wan, Repository: "r.example/wan"}}, "registry.example:443/wan, r.example/wan"},
 	} {
 		requirements := l.Requirements
@@ -131,7 +131,7 @@ func TestDriftOfPlaces(t *testing.T) {
 	}
 }
 
-// Whatever a request for a model says is told where it differs.
+// A difference in any field of a request for a model is reported.
 func TestDriftOfEachFieldOfAModel(t *testing.T) {
 	l := withModels(func(m *lock.Model) { m.Published = "" })
 	for name, change := range map[string]func(*lock.ModelRequest){
@@ -146,7 +146,7 @@ func TestDriftOfEachFieldOfAModel(t *testing.T) {
 		was := requirements.ModelRequests[0]
 		change(&requirements.ModelRequests[0])
 		if requirements.ModelRequests[0].Compare(was) == 0 {
-			t.Errorf("%s: another one is the same", name)
+			t.Errorf("%s: a change gives an equal request", name)
 		}
 		if drift := l.Drift(requirements); len(drift) != 2 || !strings.HasPrefix(drift[0], "model: the spec adds") || !strings.HasPrefix(drift[1], "model: the spec no longer has") {
 			t.Errorf("%s: got %q", name, drift)

@@ -6,7 +6,7 @@ import (
 	"lamina.build/lock"
 )
 
-// A lock that somebody has edited by hand is told from one that Lamina wrote.
+// A lock that was edited by hand is detected.
 func ExampleParse() {
 	text := lock.Lock{Requirements: lock.Requirements{Platform: "linux/amd64"}}.Format()
 	l, err := lock.Parse("image.lock", text)

@@ -15,10 +15,9 @@ import (
 
 const header = "# Written by \"build lock\": change image.toml and lock again instead of editing this.\n"
 
-// Format returns l as the canonical text of an image.lock: TOML, sorted, one
-// line an entry, so that a diff of two locks reads like a list of changes.
-// It begins with a digest of all that follows it; [Parse] refuses a text whose
-// digest is wrong.
+// Format returns l as the canonical text of an image.lock: TOML, sorted, one line for
+// each entry, so that a diff of two locks reads like a list of changes. It begins with a
+// digest of the rest; [Parse] rejects a text with a wrong digest.
 func (l Lock) Format() []byte {
 	body := l.body()
 	return fmt.Appendf(nil, "%s%s\n%s", header, digestLine([]byte(body)), body)
@@ -26,8 +25,7 @@ func (l Lock) Format() []byte {
 
 func digestLine(body []byte) string { return fmt.Sprintf("digest   = %q", digest.FromBytes(body)) }
 
-// text says where the text of a lock has what the lock holds: it is read into
-// and written from there.
+// text maps the fields of a lock to its text, for reading and writing.
 type text struct {
 	Digest   string   `toml:"digest"`
 	Version  int      `toml:"version"`
@@ -83,9 +81,8 @@ func (l Lock) body() string {
 	return b.String()
 }
 
-// table is the fields of a struct: values with their signs below each other, and
-// lists of entries, one line each. What is empty of entries and inline tables is
-// left out.
+// table formats the fields of a struct: values with aligned signs, and lists of entries,
+// one on each line. It leaves out empty lists of entries and empty inline tables.
 func table(of any) string {
 	var b strings.Builder
 	width := 0
@@ -109,7 +106,8 @@ func table(of any) string {
 	return b.String()
 }
 
-// fields are those of a struct and of the structs in it, by the names of their tags.
+// fields iterates over the fields of a struct and of its embedded structs, by the names
+// in their tags.
 func fields(v reflect.Value) iter.Seq2[string, reflect.Value] {
 	return func(yield func(string, reflect.Value) bool) {
 		for _, f := range reflect.VisibleFields(v.Type()) {
@@ -124,7 +122,7 @@ func isEntries(v reflect.Value) bool {
 	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct && v.Type() != reflect.TypeFor[[]Set]()
 }
 
-// value is v as TOML.
+// value formats v as TOML.
 func value(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case string:
@@ -151,7 +149,7 @@ func value(v reflect.Value) string {
 	return "{ " + strings.Join(list, ", ") + " }"
 }
 
-// pairs is an inline table of TOML, sorted by key.
+// pairs formats a map as an inline table of TOML, sorted by key.
 func pairs(m map[string]string) string {
 	if len(m) == 0 {
 		return "{}"
@@ -178,8 +176,8 @@ func each[A, B any](list []A, convert func(A) B) []B {
 	return out
 }
 
-// quote writes a TOML basic string. TOML knows \uXXXX and \UXXXXXXXX but none
-// of Go's other numeric escapes, so only these are used.
+// quote formats a TOML basic string. TOML has \uXXXX and \UXXXXXXXX but none of Go's
+// other numeric escapes.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

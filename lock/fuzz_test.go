@@ -9,8 +9,8 @@ import (
 	"lamina.build/lock"
 )
 
-// bodies are small texts of every part of a lock. Small ones, since the engine
-// tries to shorten whatever it finds, a byte at a time.
+// bodies are small texts of every part of a lock: small, since the fuzzing engine
+// minimizes what it finds a byte at a time.
 func bodies() []string {
 	return []string{
 		"version=4\nplatform=\"\"\n",
@@ -28,8 +28,7 @@ func bodies() []string {
 	}
 }
 
-// Texts with a right digest reach every check; what passes them all is written
-// in one way.
+// Texts with a right digest reach every check; those that pass have one canonical form.
 func FuzzParseNeverPanics(f *testing.F) {
 	for _, body := range bodies() {
 		f.Add(body)
@@ -78,12 +77,12 @@ func FuzzEntriesSurviveTheText(f *testing.F) {
 			if err == nil && string(got.Format()) != string(text) {
 				t.Errorf("text changed on its way through a lock: %q, then %q", text, got.Format())
 			}
-			without() // where one of them is refused, the others may not be
+			without() // if one of them is rejected, the others may still be valid
 		}
 	})
 }
 
-// The seeds of the fuzz targets are to reach what they are for.
+// The seeds of the fuzz targets reach what they are for.
 func TestBodiesReachTheChecks(t *testing.T) {
 	problems := map[string]int{}
 	for _, body := range bodies() {

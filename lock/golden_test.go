@@ -10,8 +10,8 @@ import (
 	"lamina.build/lock"
 )
 
-// locks are the texts of all locks in the repository, and of those that its
-// examples have been locked to here.
+// locks returns the texts of all locks in the repository, including those of examples that
+// were locked here.
 func locks(t testing.TB) map[string][]byte {
 	t.Helper()
 	texts := map[string][]byte{}
@@ -29,7 +29,7 @@ func locks(t testing.TB) map[string][]byte {
 	return texts
 }
 
-// What this program writes is what the programs before it wrote.
+// This program writes what earlier programs wrote.
 func TestLocksStayByteForByte(t *testing.T) {
 	texts := locks(t)
 	if len(texts) == 0 {
@@ -38,7 +38,7 @@ func TestLocksStayByteForByte(t *testing.T) {
 	for name, text := range texts {
 		l, err := lock.Parse(name, text)
 		if errors.Is(err, lock.ErrOld) {
-			continue // and written in the format of today
+			continue // it would be written in the current format
 		}
 		if err != nil {
 			t.Error(err)
@@ -48,8 +48,8 @@ func TestLocksStayByteForByte(t *testing.T) {
 			t.Errorf("%s is written as\n%s", name, again)
 		}
 		for _, m := range l.Models {
-			if m.Plan != lock.ModelPlan { // then another one has to be here, too
-				t.Errorf("%s: the layers of %s are of no use any more", name, m.From)
+			if m.Plan != lock.ModelPlan { // then there must be a new lock here, too
+				t.Errorf("%s: the layers of %s are no longer usable", name, m.From)
 			}
 		}
 	}

@@ -1,12 +1,11 @@
-// Package lock is image.lock: everything that a build fetches, pinned by
-// digest, with the requirements that it answers.
+// Package lock represents image.lock: everything that a build fetches, pinned by
+// digest, with the requirements that it fulfils.
 //
-// A lock is a value. [Parse] and [Lock.Format] are inverse to each other, so a
-// lock that nobody touched is rewritten to the same bytes; [Lock.Drift] says
-// where a lock no longer answers a spec.
+// A lock is a value. [Parse] and [Lock.Format] are inverse to each other, so an
+// untouched lock is rewritten to the same bytes; [Lock.Drift] returns where a lock no
+// longer fits a spec.
 //
-// The fields of an entry are in the order of its line, under the names of their
-// tags.
+// The fields of an entry are in the order of its line, under the names in their tags.
 package lock
 
 import (
@@ -20,13 +19,13 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Version is the lock format that this package writes, and the one that a build
-// takes. What each brought:
+// Version is the lock format that this package writes, and the only one that a build
+// accepts. The formats added:
 //
 //	1  Debian packages, Python distributions, models
 //	2  uv, the index and the top-level names of each Python distribution
 //	3  the layers of each model
-//	4  what the resolve read (record.go), licenses, who publishes a suite
+//	4  what the resolve read (record.go), licenses, publishers of suites
 const Version = 4
 
 // Lock is the content of an image.lock.
@@ -36,14 +35,14 @@ type Lock struct {
 	Indexes       []Index        // of the releases, sorted by Repository, Suite, Path
 	Packages      []Package      // sorted by Name, Version, Architecture
 	Distributions []Distribution // sorted by Name, Version, File
-	UV            UV             // zero where no Python distribution is asked for
+	UV            UV             // zero without Python distributions
 	Pages         []Page         // of the indexes of the distributions, sorted by Index, Project
 	Omitted       []Omission     // sorted by Set, Requirement
-	Models        []Model        // sorted by what was asked for
-	Further       []Part         // what is locked for further platforms, in the order of the spec
+	Models        []Model        // sorted by request
+	Further       []Part         // for further platforms, in the order of the spec
 }
 
-// Part is what a lock has for one platform alone. Its fields are those of [Lock].
+// Part is what a lock has for one platform only. Its fields are those of [Lock].
 type Part struct {
 	Platform      string         `toml:"platform"`
 	Releases      []Release      `toml:"releases"`
@@ -55,7 +54,7 @@ type Part struct {
 	Distributions []Distribution `toml:"distributions"`
 }
 
-// Requirements is the part of a spec that a lock answers.
+// Requirements is the part of a spec that a lock fulfils.
 type Requirements struct {
 	Platform      string          // "linux/amd64"
 	Suites        []string        // in the order of the spec: "bookworm", "bookworm-security"
@@ -64,19 +63,19 @@ type Requirements struct {
 	Requests      []Request       // sorted by Set
 	Python        []PythonRequest // production's first
 	ModelRequests []ModelRequest  // sorted by ModelRequest.Compare
-	Places        []Place         // of the spec alone: no lock says where it may be published itself
+	Places        []Place         // of the spec only: a lock can't authorise its own repositories
 }
 
 // Repository is a signed Debian repository next to the distribution's own.
 type Repository struct {
-	Name       string        `toml:"name"`       // of the spec or made from URL; never "debian" nor "debian-security"
+	Name       string        `toml:"name"`       // from the spec or derived from URL; never "debian" nor "debian-security"
 	URL        string        `toml:"url"`        // base that pool paths are relative to
 	Suite      string        `toml:"suite"`      // "stable", or a flat path that ends in "/"
 	Components []string      `toml:"components"` // empty for a flat path
 	Key        digest.Digest `toml:"key"`
 }
 
-// Request asks for packages, and all that they need, as one set.
+// Request requests packages, with all their dependencies, as one set.
 type Request struct {
 	Set      Set      `toml:"set"`
 	Packages []string `toml:"packages"` // sorted
@@ -86,7 +85,7 @@ type Request struct {
 type Release struct {
 	Repository string    `toml:"repository"` // "debian", "debian-security", or a Repository's name
 	Suite      string    `toml:"suite"`
-	Origin     string    `toml:"origin"`  // who publishes it, in its own words: "Debian", "Ubuntu"
+	Origin     string    `toml:"origin"`  // the publisher, as it names itself: "Debian", "Ubuntu"
 	Date       time.Time `toml:"date"`    // of the InRelease, UTC
 	SHA256     string    `toml:"sha256"`  // of the InRelease as served, hexadecimal
 	Signers    []string  `toml:"signers"` // fingerprints of the keys that signed it, upper case, sorted
@@ -104,13 +103,12 @@ type Package struct {
 	For          []Set  `toml:"for"`        // sorted
 }
 
-// FileName is what the archive of p is called among others, as Debian calls it: a
-// repository may have it under any name.
+// FileName returns Debian's name for the archive of p: a repository may use any other.
 func (p Package) FileName() string {
 	return fmt.Sprintf("%s_%s_%s.deb", p.Name, p.Version[strings.Index(p.Version, ":")+1:], p.Architecture)
 }
 
-// Sort brings the entries of l into the order that [Lock.Format] and [Parse] expect.
+// Sort sorts the entries of l in the order that [Lock.Format] and [Parse] expect.
 func (l *Lock) Sort() {
 	sortBy(l.Packages, comparePackages)
 	sortBy(l.Releases, compareReleases)
@@ -134,8 +132,8 @@ func (l *Lock) Sort() {
 	}
 }
 
-// sortBy sorts large structs. slices.SortFunc would be compiled anew for each of
-// them, which takes 20 kB of the program each time.
+// sortBy sorts large structs. slices.SortFunc would be instantiated for each of them,
+// which adds 20 kB to the program each time.
 func sortBy[T any](list []T, compare func(a, b T) int) {
 	sort.Slice(list, func(i, j int) bool { return compare(list[i], list[j]) < 0 })
 }

@@ -86,7 +86,7 @@ func hash(s string) string { return digest.FromString(s).Encoded() }
 
 func TestParseIsTheInverseOfFormat(t *testing.T) { survives(t, sample()) }
 
-// survives wants a lock to come out of its text as it went in, and the text out of that.
+// survives checks that a lock survives formatting and parsing, and its text the reverse.
 func survives(t *testing.T, want lock.Lock) {
 	t.Helper()
 	text := want.Format()
@@ -105,7 +105,7 @@ func survives(t *testing.T, want lock.Lock) {
 		requirements.Places = append(requirements.Places, lock.Place{Model: m.ModelRequest, Repository: m.Place()})
 	}
 	if drift := got.Drift(requirements); drift != nil {
-		t.Errorf("a lock drifts from what it was made for: %q", drift)
+		t.Errorf("a lock drifts from its own requirements: %q", drift)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestFormatHasOneLineAnEntry(t *testing.T) {
 	}
 }
 
-// A project without Python or models has no tables of them.
+// A lock without Python or models has no tables for them.
 func TestFormatHasNothingOfWhatThereIsNot(t *testing.T) {
 	l := sample()
 	l.Python, l.Distributions, l.UV, l.Omitted = nil, nil, lock.UV{}, nil
@@ -136,14 +136,14 @@ func TestFormatHasNothingOfWhatThereIsNot(t *testing.T) {
 	}
 }
 
-// forged is the text of a lock that no resolver writes, with the right digest.
+// forged returns the text of a lock that no resolver writes, with the right digest.
 func forged(change func(*lock.Lock)) string {
 	l := sample()
 	change(&l)
 	return string(l.Format())
 }
 
-// signed puts a right digest above a body.
+// signed puts the right digest above a body.
 func signed(body string) string {
 	text := string(lock.Lock{}.Format())
 	first, _, _ := strings.Cut(text, "\n")

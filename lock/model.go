@@ -9,34 +9,34 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// ModelPlan is the version of the rules by which this package's users divide a
-// model's files over layers. Under other rules the same files are other layers,
-// so that what was published under old ones is no use under new ones.
+// ModelPlan is the version of the rules by which this package's users divide a model's
+// files into layers. Other rules give other layers, so that models published under
+// old rules are useless under new ones.
 const ModelPlan = 1
 
-// ModelRequest asks for a model's files and says where in the image they go.
+// ModelRequest requests a model's files and sets their place in the image.
 type ModelRequest struct {
 	From    string            `toml:"from"`    // "hf://ORG/NAME@REVISION" or the "https://…" of a list
 	Path    string            `toml:"path"`    // absolute: the directory in the image
-	Include []string          `toml:"include"` // patterns as of a .dockerignore; all files where empty
+	Include []string          `toml:"include"` // patterns as in a .dockerignore; empty is all files
 	Exclude []string          `toml:"exclude"`
-	Rename  map[string]string `toml:"rename"` // of files, by what they are called in the model
+	Rename  map[string]string `toml:"rename"` // of files, by their names in the model
 }
 
-// Model is what a [ModelRequest] came to.
+// Model is the result of a [ModelRequest].
 type Model struct {
 	ModelRequest
-	Commit    string       `toml:"commit"`    // of a model from the hub, 40 hexadecimal digits; "" for another
-	List      string       `toml:"list"`      // "sha256:…" of the list that names the files; "" of a model from the hub
-	License   string       `toml:"license"`   // SPDX expression for what its card declares; "" where that says none
+	Commit    string       `toml:"commit"`    // of a model from the hub, 40 hexadecimal digits; "" for others
+	List      string       `toml:"list"`      // "sha256:…" of the list that names the files; "" for a model from the hub
+	License   string       `toml:"license"`   // SPDX expression for what its card declares; "" if it declares none
 	Plan      int          `toml:"plan"`      // [ModelPlan] of the program that locked it
-	Digest    string       `toml:"digest"`    // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
-	Published string       `toml:"published"` // "registry.example/model@sha256:…"; "" where the layers are in no registry
-	Layers    []ModelLayer `toml:"layers"`    // as [ModelPlan] divides the files; none until they were made once
+	Digest    string       `toml:"digest"`    // sha256 of the files and their paths, independent of layers: "sha256:…"
+	Published string       `toml:"published"` // "registry.example/model@sha256:…"; "" if the layers are in no registry
+	Layers    []ModelLayer `toml:"layers"`    // as [ModelPlan] divides the files; none until they have been made once
 	Files     []ModelFile  `toml:"files"`     // sorted by Path
 }
 
-// ModelLayer is one layer of a model: an uncompressed tar, so that both digests are one.
+// ModelLayer is one layer of a model: an uncompressed tar, so that both digests are equal.
 type ModelLayer struct {
 	Size   int64         `toml:"size"`   // bytes of the blob
 	Digest digest.Digest `toml:"digest"` // of the blob
@@ -47,11 +47,11 @@ type ModelLayer struct {
 type ModelFile struct {
 	Size   int64  `toml:"size"`   // bytes
 	SHA256 string `toml:"sha256"` // hexadecimal
-	Path   string `toml:"path"`   // in the model, before it is renamed; relative and clean
-	URL    string `toml:"url"`    // "" for one of the hub, whose address follows from repository and commit
+	Path   string `toml:"path"`   // in the model, before renaming; relative and clean
+	URL    string `toml:"url"`    // "" for a file of the hub, whose address follows from repository and commit
 }
 
-// Model returns what the lock has for a request.
+// Model returns the lock's model for a request.
 func (l Lock) Model(r ModelRequest) (Model, bool) {
 	i := slices.IndexFunc(l.Models, func(m Model) bool { return m.Compare(r) == 0 })
 	if i < 0 {
@@ -60,7 +60,7 @@ func (l Lock) Model(r ModelRequest) (Model, bool) {
 	return l.Models[i], true
 }
 
-// Size is that of all files, in bytes.
+// Size returns the size of all files, in bytes.
 func (m Model) Size() (size int64) {
 	for _, f := range m.Files {
 		size += f.Size
@@ -68,7 +68,7 @@ func (m Model) Size() (size int64) {
 	return size
 }
 
-// Name is what people call a model: "ORG/NAME", or the last part of an address.
+// Name returns the common name of a model: "ORG/NAME", or the last part of an address.
 func (r ModelRequest) Name() string {
 	if repository, _, ok := r.Repository(); ok {
 		return repository
@@ -76,14 +76,14 @@ func (r ModelRequest) Name() string {
 	return path.Base(path.Dir(strings.TrimPrefix(r.From, "https:")))
 }
 
-// Repository returns what a model from the hub is called there: "ORG/NAME".
+// Repository returns the name of a model on the hub, "ORG/NAME"; ok is false for others.
 func (r ModelRequest) Repository() (repository, revision string, ok bool) {
 	rest, ok := strings.CutPrefix(r.From, "hf://")
 	repository, revision, _ = strings.Cut(rest, "@")
 	return repository, revision, ok
 }
 
-// Target returns where a file of the model goes, relative to Path.
+// Target returns the path of a file of the model in the image, relative to Path.
 func (r ModelRequest) Target(path string) string {
 	if to, ok := r.Rename[path]; ok {
 		return to
@@ -91,9 +91,9 @@ func (r ModelRequest) Target(path string) string {
 	return path
 }
 
-// ModelVariables are the environment variables that tell an app where a model and the
-// list of its files are: MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and
-// MODEL_LIST_NAME for one with a name.
+// ModelVariables returns the environment variables with the paths of a model and of the
+// list of its files: MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and MODEL_LIST_NAME
+// for one with a name.
 func ModelVariables(name string) (path, list string) {
 	suffix := ""
 	if name != "" {
@@ -105,8 +105,8 @@ func ModelVariables(name string) (path, list string) {
 // Compare orders requests, and returns 0 for equal ones.
 func (r ModelRequest) Compare(other ModelRequest) int { return cmp.Compare(r.line(), other.line()) }
 
-// line is r as people read it, with all that tells one request from another:
-// names are quoted, since they may hold anything.
+// line formats r for people, with everything that distinguishes requests; names are
+// quoted, since they may hold anything.
 func (r ModelRequest) line() string {
 	text := r.From + " at " + quote(r.Path)
 	if len(r.Include) > 0 {

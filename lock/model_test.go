@@ -81,7 +81,7 @@ func TestTargetAndRepository(t *testing.T) {
 		t.Errorf("got %q, %q, %v", repository, revision, ok)
 	}
 	if _, _, ok := listModel().Repository(); ok {
-		t.Error("a list is taken for a repository")
+		t.Error("a list has a repository")
 	}
 	if m.Size() != 11_361_920_418 {
 		t.Errorf("size %d", m.Size())
@@ -93,7 +93,7 @@ func TestModelName(t *testing.T) {
 		"hf://org/name@main": "org/name", "https://x.example/models/wan/SHA256SUMS": "wan",
 	} {
 		if got := (lock.ModelRequest{From: from}).Name(); got != want {
-			t.Errorf("%s is called %q, want %q", from, got, want)
+			t.Errorf("%s has the name %q, want %q", from, got, want)
 		}
 	}
 }

@@ -7,6 +7,6 @@ import (
 
 var separators = regexp.MustCompile(`[-_.]+`)
 
-// NormalName returns the one spelling of a Python project's name by which indexes and
-// locks know it: lower case, with a single - for every run of - _ and . (PEP 503).
+// NormalName returns a Python project's name as indexes and locks spell it: in lower
+// case, with a single - for every run of - _ and . (PEP 503).
 func NormalName(name string) string { return separators.ReplaceAllString(strings.ToLower(name), "-") }

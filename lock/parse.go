@@ -11,24 +11,24 @@ import (
 	strict "lamina.build/internal/toml"
 )
 
-// What is wrong with the text of a lock.
+// Errors about the text of a lock.
 var (
-	// ErrVersion is returned for a lock of a format that this package doesn't know.
+	// ErrVersion is returned for a lock of an unknown format.
 	ErrVersion = errors.New("unknown lock version")
-	// ErrOld is returned for a lock of an earlier format, which [Parse] reads all the same.
+	// ErrOld is returned for a lock of an earlier format, which [Parse] reads nevertheless.
 	ErrOld = errors.New("the lock has an earlier format")
-	// ErrEdited is returned for a lock that does not match its own digest:
+	// ErrEdited is returned for a lock that doesn't match its own digest:
 	// truncated, merged or edited by hand.
 	ErrEdited = errors.New("lock was changed after it was written")
 )
 
 // Parse reads an image.lock as [Lock.Format] writes it. name is used in errors,
-// which begin with "name:line:column: " where a line is known. The problems of
+// which begin with "name:line:column: " if the line is known. The problems of
 // all entries are reported at once. Errors match [ErrVersion], [ErrOld] or
-// [ErrEdited] where those apply.
+// [ErrEdited] if these apply.
 //
-// A lock of an earlier format is returned with its error, for its versions: a lock
-// that is made anew keeps them. Nothing can be built from what it does not say.
+// A lock of an earlier format is returned with its error, for its versions, which a new
+// lock keeps. It lacks information for a build.
 func Parse(name string, data []byte) (Lock, error) {
 	if err := strict.CheckDepth(name, data); err != nil {
 		return Lock{}, err
@@ -63,15 +63,14 @@ func Parse(name string, data []byte) (Lock, error) {
 	return l, nil
 }
 
-// intact says whether the text is what Format wrote: the digest line is right
-// for what follows it.
+// intact reports whether the text is what Format wrote: the digest line matches the rest.
 func intact(data []byte) bool {
 	rest, ok := bytes.CutPrefix(data, []byte(header))
 	line, body, _ := bytes.Cut(rest, []byte("\n"))
 	return ok && string(line) == digestLine(body)
 }
 
-// located puts the position that the TOML reader knows in front of its error.
+// located prefixes an error of the TOML reader with its position.
 func located(name string, err error) error {
 	if missing, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		all := make([]error, 0, len(missing.Errors))

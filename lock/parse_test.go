@@ -23,11 +23,11 @@ func TestParseRefuses(t *testing.T) {
 		{"half an array", text[:len(text)-len("]\n")-20], "image.lock:", nil},
 		{"a missing last line", strings.TrimSuffix(text, "\n"), "image.lock: lock was changed after it was written", lock.ErrEdited},
 		{"no TOML", "version = 1\n=", "image.lock:2:1: ", nil},
-		{"a bomb", signed("version = 4\na" + strings.Repeat(".a", 1_000_000) + " = 1\n"), "image.lock:4:1: more than 32 tables and lists in each other", nil},
+		{"a bomb", signed("version = 4\na" + strings.Repeat(".a", 1_000_000) + " = 1\n"), "image.lock:4:1: more than 32 nested tables and lists", nil},
 		{"an unknown key", signed("version  = 4\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
 		{"a path that escapes", forged(func(l *lock.Lock) { l.Packages[0].Path = "../x.deb" }), `image.lock: package adduser 3.134: path "../x.deb" does not stay below the repository`, nil},
-		{"a hash that is none", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
-		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []lock.Set{lock.ParseSet("nobody")} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
+		{"an invalid hash", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
+		{"a set that was not requested", forged(func(l *lock.Lock) { l.Packages[0].For = []lock.Set{lock.ParseSet("nobody")} }), `image.lock: package adduser 3.134: set "nobody" was not requested`, nil},
 		{"another order", forged(func(l *lock.Lock) { l.Packages[0], l.Packages[1] = l.Packages[1], l.Packages[0] }), "image.lock: packages are not sorted by name, version and architecture", nil},
 		{"a page of nothing", forged(func(l *lock.Lock) { l.Pages[0].Project = "aaa" }), `image.lock: page "aaa" of https://index.example/simple: nothing is locked from it`, nil},
 		{"an index of no release", forged(func(l *lock.Lock) { l.Indexes[0].Suite = "sid" }), "image.lock: index dists/bookworm/main/binary-amd64/Packages.xz: there is no release debian sid", nil},
@@ -55,7 +55,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// format is a lock as an earlier format had it.
+// format returns a lock in an earlier format.
 func format(t *testing.T, version int) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("testdata/format%d.lock", version))
@@ -65,17 +65,17 @@ func format(t *testing.T, version int) string {
 	return string(text)
 }
 
-// What an earlier format locked is read for its versions, and written in this one.
+// A lock of an earlier format is read for its versions.
 func TestParseReadsEarlierFormats(t *testing.T) {
 	for version, distributions := range map[int]int{1: 1, 2: 6, 3: 6} {
 		l, err := lock.Parse("image.lock", []byte(format(t, version)))
 		if !errors.Is(err, lock.ErrOld) || len(l.Distributions) != distributions || len(l.Python) == 0 {
-			t.Errorf("of format %d: %d distributions, error %v", version, len(l.Distributions), err)
+			t.Errorf("format %d: %d distributions, error %v", version, len(l.Distributions), err)
 		}
 	}
 	edited := strings.Replace(format(t, 1), "alpha-1.0", "alpha-2.0", 1)
 	if _, err := lock.Parse("image.lock", []byte(edited)); !errors.Is(err, lock.ErrEdited) {
-		t.Errorf("of an edited lock came %v", err)
+		t.Errorf("an edited lock: %v", err)
 	}
 }
 

@@ -6,19 +6,20 @@ import (
 	"strings"
 )
 
-// Place is the repository where a spec lets the layers of a model be published.
+// Place is a repository where a spec allows the layers of a model to be published.
 type Place struct {
 	Model      ModelRequest
 	Repository string // "registry.example/model"
 }
 
-// Place is where the layers of the model are published, without their digest.
+// Place returns the repository where the model's layers are published, without the digest.
 func (m Model) Place() string {
 	place, _, _ := strings.Cut(m.Published, "@")
 	return place
 }
 
-// PlacesOf are those that the spec names for a model: variants may name several.
+// PlacesOf returns the repositories that the spec names for a model: variants may name
+// several.
 func (w Requirements) PlacesOf(r ModelRequest) (places []string) {
 	for _, p := range w.Places {
 		if p.Model.Compare(r) == 0 && !slices.Contains(places, p.Repository) {
@@ -28,8 +29,8 @@ func (w Requirements) PlacesOf(r ModelRequest) (places []string) {
 	return places
 }
 
-// Misplaced are the models that the lock says are published where the spec names no
-// place for them: anybody may have written that, and a build would merge what is there.
+// Misplaced returns the models whose published repository in the lock isn't named by the
+// spec: anybody may have written it, and a build would merge its content.
 func (l Lock) Misplaced(spec Requirements) []Model {
 	return slices.DeleteFunc(slices.Clone(l.Models), func(m Model) bool {
 		return m.Published == "" || slices.Contains(spec.PlacesOf(m.ModelRequest), m.Place())

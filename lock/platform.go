@@ -2,8 +2,8 @@ package lock
 
 import "slices"
 
-// Each are the locks of one platform that l holds, the first one first. They share what
-// does not depend on the platform, models too, and none has another one further.
+// Each returns the locks of single platforms in l, in order. They share everything that
+// doesn't depend on the platform, including models, and have no Further.
 func (l Lock) Each() []Lock {
 	list := make([]Lock, 1, 1+len(l.Further))
 	list[0] = l
@@ -14,7 +14,7 @@ func (l Lock) Each() []Lock {
 	return list
 }
 
-// For is the lock of one of its platforms.
+// For returns the lock of one of l's platforms.
 func (l Lock) For(platform string) (one Lock, ok bool) {
 	list := l.Each()
 	i := slices.IndexFunc(list, func(one Lock) bool { return one.Platform == platform })
@@ -24,8 +24,8 @@ func (l Lock) For(platform string) (one Lock, ok bool) {
 	return list[i], true
 }
 
-// Join makes a lock of those of one platform each, which answer the same requirements. The models
-// are those of the first.
+// Join makes one lock from locks of single platforms, which fulfil the same requirements.
+// The models are those of the first.
 func Join(list []Lock) Lock {
 	l := list[0]
 	l.Further = nil
@@ -35,12 +35,12 @@ func Join(list []Lock) Lock {
 	return l
 }
 
-// Platforms are those that l is for, the first one first.
+// Platforms returns the platforms of l, in order.
 func (l Lock) Platforms() []string {
 	return each(l.Each(), func(one Lock) string { return one.Platform })
 }
 
-// with is l for the platform of p.
+// with returns l for the platform of p.
 func (l Lock) with(p Part) Lock {
 	l.Further, l.Platform = nil, p.Platform
 	l.Releases, l.Indexes, l.Packages = p.Releases, p.Indexes, p.Packages

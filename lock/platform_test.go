@@ -9,7 +9,7 @@ import (
 	"lamina.build/lock"
 )
 
-// twoPlatforms is the sample, for two of them: a package differs.
+// twoPlatforms returns the sample for two platforms, with a package that differs.
 func twoPlatforms() lock.Lock {
 	amd64, arm64 := sample(), sample()
 	arm64.Platform = "linux/arm64"
@@ -33,11 +33,11 @@ func TestALockOfTwoPlatformsHasEach(t *testing.T) {
 		t.Errorf("got %v", arm64)
 	}
 	if _, ok := l.For("linux/s390x"); ok {
-		t.Error("it has a platform that nobody locked")
+		t.Error("it has a platform that was not locked")
 	}
 }
 
-// A lock of one platform is written as one that knows of no others.
+// A lock of one platform is written without further ones.
 func TestALockOfOnePlatformSaysNothingOfFurtherOnes(t *testing.T) {
 	if text := string(sample().Format()); strings.Contains(text, "further") {
 		t.Error(text)
@@ -50,7 +50,7 @@ func TestParseChecksEachPlatform(t *testing.T) {
 		want   string
 	}{
 		{func(l *lock.Lock) { l.Further[0].Packages[0].SHA256 = "x" }, `platform linux/arm64: package adduser 3.134: "x" is not a sha256`},
-		{func(l *lock.Lock) { l.Further[0].Platform = "linux/amd64" }, "platform linux/amd64: it is there twice"},
+		{func(l *lock.Lock) { l.Further[0].Platform = "linux/amd64" }, "platform linux/amd64: listed twice"},
 		{func(l *lock.Lock) { l.Packages[0].Size, l.Further[0].Packages[0].Size = 1<<49, 1<<49+1 }, "more than a petabyte"},
 		{func(l *lock.Lock) { l.Further[0].UV = lock.UV{} }, "platform linux/arm64: uv: "},
 	} {

@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// generator makes locks that a resolver might, of odd names and numbers.
+// generator makes locks as a resolver might, with odd names and numbers.
 type generator struct{ *rand.Rand }
 
 func (g generator) word() string {
@@ -41,7 +41,7 @@ func (g generator) hash() string { return hash(g.word()) }
 
 func (g generator) date() time.Time { return time.Unix(g.Int64N(4e9), 0).UTC() }
 
-// some are some of the sets, at least one, in any order.
+// some returns some of the sets, at least one, in any order.
 func (g generator) some(sets ...string) []lock.Set {
 	g.Shuffle(len(sets), func(i, j int) { sets[i], sets[j] = sets[j], sets[i] })
 	return setsOf(sets[:1+g.IntN(len(sets))])
@@ -57,7 +57,7 @@ func (g generator) lock() lock.Lock {
 	return lock.Join(list)
 }
 
-// one is a lock of one platform.
+// one returns a lock of one platform.
 func (g generator) one() lock.Lock {
 	l := lock.Lock{Requirements: lock.Requirements{
 		Platform: g.word(), Suites: g.words(), Components: g.words(),
@@ -125,7 +125,7 @@ func each(t *testing.T, check func(*testing.T, generator, lock.Lock)) {
 	for seed := range uint64(200) {
 		g := generator{rand.New(rand.NewPCG(seed, 1))}
 		if check(t, g, g.lock()); t.Failed() {
-			t.Fatalf("of seed %d", seed)
+			t.Fatalf("seed %d", seed)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func TestEveryLockSurvivesItsText(t *testing.T) {
 	each(t, func(t *testing.T, _ generator, want lock.Lock) { survives(t, want) })
 }
 
-// Sorting leaves one order, whichever one there was.
+// Sorting gives one order, whatever the order before.
 func TestSortForgetsTheOrder(t *testing.T) {
 	each(t, func(t *testing.T, g generator, l lock.Lock) {
 		text := l.Format()
@@ -169,8 +169,8 @@ func shuffle[T any](g generator, list []T) {
 	g.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
-// Selecting agrees with reading the sets' text: the variant's own where it was
-// asked for, and nothing twice or out of order.
+// Selecting agrees with the sets' text: the variant's own if requested, and nothing twice
+// or out of order.
 func TestSelectionIsByTheTextOfSets(t *testing.T) {
 	each(t, func(t *testing.T, _ generator, l lock.Lock) {
 		for _, tt := range []struct {
@@ -194,7 +194,7 @@ func TestSelectionIsByTheTextOfSets(t *testing.T) {
 	})
 }
 
-// names are entries as text, named those that have a set.
+// names returns entries as text, named those in a set.
 func names[E any](list []E) (texts []string) {
 	for _, e := range list {
 		texts = append(texts, fmt.Sprintf("%+v", e))
@@ -217,10 +217,10 @@ func named[E any](list []E, set string) (texts []string) {
 	return texts
 }
 
-// No field is forgotten by the text: another value of any is another text.
+// The text has every field: changing any of them changes the text.
 func TestEveryFieldIsInTheText(t *testing.T) {
 	whole := withModels(nil)
-	whole.ModelRequests = nil // which the models have, and a place is the spec's to name
+	whole.ModelRequests = nil // the models have them, and places are only in the spec
 	whole.Further = lock.Join([]lock.Lock{whole, withModels(nil)}).Further
 	text := string(whole.Format())
 	var walk func(path string, v reflect.Value)
@@ -254,11 +254,11 @@ func TestEveryFieldIsInTheText(t *testing.T) {
 				}
 				return
 			default:
-				t.Fatalf("%s: a %s is nothing that a lock has", path, v.Type())
+				t.Fatalf("%s: a lock has no %s", path, v.Type())
 			}
 		}
 		if string(whole.Format()) == text {
-			t.Errorf("%s: another one makes the same text", path)
+			t.Errorf("%s: a change gives the same text", path)
 		}
 		v.Set(before)
 	}

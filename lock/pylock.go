@@ -8,9 +8,9 @@ import (
 )
 
 // Pylock returns the distributions that a variant installs as the text of a
-// pylock.toml (PEP 751), for other installers. What lies next to the spec is
-// named by its path, which a pylock.toml has relative to itself: directory is the
-// spec's directory as seen from that of the file, "." where they are one.
+// pylock.toml (PEP 751), for other installers. Files next to the spec are named by
+// path, relative to the pylock.toml: directory is the path of the spec's directory
+// from that of the file, "." if they are the same.
 func (l Lock) Pylock(variant, directory string) ([]byte, error) {
 	list := l.PythonIn(variant)
 	if len(list) == 0 {
@@ -31,14 +31,14 @@ func (l Lock) Pylock(variant, directory string) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-// renamed says whether a wheel's file got another version when it was released.
-// uv takes one from a pylock.toml that says no version of it, and no other.
+// renamed reports whether a wheel's file name has another version. uv accepts such a
+// wheel only from a pylock.toml that gives no version for it.
 func (d Distribution) renamed() bool {
 	return d.IsWheel() && !strings.Contains(d.File, "-"+d.Version+"-")
 }
 
-// pylock is where d comes from, in the terms of PEP 751. A file that no index
-// named is an archive to it, whose name need not be what its content is called.
+// pylock returns the source of d in the terms of PEP 751, in which a file that no index
+// named is an archive: its name need not match its content.
 func (d Distribution) pylock(directory string) string {
 	if remote, commit, below, ok := d.Git(); ok {
 		table := fmt.Sprintf("type = \"git\", url = %s, commit-id = %s", quote(remote), quote(commit))

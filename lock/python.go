@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// PythonRequest asks for Python distributions, and all that they need, as one set.
+// PythonRequest requests Python distributions, with all their dependencies, as one set.
 type PythonRequest struct {
 	Set   Set      `toml:"set"`
 	Lines []string `toml:"lines"` // of requirement files, canonical and sorted: "numpy<2", "--index-url https://…"
@@ -19,27 +19,27 @@ type Distribution struct {
 	SHA256   string `toml:"sha256"`   // hexadecimal; "" for a git tree, whose commit is in the URL
 	File     string `toml:"file"`     // base name: "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.whl"; "" for a git tree
 	URL      string `toml:"url"`      // without a login; "file:wheels/x.whl" next to the spec, "git+https://…@COMMIT#subdirectory=…"
-	Index    string `toml:"index"`    // URL of the index that named the file, without a login; "" for a file that none did
-	Unpacked int64  `toml:"unpacked"` // bytes of all files in a wheel; 0 where that is not known
+	Index    string `toml:"index"`    // URL of the index that named the file, without a login; "" if none did
+	Unpacked int64  `toml:"unpacked"` // bytes of all files in a wheel; 0 if unknown
 	Metadata string `toml:"metadata"` // sha256 of a wheel's METADATA, which decided what it requires, hexadecimal
-	License  string `toml:"license"`  // SPDX expression for what its metadata declares; "" where that says none
+	License  string `toml:"license"`  // SPDX expression for what its metadata declares; "" if it declares none
 
-	// Top are the names below site-packages that a wheel brings, sorted, but for its
-	// own metadata: "numpy", "numpy.libs", "six.py". They are empty for what is built.
+	// Top lists the names that a wheel has below site-packages, sorted, except its own
+	// metadata: "numpy", "numpy.libs", "six.py". It is empty for what is built.
 	Top []string `toml:"top"`
 	For []Set    `toml:"for"` // sorted
 }
 
-// UV is the wheel of the one program that resolves and installs Python packages.
+// UV is the wheel of uv, the program that resolves and installs Python packages.
 type UV struct {
 	Version string `toml:"version"` // "0.13.9"
 	Size    int64  `toml:"size"`    // bytes of the wheel
 	SHA256  string `toml:"sha256"`  // of the wheel, hexadecimal
-	File    string `toml:"file"`    // base name of its wheel
+	File    string `toml:"file"`    // base name of the wheel
 	URL     string `toml:"url"`     // without a login
 }
 
-// LocalLimit is how large a file next to the spec may be, in bytes: it is read into memory.
+// LocalLimit is the largest size of a file next to the spec, in bytes: it is read into memory.
 const LocalLimit = 4 << 30
 
 // Omission is an optional requirement that could not be resolved.
@@ -49,15 +49,15 @@ type Omission struct {
 	Reason      string `toml:"reason"` // one line
 }
 
-// Wheel is u as a distribution, of no set.
+// Wheel returns u as a distribution in no set.
 func (u UV) Wheel() Distribution {
 	return Distribution{Name: "uv", Version: u.Version, File: u.File, URL: u.URL, Size: u.Size, SHA256: u.SHA256}
 }
 
-// IsWheel says whether d needs no building.
+// IsWheel reports whether d needs no building.
 func (d Distribution) IsWheel() bool { return strings.HasSuffix(d.File, ".whl") }
 
-// Git returns what the URL of a git tree says; ok is false for a file.
+// Git returns the parts of the URL of a git tree; ok is false for a file.
 func (d Distribution) Git() (remote, commit, subdirectory string, ok bool) {
 	rest, ok := strings.CutPrefix(d.URL, "git+")
 	if !ok {
@@ -68,15 +68,14 @@ func (d Distribution) Git() (remote, commit, subdirectory string, ok bool) {
 	return rest[:at], strings.TrimPrefix(rest[at:], "@"), subdirectory, true
 }
 
-// Archive returns what the URL of a file says: its address, and the directory of the
+// Archive returns the parts of the URL of a file: its address, and the directory of the
 // project in it.
 func (d Distribution) Archive() (address, subdirectory string) {
 	address, subdirectory, _ = strings.Cut(d.URL, "#subdirectory=")
 	return address, subdirectory
 }
 
-// Local returns the path of a file that lies next to the spec; ok is false for
-// one from the network.
+// Local returns the path of a file next to the spec; ok is false for one from the network.
 func (d Distribution) Local() (path string, ok bool) {
 	address, _ := d.Archive()
 	return strings.CutPrefix(address, "file:")

@@ -49,7 +49,7 @@ func TestGitOfADistribution(t *testing.T) {
 	for url, want := range map[string][3]string{
 		"git+https://git.example/x@abc#subdirectory=py": {"https://git.example/x", "abc", "py"},
 		"git+https://me@git.example/x@abc":              {"https://me@git.example/x", "abc", ""},
-		"git+https://git.example/x":                     {"", "https://git.example/x", ""}, // which is no commit
+		"git+https://git.example/x":                     {"", "https://git.example/x", ""}, // no commit
 		"https://files.example/x.zip#subdirectory=py":   {},
 		"file:x.whl": {},
 	} {
@@ -60,7 +60,7 @@ func TestGitOfADistribution(t *testing.T) {
 	}
 }
 
-// A project may lie in a directory of an archive.
+// A project may be in a subdirectory of an archive.
 func TestDirectoriesOfArchives(t *testing.T) {
 	l := lock.Lock{Requirements: lock.Requirements{Python: []lock.PythonRequest{{Set: lock.ParseSet("python")}}}, Distributions: []lock.Distribution{
 		{Name: "near", Version: "1.0", URL: "file:near.zip#subdirectory=py", File: "near.zip", For: []lock.Set{lock.ParseSet("python")}},

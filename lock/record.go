@@ -8,19 +8,19 @@ import (
 
 // The record of a resolve is what it read to decide, apart from what a build fetches: the
 // lists of packages, the pages of indexes, the metadata of wheels, the lists of models.
-// Of what it tried and did not take there is nothing: a lock that keeps a version keeps
-// the page that the version was chosen from.
+// It leaves out what was tried and rejected: a lock that keeps a version keeps the page
+// that the version was chosen from.
 
 // Index is a list of the packages of a release.
 type Index struct {
-	Repository string `toml:"repository"` // that of the [Release]
+	Repository string `toml:"repository"` // of the [Release]
 	Suite      string `toml:"suite"`
 	Size       int64  `toml:"size"`   // bytes as fetched
 	SHA256     string `toml:"sha256"` // likewise, hexadecimal
 	Path       string `toml:"path"`   // below the repository: "dists/bookworm/main/binary-amd64/Packages.xz"
 }
 
-// Page is what an index of Python packages said of a project.
+// Page is the page of a project in an index of Python packages.
 type Page struct {
 	Index   string `toml:"index"`   // its URL, without a login
 	Project string `toml:"project"` // normalised; "" for an index that is one page
@@ -28,16 +28,16 @@ type Page struct {
 	SHA256  string `toml:"sha256"`  // likewise, hexadecimal
 }
 
-// Material is a file that decided what is in a lock.
+// Material is a file that determined a lock.
 type Material struct {
 	URL    string // without a login
-	Size   int64  // bytes; 0 where that is not known
+	Size   int64  // bytes; 0 if unknown
 	SHA256 string // hexadecimal
 }
 
-// Materials are all that the resolve read to decide, apart from what a build fetches, in a
-// fixed order. bases are the addresses of Debian's own repositories, by their names:
-// a lock names the others alone.
+// Materials returns everything that the resolve read to decide, apart from what a build
+// fetches, in a fixed order. bases are the addresses of Debian's own repositories, by
+// name: a lock only has the addresses of others.
 func (l Lock) Materials(bases map[string]string) (list []Material) {
 	base := func(repository string) string {
 		i := slices.IndexFunc(l.Repositories, func(r Repository) bool { return r.Name == repository })
@@ -69,7 +69,7 @@ func (l Lock) Materials(bases map[string]string) (list []Material) {
 	return list
 }
 
-// Path is where the InRelease is, below the repository.
+// Path returns the path of the InRelease below the repository.
 func (r Release) Path() string {
 	if dir, flat := strings.CutSuffix(r.Suite, "/"); flat {
 		return strings.TrimPrefix(strings.TrimPrefix(dir, ".")+"/InRelease", "/")
@@ -77,7 +77,7 @@ func (r Release) Path() string {
 	return "dists/" + r.Suite + "/InRelease"
 }
 
-// URL is where the page is.
+// URL returns the address of the page.
 func (p Page) URL() string {
 	if p.Project == "" {
 		return p.Index
@@ -85,7 +85,7 @@ func (p Page) URL() string {
 	return strings.TrimRight(p.Index, "/") + "/" + p.Project + "/"
 }
 
-// Page returns the page that an index has of a project, or the one of a flat index.
+// Page returns the page of a project in an index, or the only page of a flat index.
 func (l Lock) Page(index, project string) (Page, bool) {
 	i := slices.IndexFunc(l.Pages, func(p Page) bool { return p.Index == index && (p.Project == project || p.Project == "") })
 	if i < 0 {
@@ -94,7 +94,7 @@ func (l Lock) Page(index, project string) (Page, bool) {
 	return l.Pages[i], true
 }
 
-// checkRecord wants what was read of something that the lock has.
+// checkRecord requires that each record is about something in the lock.
 func (l Lock) checkRecord() (f problems) {
 	known := map[[2]string]bool{}
 	for _, r := range l.Releases {
@@ -102,7 +102,7 @@ func (l Lock) checkRecord() (f problems) {
 	}
 	for _, i := range l.Indexes {
 		f.when(!known[[2]string{i.Repository, i.Suite}], "index %s: there is no release %s %s", i.Path, i.Repository, i.Suite)
-		f.when(!isSHA256(i.SHA256) || i.Size < 0 || !staysBelow(i.Path), "index %s: size %d, %q or its path is none", i.Path, i.Size, i.SHA256)
+		f.when(!isSHA256(i.SHA256) || i.Size < 0 || !staysBelow(i.Path), "index %s: size %d, %q or its path is invalid", i.Path, i.Size, i.SHA256)
 	}
 	f.when(!slices.IsSortedFunc(l.Indexes, compareIndexes), "indexes are not sorted by repository, suite and path")
 	named := map[[2]string]bool{}
@@ -111,7 +111,7 @@ func (l Lock) checkRecord() (f problems) {
 	}
 	for _, p := range l.Pages {
 		f.when(!named[[2]string{p.Index, p.Project}], "page %q of %s: nothing is locked from it", p.Project, p.Index)
-		f.when(!isSHA256(p.SHA256) || p.Size < 0, "page %q of %s: size %d or %q is none", p.Project, p.Index, p.Size, p.SHA256)
+		f.when(!isSHA256(p.SHA256) || p.Size < 0, "page %q of %s: size %d or %q is invalid", p.Project, p.Index, p.Size, p.SHA256)
 	}
 	f.when(!slices.IsSortedFunc(l.Pages, comparePages), "pages are not sorted by index and project")
 	return f

@@ -8,7 +8,7 @@ import (
 	"lamina.build/lock"
 )
 
-// What was read to decide is named by its address, with its digest.
+// Materials have the addresses and digests of what was read to decide.
 func TestMaterials(t *testing.T) {
 	l := sample()
 	l.Releases = append(l.Releases, lock.Release{Repository: "cuda", Suite: "./", SHA256: hash("cuda")})

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// In returns the packages that a variant takes for a kind of set, sorted by name.
+// In returns the packages that a variant uses for a kind of set, sorted by name.
 func (l Lock) In(kind Kind, variant string) []Package {
 	return in(l.Packages, Package.sets, l.of(variant, Set{Kind: kind}))
 }
@@ -15,19 +15,19 @@ func (l Lock) PythonIn(variant string) []Distribution {
 	return in(l.Distributions, Distribution.sets, l.of(variant, Set{Kind: SetPython}))
 }
 
-// BuildIn returns what a variant builds the sdist or git tree of a project with,
-// sorted by name.
+// BuildIn returns the distributions with which a variant builds the sdist or git tree of a
+// project, sorted by name.
 func (l Lock) BuildIn(project, variant string) []Distribution {
 	return in(l.Distributions, Distribution.sets, l.of(variant, Set{Kind: SetBuild, Project: project}))
 }
 
-// OmittedIn returns what a variant goes without.
+// OmittedIn returns what a variant lacks.
 func (l Lock) OmittedIn(variant string) []Omission {
 	return in(l.Omitted, Omission.sets, l.of(variant, Set{Kind: SetPython}))
 }
 
-// of is the set that a variant takes: its own where it was asked for, otherwise
-// the one that variants share.
+// of returns the set that a variant uses: its own if requested, otherwise the one that
+// variants share.
 func (l Lock) of(variant string, shared Set) Set {
 	own := shared
 	own.Variant = variant
@@ -37,8 +37,8 @@ func (l Lock) of(variant string, shared Set) Set {
 	return shared
 }
 
-// asks says whether a set was asked for. What something is built with is asked
-// for by who installs it.
+// asks reports whether a set was requested. Build requirements are requested by the set
+// that installs the result.
 func (l Lock) asks(s Set) bool {
 	if s.Kind.isPython() {
 		installs := Set{Kind: SetPython, Variant: s.Variant}
@@ -70,8 +70,8 @@ func Find(packages []Package, name string) (Package, bool) {
 	return packages[i], true
 }
 
-// Created is the date that an image built from l bears: that of the newest
-// index its packages were taken from. It moves only when l is made anew.
+// Created returns the date of an image built from l: that of the newest index of its
+// packages. It changes only when l is made again.
 func (l Lock) Created() time.Time {
 	if len(l.Releases) == 0 {
 		return time.Time{}

@@ -55,7 +55,7 @@ func TestPythonInPrefersTheSetOfTheVariant(t *testing.T) {
 		}
 	}
 	if got := len(l.OmittedIn("production")) - len(l.OmittedIn("blackwell")); got != 1 {
-		t.Errorf("production goes without %d more than blackwell, want 1", got)
+		t.Errorf("production lacks %d more than blackwell, want 1", got)
 	}
 }
 

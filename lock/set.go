@@ -6,30 +6,30 @@ import (
 	"strings"
 )
 
-// Kind says what a set of packages or distributions is for.
+// Kind is the purpose of a set of packages or distributions.
 type Kind string
 
 // The kinds of sets: of Debian packages, then of Python distributions.
 const (
 	SetBase      Kind = "base"      // the closure of the essential packages
 	SetBootstrap Kind = "bootstrap" // unpacked by hand to assemble the base, never installed
-	SetBuilder   Kind = "builder"   // base and what compiles
-	SetRuntime   Kind = "runtime"   // base and what runs
-	SetExtra     Kind = "extra"     // what a variant adds on top of runtime
+	SetBuilder   Kind = "builder"   // base and the packages for compiling
+	SetRuntime   Kind = "runtime"   // base and the packages of the image
+	SetExtra     Kind = "extra"     // a variant's additions to runtime
 
-	SetPython Kind = "python" // what the image installs
-	SetBuild  Kind = "build:" // what the sdist or git tree of a project is built with
+	SetPython Kind = "python" // installed in the image
+	SetBuild  Kind = "build:" // build requirements of the sdist or git tree of a project
 )
 
 // Set is what is installed together.
 type Set struct {
 	Kind    Kind   `toml:"-"` // a lock has the text of a set
 	Project string `toml:"-"` // of SetBuild: normalised by PEP 503
-	Variant string `toml:"-"` // whose own it is; "" for what all variants without one of their own share
+	Variant string `toml:"-"` // that it belongs to; "" for the set of all variants without their own
 }
 
-// ParseSet reads a set as [Set.String] writes it. Text that is none is a set
-// of an unknown kind, which nobody asks for.
+// ParseSet reads a set as [Set.String] writes it. Invalid text gives a set of an unknown
+// kind, which is never requested.
 func ParseSet(text string) Set {
 	kind, variant, _ := strings.Cut(text, "@")
 	s := Set{Kind: Kind(kind), Variant: variant}
@@ -42,7 +42,7 @@ func ParseSet(text string) Set {
 	return s
 }
 
-// String is how a lock writes s: "runtime", "runtime@blackwell",
+// String returns s as a lock writes it: "runtime", "runtime@blackwell",
 // "build:insightface@blackwell".
 func (s Set) String() string {
 	text := string(s.Kind) + s.Project
@@ -61,7 +61,7 @@ func (s *Set) UnmarshalText(text []byte) error {
 // Compare orders sets by their text.
 func (s Set) Compare(other Set) int { return cmp.Compare(s.String(), other.String()) }
 
-// isPython tells sets of distributions from those of packages.
+// isPython distinguishes sets of distributions from those of packages.
 func (k Kind) isPython() bool { return k == SetPython || k == SetBuild }
 
 func (k Kind) isDebian() bool {

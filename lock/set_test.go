@@ -28,7 +28,7 @@ func TestParseSet(t *testing.T) {
 	}
 }
 
-// The text of a set is all that there is to it.
+// The text of a set represents it completely.
 func FuzzParseSetIsTheInverseOfString(f *testing.F) {
 	for _, text := range []string{"", "base", "runtime@blackwell", "build:x", "build:x@y", "@", "a@b@", "build:@"} {
 		f.Add(text)
@@ -40,7 +40,7 @@ func FuzzParseSetIsTheInverseOfString(f *testing.F) {
 	})
 }
 
-// A hyphen sorts before an @, which sorts before letters; so it is in all locks.
+// A hyphen sorts before an @, which sorts before letters, as in all locks.
 func TestSetsAreOrderedByTheirText(t *testing.T) {
 	want := []string{"build:a", "build:a-b", "build:a-b@x", "build:a@x", "build:ab", "builder", "builder@x", "python", "python@x", "runtime"}
 	sets := setsOf(want)

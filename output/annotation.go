@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Annotation is one of an image: of its manifest, of the index around those of several
-// platforms, or of a descriptor of one of them.
+// Annotation is an annotation of an image: of its manifest, of the index of several
+// platforms, or of the descriptor of one of them.
 type Annotation struct {
 	Key, Value string
 	Index      bool
 	Descriptor bool
-	Platform   string // that the image must be for, as it was written; "" is any
+	Platform   string // of the image, as written; "" is any
 }
 
-// What of an image can be annotated, in the words of BuildKit.
+// The parts of an image that can be annotated, as BuildKit names them.
 const (
 	manifest        = "manifest"
 	descriptor      = "manifest-descriptor"
@@ -29,7 +29,7 @@ var (
 	attribute     = regexp.MustCompile(`^annotation(?:-([a-z-]+))?(\[[A-Za-z0-9_/-]+\])?\.(.*)$`)
 )
 
-// ParseAnnotation reads what --annotation of docker buildx takes: "key=value",
+// ParseAnnotation reads the syntax of docker buildx's --annotation: "key=value",
 // "manifest:key=value", "manifest,manifest-descriptor[linux/amd64]:key=value".
 func ParseAnnotation(text string) ([]Annotation, error) {
 	left, value, ok := strings.Cut(text, "=")
@@ -76,13 +76,13 @@ func annotation(part, key, value string) (Annotation, error) {
 	return a, nil
 }
 
-// String is the annotation as [ParseAnnotation] reads it.
+// String returns the annotation as [ParseAnnotation] reads it.
 func (a Annotation) String() string {
 	return strings.TrimPrefix(a.part(), "-") + ":" + a.Key + "=" + a.Value
 }
 
-// Attribute is the key under which BuildKit's exporters take it. They know an image of one
-// platform by none.
+// Attribute returns the annotation's key for BuildKit's exporters. It leaves out the
+// platform: to them, an image of one platform has no platform.
 func (a Annotation) Attribute() string {
 	a.Platform = ""
 	return "annotation" + a.part() + "." + a.Key
@@ -104,7 +104,7 @@ func (a Annotation) part() string {
 	return part
 }
 
-// Annotate gives o those of the annotations that it has a place for, and returns the others.
+// Annotate adds the annotations to o that it has a place for, and returns the others.
 func (o *Output) Annotate(list []Annotation) (others []Annotation) {
 	for _, a := range list {
 		if o.holds(a) {
@@ -116,8 +116,8 @@ func (o *Output) Annotate(list []Annotation) (others []Annotation) {
 	return others
 }
 
-// holds says whether o has a place for an annotation. What docker loads has a manifest of
-// docker's own kind, which has none of its descriptor's, and no index.
+// holds reports whether o has a place for an annotation. Images for docker have docker's own
+// kind of manifest, without annotations of a descriptor, and no index.
 func (o Output) holds(a Annotation) bool {
 	return o.Type == OCI || !a.Descriptor && (o.Type == Docker && !a.Index || o.Type == Image)
 }

@@ -9,7 +9,7 @@ import (
 	"lamina.build/output"
 )
 
-// The words are those of docker buildx.
+// The syntax is that of docker buildx.
 func TestParseAnnotation(t *testing.T) {
 	for text, want := range map[string][]output.Annotation{
 		"a=b":                        {{Key: "a", Value: "b"}},
@@ -45,7 +45,7 @@ func TestParseAnnotation(t *testing.T) {
 	}
 }
 
-// Each output gets what it has a place for, in the words of BuildKit.
+// Each output gets what it has a place for, under BuildKit's keys.
 func TestAnnotate(t *testing.T) {
 	list, err := output.ParseAnnotation("manifest[linux/amd64],manifest-descriptor,index,index-descriptor:a=b")
 	if err != nil {

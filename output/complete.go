@@ -1,7 +1,6 @@
 package output
 
-// complete checks the fields against each other and fills in what follows
-// from the type.
+// complete checks the fields against each other and fills in what the type implies.
 func (p *parser) complete() {
 	if !p.given["type"] {
 		p.problem("type is missing: one of oci, docker, image, registry, local, tar, cacheonly")
@@ -37,21 +36,21 @@ func (p *parser) complete() {
 	}
 }
 
-// completeImage follows buildx, to which type=registry is an image that is pushed. What is
-// pushed by digest is called by it, whether or not that is said.
+// completeImage follows buildx, to which type=registry is an image that is pushed. An image
+// that is pushed by digest is always named by it.
 func (p *parser) completeImage() {
 	p.refuse("type=image goes to a registry", "dest", "tar")
 	switch {
 	case p.registry && p.given["push"] && !p.Push:
 		p.problem("type=registry pushes: leave push=false out, or write type=image")
 	case p.canonical && !p.ByDigest:
-		p.problem("name-canonical goes with push-by-digest=true")
+		p.problem("name-canonical requires push-by-digest=true")
 	}
 	p.Push = p.Push || p.registry
 }
 
-// completeOCI follows buildx: a dest is an archive unless tar=false is said.
-// Without a dest it is the layout that all variants share.
+// completeOCI follows buildx: a dest is an archive unless tar=false is given. Without a
+// dest it is the layout that all variants share.
 func (p *parser) completeOCI() {
 	switch {
 	case !p.given["dest"] && p.Tar:
@@ -63,9 +62,8 @@ func (p *parser) completeOCI() {
 	}
 }
 
-// completeDocker insists on what "docker load" can read anywhere: an archive,
-// without zstd, which the Docker of Debian 12 does not know. Without a dest docker
-// itself gets it.
+// completeDocker requires what any "docker load" can read: an archive without zstd, which
+// the Docker of Debian 12 can't read. Without a dest, docker itself loads it.
 func (p *parser) completeDocker() {
 	if p.given["tar"] && !p.Tar {
 		p.problem("type=docker is always an archive: leave tar=false out")
@@ -76,7 +74,7 @@ func (p *parser) completeDocker() {
 	p.Tar = true
 }
 
-// refuse reports the keys that make no sense here.
+// refuse reports keys that make no sense for the type.
 func (p *parser) refuse(why string, keys ...string) {
 	for _, key := range keys {
 		if p.given[key] {

@@ -17,7 +17,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"usual layout", "type=oci", output.Output{Type: output.OCI}},
 		{"layout elsewhere", "type=oci,dest=out,tar=false", output.Output{Type: output.OCI, Dest: "out"}},
-		{"archive, as buildx has it", "type=oci,dest=a.tar", output.Output{Type: output.OCI, Dest: "a.tar", Tar: true}},
+		{"archive, as in buildx", "type=oci,dest=a.tar", output.Output{Type: output.OCI, Dest: "a.tar", Tar: true}},
 		{"archive to stdout", "dest=-,type=oci", output.Output{Type: output.OCI, Dest: "-", Tar: true}},
 		{
 			"docker", "type=docker,dest=a.tar,name=a:1,compression=gzip",
@@ -77,7 +77,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no type", "dest=a", []string{"type is missing"}},
 		{"unknown type", "type=ocl", []string{`type "ocl" is not one of oci`}},
 		{"registry without a push", "type=registry,push=false", []string{"leave push=false out"}},
-		{"canonical names", "type=registry,name-canonical=true", []string{"name-canonical goes with push-by-digest=true"}},
+		{"canonical names", "type=registry,name-canonical=true", []string{"name-canonical requires push-by-digest=true"}},
 		{"tar nowhere", "type=tar,compression=zstd", []string{"type=tar needs a dest", "bare files: leave compression out"}},
 		{"cache with an image", "type=cacheonly,dest=a,name=b,push=true,push-by-digest=true", []string{
 			"leaves no image: leave dest out", "leave name out", "only type=image has a registry: leave push out", "leave push-by-digest out",
@@ -100,7 +100,7 @@ func TestParseRefuses(t *testing.T) {
 		{"local to stdout", "type=local,dest=-", []string{"needs a directory as dest"}},
 		{"local name", "type=local,dest=a,name=b", []string{"bare files: leave name out"}},
 		{"push a file", "type=oci,push=true", []string{"only type=image has a registry: leave push out"}},
-		{"level", "type=oci,compression=gzip,compression-level=9", []string{"compression-level: an engine keeps the level that it first made"}},
+		{"level", "type=oci,compression=gzip,compression-level=9", []string{"compression-level: an engine keeps the level at which it first made"}},
 		{
 			"all at once", "type=image,dest=a,push=maybe,what=1,compression=lz4",
 			[]string{"leave dest out", "push=maybe", `"what" is not one of`, `compression "lz4"`},
@@ -135,16 +135,16 @@ func TestParseAll(t *testing.T) {
 	}
 }
 
-// A program may say what no line can, and what no two lines may.
+// A program may set what no line can express, and what no two lines may.
 func TestCheckAll(t *testing.T) {
 	archive := output.Output{Type: output.OCI, Dest: "a", Tar: true}
 	for _, tt := range []struct {
 		name string
 		all  []output.Output
-		want string // "" is that they fit
+		want string // "" is no problem
 	}{
 		{"none", nil, ""},
-		{"of all kinds", []output.Output{
+		{"all kinds", []output.Output{
 			{Type: output.OCI},
 			archive,
 			{Type: output.Docker, Dest: "-", Tar: true, Names: []string{"a"}},
@@ -157,18 +157,18 @@ func TestCheckAll(t *testing.T) {
 		}, ""},
 		{"two layouts", []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "b"}}, "only one output can be an OCI layout in a directory"},
 		{"the usual layout twice", []output.Output{{Type: output.OCI}, {Type: output.OCI}}, "only one output can be an OCI layout in a directory"},
-		{"one place", []output.Output{archive, {Type: output.Docker, Dest: "a", Tar: true}}, `output "type=docker,dest=a": another one already writes there`},
-		{"no type", []output.Output{{}}, "an output has no type: output.Parse makes one of a line"},
+		{"one place", []output.Output{archive, {Type: output.Docker, Dest: "a", Tar: true}}, `output "type=docker,dest=a": another output already writes there`},
+		{"no type", []output.Output{{}}, "an output has no type; make it with output.Parse"},
 		{"another type", []output.Output{{Type: "nfs"}}, `output "type=nfs": type "nfs" is not one of oci, docker, image, local, tar, cacheonly`},
-		{"docker twice", []output.Output{{Type: output.Docker, Tar: true}, {Type: output.Docker, Tar: true, Compression: output.Gzip}}, `output "type=docker,compression=gzip": another one already writes there`},
-		{"by digest, and not pushed", []output.Output{{Type: output.Image, ByDigest: true, Names: []string{"a"}}}, `output "type=image,name=a,push-by-digest=true": push-by-digest is about a push: add push=true`},
-		{"by digest, with a tag", []output.Output{{Type: output.Image, Push: true, ByDigest: true, Names: []string{"r.example/a", "r.example/b:1"}}}, `output "type=image,\"name=r.example/a,r.example/b:1\",push=true,push-by-digest=true": push-by-digest gives no tag: name r.example/b without one`},
+		{"docker twice", []output.Output{{Type: output.Docker, Tar: true}, {Type: output.Docker, Tar: true, Compression: output.Gzip}}, `output "type=docker,compression=gzip": another output already writes there`},
+		{"by digest, and not pushed", []output.Output{{Type: output.Image, ByDigest: true, Names: []string{"a"}}}, `output "type=image,name=a,push-by-digest=true": push-by-digest requires a push; add push=true`},
+		{"by digest, with a tag", []output.Output{{Type: output.Image, Push: true, ByDigest: true, Names: []string{"r.example/a", "r.example/b:1"}}}, `output "type=image,\"name=r.example/a,r.example/b:1\",push=true,push-by-digest=true": push-by-digest sets no tag; name r.example/b without one`},
 		{"no name to push to", []output.Output{{Type: output.Image, Push: true}}, `output "type=image,push=true": an image for a registry needs a name`},
 		{"no name", []output.Output{{Type: output.Image}}, `output "type=image": an image for a registry needs a name`},
 		{"a name that is none", []output.Output{{Type: output.OCI, Names: []string{"r.example/UPPER"}}}, `output "type=oci,name=r.example/UPPER": "r.example/UPPER" is not the name of an image: invalid reference format: repository name (UPPER) must be lowercase`},
 		{"an empty name", []output.Output{{Type: output.OCI, Names: []string{""}}}, `output "type=oci,name=": "" is not the name of an image: invalid reference format`},
-		{"a docker archive that is a directory", []output.Output{{Type: output.Docker, Dest: "a"}}, `output "type=docker,dest=a": Tar is false, and has to be true`},
-		{"an archive nowhere", []output.Output{{Type: output.OCI, Tar: true}}, `output "type=oci": Tar is true, and has to be false`},
+		{"a docker archive that is a directory", []output.Output{{Type: output.Docker, Dest: "a"}}, `output "type=docker,dest=a": Tar is false, but must be true`},
+		{"an archive nowhere", []output.Output{{Type: output.OCI, Tar: true}}, `output "type=oci": Tar is true, but must be false`},
 		{"bare files nowhere", []output.Output{{Type: output.Local}}, `output "type=local": type=local needs a directory as dest`},
 		{"a layout that is pushed", []output.Output{{Type: output.OCI, Push: true}}, `output "type=oci,push=true": only type=image has a registry: leave push out`},
 		{"another compression", []output.Output{{Type: output.OCI, Compression: "lz4"}}, `output "type=oci,compression=lz4": compression "lz4" is not one of uncompressed, gzip, zstd`},
@@ -231,7 +231,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// FuzzParseRoundTrip: what is read is written so that it reads the same.
+// FuzzParseRoundTrip checks that the text of an output parses to the same output.
 func FuzzParseRoundTrip(f *testing.F) {
 	for _, line := range []string{
 		"type=oci", "type=oci,dest=a,tar=false", `type=local,"dest=a,b""c"`, "type=docker,dest=-,name=a",
@@ -247,10 +247,10 @@ func FuzzParseRoundTrip(f *testing.F) {
 		}
 		second, err := output.Parse(first.String())
 		if err != nil {
-			t.Fatalf("%q was read, its canonical form %q not: %v", line, first, err)
+			t.Fatalf("%q parses, its canonical form %q doesn't: %v", line, first, err)
 		}
 		if diff := cmp.Diff(first, second); diff != "" {
-			t.Errorf("%q reads differently as %q:\n%s", line, first, diff)
+			t.Errorf("%q parses differently as %q:\n%s", line, first, diff)
 		}
 	})
 }

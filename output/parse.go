@@ -12,8 +12,8 @@ import (
 	"github.com/distribution/reference"
 )
 
-// ParseAll reads one line for each use of the flag and reports the problems of
-// all of them, next to the outputs that have none. [CheckAll] holds these against each other.
+// ParseAll reads one line for each use of the flag. It returns the outputs without problems
+// and the problems of all others. [CheckAll] compares the outputs with each other.
 func ParseAll(lines []string) ([]Output, error) {
 	var (
 		all      []Output
@@ -30,39 +30,39 @@ func ParseAll(lines []string) ([]Output, error) {
 	return all, errors.Join(problems...)
 }
 
-// check finds what is wrong with an output by itself: that no line that [Parse] reads
-// says the same, or that a registry is not told a name.
+// check reports the problems of a single output: that no line for [Parse] expresses it, or
+// that a registry gets no name.
 func (o Output) check() error {
 	if o.Type == "" {
-		return errors.New("an output has no type: output.Parse makes one of a line")
+		return errors.New("an output has no type; make it with output.Parse")
 	}
 	read, err := Parse(o.String())
 	switch {
 	case err == nil && read.Tar != o.Tar:
-		err = fmt.Errorf("output %q: Tar is %t, and has to be %t", o, o.Tar, read.Tar)
+		err = fmt.Errorf("output %q: Tar is %t, but must be %t", o, o.Tar, read.Tar)
 	case err == nil && o.Type == Image && len(o.Names) == 0:
 		err = fmt.Errorf("output %q: an image for a registry needs a name", o)
 	case err == nil && o.ByDigest && !o.Push:
-		err = fmt.Errorf("output %q: push-by-digest is about a push: add push=true", o)
+		err = fmt.Errorf("output %q: push-by-digest requires a push; add push=true", o)
 	case err == nil && o.ByDigest:
 		err = o.checkTagless()
 	}
 	return err
 }
 
-// checkTagless finds tags that nothing would get.
+// checkTagless reports tags that would not be set.
 func (o Output) checkTagless() error {
 	var problems []error
 	for _, name := range o.Names {
 		if named, err := parseName(name); err == nil && !reference.IsNameOnly(named) {
-			problems = append(problems, fmt.Errorf("output %q: push-by-digest gives no tag: name %s without one", o, named.Name()))
+			problems = append(problems, fmt.Errorf("output %q: push-by-digest sets no tag; name %s without one", o, named.Name()))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// CheckAll finds what is wrong with the outputs of one build: with each, and that two
-// write to one place or that a second is an OCI layout in a directory.
+// CheckAll reports the problems of the outputs of one build: of each, and two that write to
+// the same destination or are OCI layouts in directories.
 func CheckAll(all []Output) error {
 	var problems []error
 	for i, o := range all {
@@ -71,27 +71,27 @@ func CheckAll(all []Output) error {
 		case o.Layout() && slices.ContainsFunc(before, Output.Layout):
 			problems = append(problems, errors.New("only one output can be an OCI layout in a directory"))
 		case slices.ContainsFunc(before, o.sharesPlace):
-			problems = append(problems, fmt.Errorf("output %q: another one already writes there", o))
+			problems = append(problems, fmt.Errorf("output %q: another output already writes there", o))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// CheckName finds what is wrong with the name of an image, "registry.example/app:1". A
-// digest is no part of it: a build alone knows that.
+// CheckName reports problems of the name of an image, "registry.example/app:1". It must not
+// have a digest, which only the build determines.
 func CheckName(name string) error {
 	named, err := parseName(name)
 	if err != nil {
 		return err
 	}
 	if _, pinned := named.(reference.Digested); pinned {
-		return fmt.Errorf("%q has a digest, which only a build can know", name)
+		return fmt.Errorf("%q has a digest, which only the build determines", name)
 	}
 	return nil
 }
 
-// CheckReference finds what is wrong with the name of something in a registry, which may
-// have a digest.
+// CheckReference reports problems of the name of something in a registry, which may have a
+// digest.
 func CheckReference(name string) error {
 	_, err := parseName(name)
 	return err
@@ -102,15 +102,15 @@ func parseName(name string) (reference.Named, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is not the name of an image: %w", name, err)
 	}
-	// What begins in capitals is taken for a host, which nobody would find.
+	// A first part in capitals is parsed as a host, which doesn't exist.
 	if host := reference.Domain(named); host != "localhost" && !strings.ContainsAny(host, ".:") {
 		return nil, fmt.Errorf("%q is not the name of an image: a repository is in lower case, and a registry has a dot or a port", name)
 	}
 	return named, nil
 }
 
-// SplitName splits the name of an image, which was checked, with all that it leaves unsaid:
-// "app" is "latest" of "docker.io/library/app".
+// SplitName splits the name of an image, which must be valid, and adds the defaults: "app"
+// is "latest" of "docker.io/library/app".
 func SplitName(name string) (repository, tag string) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -129,9 +129,9 @@ func (o Output) sharesPlace(other Output) bool {
 	return o.Dest == other.Dest && (o.Dest != "" || o.Type == other.Type)
 }
 
-// Parse reads one line: "type=oci,dest=image.tar", "type=image,push=true", or
-// a lone directory, which gets the bare files as buildx has it, and a lone - as a tar. All
-// problems are reported at once.
+// Parse reads one line: "type=oci,dest=image.tar", "type=image,push=true", or, as in
+// buildx, a lone directory for the bare files or a lone - for a tar of them. It reports all
+// problems at once.
 func Parse(line string) (Output, error) {
 	fields, err := split(line)
 	if err != nil {
@@ -175,8 +175,8 @@ func split(line string) ([]string, error) {
 // parser gathers fields and problems.
 type parser struct {
 	Output
-	registry  bool // the type is buildx's word for an image that is pushed
-	canonical bool // and called by its digest
+	registry  bool // the type is buildx's "registry", an image that is pushed
+	canonical bool // buildx's name-canonical is set
 	given     map[string]bool
 	problems  []error
 }
@@ -236,7 +236,7 @@ func (p *parser) set(key, value string) {
 	case "compression":
 		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd)
 	case "compression-level":
-		p.problem("compression-level: an engine keeps the level that it first made a layer in, and later images would have it: leave it out")
+		p.problem("compression-level: an engine keeps the level at which it first made a layer, also for later images; leave it out")
 	default:
 		if words := attribute.FindStringSubmatch(key); words != nil {
 			a, err := annotation(cmp.Or(words[1], manifest)+words[2], words[3], value)
@@ -258,7 +258,7 @@ func (p *parser) boolean(key, value string) bool {
 	return b
 }
 
-// word is a value that is one of some words; "" where it is none.
+// word returns the value if it is one of the words, else "".
 func word[W ~string](p *parser, key, value string, words ...W) (found W) {
 	var list []string
 	for _, w := range words {

@@ -9,7 +9,7 @@ import (
 )
 
 // local checks the path of a file or directory next to image.toml. It may end in
-// a slash or start with ./, which the canonical form has not.
+// a slash or start with ./, which the canonical form omits.
 func local(s string) (string, error) {
 	if err := plain(s); err != nil {
 		return "", err
@@ -38,9 +38,9 @@ func absolute(s string) (string, error) {
 	return s, nil
 }
 
-// target checks a directory of the image that a layer fills. It may not be one
-// that a container runtime mounts over, nor one that Debian has as a link:
-// a layer with a real directory there would break every program.
+// target checks a directory of the image that a layer fills. A container runtime must
+// not mount over it, and it must not be a symbolic link in Debian: a layer with a real
+// directory there would break every program.
 func target(s string) (string, error) {
 	if _, err := absolute(s); err != nil {
 		return "", err
@@ -50,14 +50,14 @@ func target(s string) (string, error) {
 	case s == "/":
 		return "", fmt.Errorf("%q is the root of the image, want a directory below it", s)
 	case slices.Contains([]string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"}, top):
-		return "", fmt.Errorf("%q is below a link of Debian's, write %q", s, "/usr"+s)
+		return "", fmt.Errorf("%q is below a symbolic link in Debian, write %q", s, "/usr"+s)
 	case slices.Contains([]string{"proc", "sys", "dev", "run"}, top):
 		return "", fmt.Errorf("%q is below /%s, which is mounted when the image runs", s, top)
 	}
 	return s, nil
 }
 
-// volume checks a directory of the image that a container has a volume for.
+// volume checks a directory of the image that is a volume.
 func volume(s string) (string, error) {
 	if _, err := absolute(s); err != nil {
 		return "", err
@@ -69,7 +69,7 @@ func volume(s string) (string, error) {
 	return s, nil
 }
 
-// plain refuses what no path should hold.
+// plain rejects characters that no path should hold.
 func plain(s string) error {
 	switch {
 	case s == "":
@@ -98,9 +98,8 @@ func glob(s string) (string, error) {
 	return s, nil
 }
 
-// imageGlob checks a pattern for paths of the image; a ! before it takes back
-// what earlier ones exclude. Neither dpkg's patterns nor a .dockerignore's are
-// fully those of a shell: what is left is *, ** and ?.
+// imageGlob checks a pattern for paths of the image; a leading ! takes back what earlier
+// ones exclude. Only *, ** and ? mean the same to dpkg, a .dockerignore and a shell.
 func imageGlob(s string) (string, error) {
 	bare := strings.TrimPrefix(s, "!")
 	if err := globbing(bare); err != nil {
@@ -115,15 +114,15 @@ func imageGlob(s string) (string, error) {
 	return s, nil
 }
 
-// keptGlob checks a pattern for keys that stay, which takes nothing back.
+// keptGlob checks a pattern for keys that stay, which can't be negated.
 func keptGlob(s string) (string, error) {
 	if strings.HasPrefix(s, "!") {
-		return "", fmt.Errorf("%q begins with a !, and there is nothing to take back: name what stays", s)
+		return "", fmt.Errorf("%q begins with !, but there is nothing to take back; name what stays", s)
 	}
 	return imageGlob(s)
 }
 
-// elfIgnored checks the name of a library, or a pattern for files that need some.
+// elfIgnored checks the name of a library, or a pattern for files that require libraries.
 func elfIgnored(s string) (string, error) {
 	if strings.HasPrefix(s, "/") {
 		return imageGlob(s)
@@ -137,21 +136,21 @@ func globbing(s string) error {
 	}
 	for part := range strings.SplitSeq(s, "/") {
 		if strings.Contains(part, "**") && part != "**" {
-			return fmt.Errorf("%q has ** next to other characters, which spans directories only by itself", s)
+			return fmt.Errorf("%q has ** next to other characters; only ** by itself spans directories", s)
 		}
 	}
 	return nil
 }
 
-// prune checks a pattern of files that wheels leave out; a ! before it takes
-// back what earlier ones leave out.
+// prune checks a pattern of files to leave out of wheels; a leading ! takes back what
+// earlier ones leave out.
 func prune(s string) (string, error) {
 	_, err := siteGlob(strings.TrimPrefix(s, "!"))
 	return s, err
 }
 
 // siteGlob checks a pattern for paths below site-packages, or below /usr/local
-// for what lies elsewhere. It is of the same kind as [imageGlob].
+// for other files. It has the syntax of [imageGlob].
 func siteGlob(s string) (string, error) {
 	if strings.Contains(s, "[") {
 		return "", fmt.Errorf("%q holds a [, want only *, ** and ?", s)

@@ -11,8 +11,8 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// address makes the check of a URL with one of the schemes. What a lock would
-// leak or a mirror can't have is refused: passwords, queries, fragments.
+// address returns a check for a URL with one of the schemes. It rejects what a lock would
+// leak or a mirror can't have: passwords, queries, fragments.
 func address(schemes ...string) toml.Check {
 	return func(s string) (string, error) {
 		u, err := url.Parse(s)
@@ -22,7 +22,7 @@ func address(schemes ...string) toml.Check {
 		case u.Host == "" && u.Scheme != "file":
 			return "", fmt.Errorf("%q names no host", s)
 		case u.User != nil:
-			return "", fmt.Errorf("%q holds a user's name, which doesn't belong into a spec", u.Redacted())
+			return "", fmt.Errorf("%q holds a user name, which doesn't belong in a spec", u.Redacted())
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 			return "", fmt.Errorf("%q has a query or fragment, want a plain address", s)
 		case strings.Contains(u.Path, "/../") || strings.HasSuffix(u.Path, "/.."):
@@ -44,7 +44,7 @@ var (
 	imagePath   = regexp.MustCompile(`^(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+|\[[0-9a-f:]+\](:[0-9]+)?)(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$`)
 )
 
-// modelSource checks where a model comes from.
+// modelSource checks the source of a model.
 func modelSource(s string) (string, error) {
 	scheme, rest, _ := strings.Cut(s, ":")
 	switch scheme {
@@ -66,22 +66,22 @@ func modelSource(s string) (string, error) {
 	return "", fmt.Errorf("%q is not a source of models, want "+want, s)
 }
 
-// imageRepository checks the name of a repository of images. Its host is written out: a
-// reader is to see who is trusted.
+// imageRepository checks the name of a repository of images. It requires the host, so
+// that readers see who is trusted.
 func imageRepository(s string) (string, error) {
 	name, _, digested := strings.Cut(s, "@")
 	_, last, _ := strings.Cut(name, "/")
 	switch tagged := strings.Contains(last, ":"); {
 	case digested || tagged:
-		return "", fmt.Errorf("%q has a tag or a digest: name the repository, image.lock has the digest", s)
+		return "", fmt.Errorf("%q has a tag or a digest; name only the repository, image.lock holds the digest", s)
 	case !imagePath.MatchString(s):
-		return "", fmt.Errorf("%q is not a repository with its registry (\"ghcr.io/acme/weights\")", s)
+		return "", fmt.Errorf("%q is not a repository with a registry (\"ghcr.io/acme/weights\")", s)
 	}
 	return s, nil
 }
 
-// relative checks a path below something that is not the directory of the spec:
-// a repository's root, a model's directory.
+// relative checks a path below something other than the directory of the spec: a
+// repository's root, a model's directory.
 func relative(s string) (string, error) {
 	if err := plain(s); err != nil {
 		return "", err
@@ -117,7 +117,7 @@ func repositorySuite(s string) (string, error) {
 	return s, nil
 }
 
-// nameFor makes a repository's name from its URL.
+// nameFor derives a repository's name from its URL.
 func nameFor(address string) string {
 	_, rest, _ := strings.Cut(strings.ToLower(address), "://")
 	return strings.Trim(separators.ReplaceAllString(rest, "-"), "-")

@@ -14,8 +14,8 @@ import (
 	"lamina.build/lock"
 )
 
-// pattern makes the check of a word that a regular expression describes; what
-// names such a word and says how it is written.
+// pattern returns a check for words that match a regular expression; what describes such
+// a word and its syntax.
 func pattern(expression, what string) toml.Check {
 	re := regexp.MustCompile(`^(?:` + expression + `)$`)
 	return func(s string) (string, error) {
@@ -26,7 +26,7 @@ func pattern(expression, what string) toml.Check {
 	}
 }
 
-// oneOf makes the check of a word from a closed list.
+// oneOf returns a check for the words of a closed list.
 func oneOf(words ...string) toml.Check {
 	return func(s string) (string, error) {
 		if !slices.Contains(words, s) {
@@ -53,7 +53,7 @@ var (
 	envName    = pattern(`[A-Za-z_][A-Za-z0-9_]*`, "a variable's name (letters, digits and _, no digit first)")
 	labelName  = pattern(`[^\s=[:cntrl:]]+`, "a label's name (without spaces and =)")
 	moduleName = pattern(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`, "a Python module")
-	// PEP 508's name of a project, and a name with extras, versions and markers behind it.
+	// PEP 508's name of a project, and a name followed by extras, versions and markers.
 	projectName = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?`, "a Python project's name")
 	requirement = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*([\[=<>!~;@(].*)?`,
 		`a Python requirement ("name", "name==version")`)
@@ -74,8 +74,8 @@ var (
 	}
 )
 
-// packageName checks the name of a Debian package, with or without the suite that it is
-// to come from: "cmake/bookworm-backports".
+// packageName checks the name of a Debian package, with or without its suite:
+// "cmake/bookworm-backports".
 func packageName(s string) (string, error) {
 	if name, suite, found := strings.Cut(s, "/"); found {
 		_, err := packageName(name)
@@ -83,15 +83,15 @@ func packageName(s string) (string, error) {
 		return s, cmp.Or(err, bad)
 	}
 	if name, _, found := strings.Cut(s, "="); found {
-		return "", fmt.Errorf("%q asks for a version, which is image.lock's to say; write %q", s, name)
+		return "", fmt.Errorf("%q has a version, but image.lock determines versions; write %q", s, name)
 	}
 	if name, arch, found := strings.Cut(s, ":"); found {
-		return "", fmt.Errorf("%q asks for architecture %s, and an image has packages of its own platform alone; write %q", s, arch, name)
+		return "", fmt.Errorf("%q has architecture %s, but packages are always for the image's platform; write %q", s, arch, name)
 	}
 	return plainPackage(s)
 }
 
-// answer checks an answer to what a package asks, and brings it into the form of
+// answer checks an answer to a question of a package, and returns it in the form of
 // debconf-set-selections.
 func answer(s string) (string, error) {
 	words := answerWords.FindStringSubmatch(s)

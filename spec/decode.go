@@ -7,12 +7,12 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// decoder turns the tree of one edition into a [Spec]. Its methods are the
-// schema: what they ask of a table is what the table may hold.
+// decoder turns the tree of one edition into a [Spec]. Its methods are the schema: a
+// table may hold exactly the keys that they read.
 type decoder struct {
 	problems *toml.Problems
-	files    []reference    // files and directories the edition needs
-	words    map[string]int // where some stand, see [File.Places]
+	files    []reference    // files and directories the edition requires
+	words    map[string]int // offsets of some words, see [File.Places]
 }
 
 func newDecoder(problems *toml.Problems) *decoder {
@@ -41,7 +41,7 @@ func (d *decoder) spec(e edition) Spec {
 	return s
 }
 
-// platforms are one, or a list.
+// platforms reads one platform or a list.
 func (d *decoder) platforms(r *toml.Reader) []string {
 	if v := r.Take("platform"); v == nil || v.Kind == toml.List {
 		return r.Some("platform", platform, []string{defaultPlatform})
@@ -56,7 +56,7 @@ func (d *decoder) name(r *toml.Reader) string {
 	return r.Text("name", imageName)
 }
 
-// variant reads what [variant.NAME] has next to overlays.
+// variant reads the keys of [variant.NAME] that aren't overlays.
 func (d *decoder) variant(name string, own *toml.Reader) (weighing string, extra []string) {
 	weighing = own.Text("weights", weights)
 	if weighing == "" {
@@ -77,14 +77,14 @@ func (d *decoder) builder(r *toml.Reader) Builder {
 	return Builder{Packages: r.Texts("packages", packageName)}
 }
 
-// names are those of blocks of one kind, with the lines that messages name.
+// names are the names of blocks of one kind, with the lines for messages.
 type names map[string]int
 
-// take reports a name that a block had already. The block is told by the line of an offset.
+// take reports a name that another block already has. The offset identifies the block.
 func (n names) take(r *toml.Reader, what, name string, at int) (taken bool) {
 	line, taken := n[name]
 	if taken = taken && name != ""; taken {
-		r.Add(r.At("name"), "name: the %s of line %d is called %q already", what, line, name)
+		r.Add(r.At("name"), "name: the %s in line %d is already called %q", what, line, name)
 	}
 	n[name] = r.Line(at)
 	return taken
@@ -105,7 +105,7 @@ func (d *decoder) git(blocks []*toml.Reader) []Git {
 	return list
 }
 
-// checkTargets reports paths of the image that two blocks would fill.
+// checkTargets reports paths of the image that two blocks fill.
 func (d *decoder) checkTargets(blocks []*toml.Reader) {
 	slices.SortFunc(blocks, func(a, b *toml.Reader) int { return cmp.Compare(a.At("path"), b.At("path")) })
 	lines := map[string]int{}
@@ -115,7 +115,7 @@ func (d *decoder) checkTargets(blocks []*toml.Reader) {
 			continue
 		}
 		if line, found := lines[e.Value.Text]; found {
-			r.Add(e.Value.Offset, "path: %q is filled by line %d already", e.Value.Text, line)
+			r.Add(e.Value.Offset, "path: %q is already filled by line %d", e.Value.Text, line)
 			continue
 		}
 		lines[e.Value.Text] = r.Line(e.Value.Offset)
@@ -137,10 +137,10 @@ func (d *decoder) models(blocks []*toml.Reader, weighing string) []Model {
 		}
 		name, local := m.Local()
 		if local && m.Published != "" {
-			r.Add(r.At("published"), "published: a model from a directory is packed by each build, and published nowhere")
+			r.Add(r.At("published"), "published: a model from a directory is packed by each build and never published")
 		}
 		if i > 0 && !r.Has("name") {
-			r.Missing("name, which each model but the first needs")
+			r.Missing("name, which all models but the first require")
 		}
 		taken.take(r, "model", m.Name, r.At("name"))
 		r.End()
@@ -152,7 +152,7 @@ func (d *decoder) models(blocks []*toml.Reader, weighing string) []Model {
 	return list
 }
 
-// renames reads the table that gives files of a model other names.
+// renames reads the table of new names for a model's files.
 func renames(r *toml.Reader) map[string]string {
 	var names map[string]string
 	taken := map[string]string{}
@@ -167,7 +167,7 @@ func renames(r *toml.Reader) map[string]string {
 	return names
 }
 
-// put sets a key of a map that stays nil while it is empty.
+// put sets a key of a map, which is nil while empty.
 func put[T any](m *map[string]T, key string, value T) {
 	if *m == nil {
 		*m = map[string]T{}
@@ -213,12 +213,12 @@ func (d *decoder) debian(r *toml.Reader) Debian {
 		deb.Repositories = append(deb.Repositories, d.repository(block, taken))
 	}
 	if v := r.Take("suites"); v != nil && v.Kind == toml.List && len(v.Items) == 0 && len(deb.Repositories) == 0 {
-		r.Add(v.Offset, "suites is empty, and no [[debian.repository]] takes their place")
+		r.Add(v.Offset, "suites is empty and no [[debian.repository]] replaces them")
 	}
 	return deb
 }
 
-// suites are Debian's own, of which there may be none.
+// suites reads Debian's own suites, of which there may be none.
 func suites(r *toml.Reader) []string {
 	if !r.Has("suites") {
 		return defaultSuites()

@@ -28,14 +28,14 @@ func (d *decoder) app(r *toml.Reader, models []Model) App {
 		Volumes:     r.Texts("volumes", volume),
 	}
 	directory := a.Path
-	if a.Source == "" && !r.Has("path") { // it need not be there
+	if a.Source == "" && !r.Has("path") { // it may not exist
 		directory = defaultApp().Workdir
 	}
 	a.Workdir = cmp.Or(r.Text("workdir", absolute), directory)
 	return a
 }
 
-// env reads the app's environment; where the models lie is not part of it.
+// env reads the app's environment, which must not set the paths of the models.
 func env(r *toml.Reader, models []Model) (env map[string]string) {
 	paths := map[string]bool{}
 	for _, m := range models {
@@ -45,17 +45,17 @@ func env(r *toml.Reader, models []Model) (env map[string]string) {
 	r.Pairs("env", envName, func(below *toml.Reader, key, _ string) {
 		put(&env, key, below.Text(key, anything))
 		if paths[key] {
-			below.Add(below.Table.Get(key).Offset, "env: %s is set by its [[model]] already", key)
+			below.Add(below.Table.Get(key).Offset, "env: %s is already set by its [[model]]", key)
 		}
 	})
 	return env
 }
 
-// labels reads what the image's config says of it.
+// labels reads the labels of the image's config.
 func labels(r *toml.Reader) (labels map[string]string) {
 	r.Pairs("labels", labelName, func(below *toml.Reader, key, _ string) {
 		if v := below.Take(key); v.Kind == toml.Map {
-			below.Add(v.Offset, "labels: %s is a table: a name with dots is written in quotes", key)
+			below.Add(v.Offset, "labels: %s is a table; write a name with dots in quotes", key)
 			return
 		}
 		put(&labels, key, below.Text(key, anything))
@@ -82,7 +82,7 @@ func user(r *toml.Reader) User {
 		return user
 	}
 	if numbered && slices.Contains(debianUsers, name) {
-		r.Add(v.Offset, "user: %q is an account of Debian's own, with a number of its own: write user = %[1]q", name)
+		r.Add(v.Offset, "user: %q is a Debian account with its own uid; write user = %[1]q", name)
 		return user
 	}
 	if numbered {

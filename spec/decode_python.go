@@ -39,13 +39,13 @@ func (d *decoder) python(r *toml.Reader) Python {
 	return p
 }
 
-// note notes where the words of a list stand.
+// note records the offsets of the words of a list.
 func (d *decoder) note(key string) func(*toml.Value) {
 	return func(item *toml.Value) { d.words[key+" "+lock.NormalName(item.Text)] = item.Offset }
 }
 
-// checkOrigins wants one origin of what is installed, and of other keys those
-// that say something about it.
+// checkOrigins requires a single origin of what is installed, and reports keys that
+// don't apply to it.
 func checkOrigins(r *toml.Reader, p Python) {
 	origin := ""
 	for _, o := range []struct {
@@ -54,20 +54,20 @@ func checkOrigins(r *toml.Reader, p Python) {
 	}{{"requirements", len(p.Requirements) > 0}, {"lock", p.Lock != ""}, {"project", p.Project != ""}} {
 		switch {
 		case o.given && origin != "":
-			r.Add(r.At(o.key), "%s: it and %s both say what to install, want one of them", o.key, origin)
+			r.Add(r.At(o.key), "%s: %s also says what to install, want one of them", o.key, origin)
 		case o.given:
 			origin = o.key
 		}
 	}
 	for key, given := range map[string]bool{"extras": len(p.Extras) > 0, "groups": len(p.Groups) > 0} {
 		if given && p.Lock == "" && p.Project == "" {
-			r.Add(r.At(key), "%s: they are those of a project or a lock, and there is neither", key)
+			r.Add(r.At(key), "%s: these belong to a project or a lock, and there is neither", key)
 		}
 	}
 	resolved := len(p.Requirements) > 0 || len(p.Sources) > 0
 	for key, given := range map[string]bool{"constraints": len(p.Constraints) > 0, "overrides": len(p.Overrides) > 0, "excludes": len(p.Excludes) > 0} {
 		if given && !resolved && (origin == "" || key == "constraints") {
-			r.Add(r.At(key), "%s: there are no requirements that they are about", key)
+			r.Add(r.At(key), "%s: there are no requirements that they apply to", key)
 		}
 	}
 	taken := map[string]string{}
@@ -78,7 +78,7 @@ func checkOrigins(r *toml.Reader, p Python) {
 		}
 		taken[name] = dir
 	}
-	isPylock := strings.HasPrefix(path.Base(p.Lock), "pylock.") && path.Ext(p.Lock) == ".toml" // as PEP 751 has it
+	isPylock := strings.HasPrefix(path.Base(p.Lock), "pylock.") && path.Ext(p.Lock) == ".toml" // as in PEP 751
 	if p.Lock != "" && path.Base(p.Lock) != "uv.lock" && !isPylock {
 		r.Add(r.At("lock"), "lock: %q is neither a pylock.toml (pylock.NAME.toml) nor a uv.lock", p.Lock)
 	}
@@ -89,7 +89,7 @@ func (d *decoder) indexes(blocks []*toml.Reader) []Index {
 	for _, r := range blocks {
 		index := Index{Name: r.Need("name", indexName), URL: r.Need("url", anyAddress)}
 		if !r.Has("packages") {
-			r.Missing("packages: an index serves what it is asked for by name, and nothing else")
+			r.Missing("packages: an index serves only the packages listed")
 		}
 		index.Packages = normal(r.Some("packages", projectName, nil, d.note("packages")))
 		taken.take(r, "index", index.Name, r.Table.Offset)
@@ -107,8 +107,8 @@ func normal(names []string) []string {
 	return names
 }
 
-// SourceName is what a source tree is called where it needs a name: that of
-// its directory, normalised, or where two directories share that, its whole path.
+// SourceName returns the name of a source tree: its directory's, normalised, or, if two
+// directories share that name, its whole path.
 func (p Python) SourceName(dir string) string {
 	base := func(dir string) string { return lock.NormalName(path.Base(dir)) }
 	if dir == "." {

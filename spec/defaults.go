@@ -2,8 +2,8 @@ package spec
 
 import "slices"
 
-// What a spec has that says nothing else. These are functions, so that
-// nobody can change the lists for the next reader.
+// The defaults of a spec. They are functions, so that no caller can change the lists for
+// the next one.
 
 func defaultSuites() []string {
 	return []string{"bookworm", "bookworm-updates", "bookworm-security"}
@@ -20,23 +20,22 @@ func defaultApp() App {
 const (
 	defaultPlatform   = "linux/amd64"
 	defaultPath       = "/app"
-	defaultUID        = 10001 // above what Debian gives to accounts of its own and of people
+	defaultUID        = 10001 // above the ranges that Debian uses for system and user accounts
 	defaultStopSignal = "SIGTERM"
 )
 
-// defaultDebugging is what the debug variant adds where the file does not say.
+// defaultDebugging is what the debug variant adds by default.
 func defaultDebugging() []string {
 	return []string{"gdb", "strace", "procps", "less", "vim-tiny"}
 }
 
-// defaultExclude lists what Debian packages bring that no running program
-// reads. The patterns are applied in order, as in a .dockerignore: the last
-// one that fits a path decides, and a ! takes back.
+// defaultExclude lists files of Debian packages that no running program reads. The
+// patterns are applied in order, as in a .dockerignore: the last one that matches a path
+// decides, and a ! takes back.
 //
-// What has to stay: the copyright files, which the licences ask for; the
-// C.UTF-8 locale, which lies in /usr/lib/locale and is not touched here (only
-// the translations of /usr/share/locale go); and locale.alias, which setlocale
-// reads.
+// These must stay: the copyright files, which the licences require; the C.UTF-8 locale,
+// which is in /usr/lib/locale (only the translations of /usr/share/locale are left out);
+// and locale.alias, which setlocale reads.
 func defaultExclude() []string {
 	list := []string{
 		// Documentation.
@@ -50,18 +49,18 @@ func defaultExclude() []string {
 		// Translations.
 		"/usr/share/locale/**",
 		"!/usr/share/locale/locale.alias",
-		// What shells suggest to whoever types.
+		// Completions of shells.
 		"/usr/share/bash-completion/completions/**",
 		"/usr/share/fish/vendor_completions.d/**",
 		"/usr/share/zsh/vendor-completions/**",
-		// What only Debian's own tools for checking and reporting read.
+		// Read only by Debian's own tools for checking and reporting.
 		"/usr/share/apport/**",
 		"/usr/share/bug/**",
 		"/usr/share/linda/**",
 		"/usr/share/lintian/**",
 		"/var/lib/dpkg/info/*.shlibs",
 		"/var/lib/dpkg/info/*.symbols",
-		// What only compilers and linkers read.
+		// Read only by compilers and linkers.
 		"/usr/include/**",
 		"/usr/lib/**/*.a",
 		"/usr/lib/**/*.la",
@@ -69,12 +68,12 @@ func defaultExclude() []string {
 		"/usr/lib/*/perl/*/CORE/*.h",
 		"/usr/share/aclocal/**",
 		"/usr/share/pkgconfig/**",
-		// What Unicode::UCD alone reads, which the package perl-modules brings with tables of its
-		// own: perl itself has them compiled in. And what only the tests of ICU are linked with.
+		// Read only by Unicode::UCD, which comes in perl-modules with its own tables; perl itself
+		// has them compiled in. And a library that only ICU's tests are linked with.
 		"/usr/lib/*/perl-base/unicore/**",
 		"/usr/lib/*/libicutest.so*",
-		// Charsets of iconv that glibc itself lists apart as extra (gconv-modules-extra.conf),
-		// but for those that it doesn't: every program knows UTF-8 without any.
+		// The charsets of iconv that glibc itself lists as extra (gconv-modules-extra.conf);
+		// UTF-8 works without any.
 		"/usr/lib/*/gconv/*.so",
 		"!/usr/lib/*/gconv/ANSI_X3.110.so",
 		"!/usr/lib/*/gconv/CP1252.so",
@@ -83,19 +82,19 @@ func defaultExclude() []string {
 		"!/usr/lib/*/gconv/UNICODE.so",
 		"!/usr/lib/*/gconv/UTF-*.so",
 	}
-	tests := unreadTests() // in bookworm's packages they are read as little
+	tests := unreadTests() // nor are they read in bookworm's packages
 	for i, test := range tests {
 		tests[i] = "/usr/lib/python3/dist-packages/" + test
 	}
 	return slices.Concat(list, tests)
 }
 
-// defaultPrune lists what locked wheels bring that nothing reads at run time, below
+// defaultPrune lists files of locked wheels that nothing reads at run time, below
 // site-packages or /usr/local, in the form of [defaultExclude]. A spec that compiles at
 // run time (torch.compile, C++ extensions) keeps what compilers read.
 //
-// A kind of file that some package reads is in no list, whatever it costs: stubs
-// (lazy_loader makes a package of its .pyi: librosa, scikit-image), tests as such
+// No list has a kind of file that some package reads, whatever its size: stubs
+// (lazy_loader makes a package of its .pyi: librosa, scikit-image), tests in general
 // (numba.cuda.testing imports numba.tests), sources (triton compiles its driver.c,
 // numba.cuda its cpp_function_wrappers.cu), headers (CuPy and numba.cuda hand those of
 // nvidia/cuda_runtime to NVRTC; torch._inductor has its cpp_prefix.h).
@@ -103,8 +102,8 @@ func defaultPrune(compile bool) []string {
 	unread := slices.Concat(
 		[]string{"share/man/**", "share/doc/**", "share/info/**"},
 		unreadTests(),
-		// What Cython has compiled already. No module of the two imports pyximport,
-		// and a cimport reads the .pxd alone.
+		// Already compiled by Cython. No module of the two imports pyximport, and a cimport
+		// reads only the .pxd.
 		[]string{"scipy/**/*.pyx", "sklearn/**/*.pyx"},
 	)
 	if compile {
@@ -113,11 +112,10 @@ func defaultPrune(compile bool) []string {
 	return slices.Concat(unread, unreadByPrograms())
 }
 
-// unreadTests are directories of tests which no module outside of such directories imports, or
-// reads files of, in numpy 1.26.4, scipy 1.15.2, pandas 2.2.3, scikit-learn 1.6.1,
-// scikit-image 0.25.2 and matplotlib 3.10.1: what names them are examples in
-// docstrings, functions that run the tests, and scripts of scipy/special/_precompute
-// for those who develop it.
+// unreadTests lists test directories that no module outside such directories imports or
+// reads files from, in numpy 1.26.4, scipy 1.15.2, pandas 2.2.3, scikit-learn 1.6.1,
+// scikit-image 0.25.2 and matplotlib 3.10.1. Only examples in docstrings, functions that
+// run the tests, and developers' scripts in scipy/special/_precompute name them.
 func unreadTests() []string {
 	return []string{
 		"numpy/**/tests/**", "scipy/**/tests/**", "pandas/tests/**", "sklearn/**/tests/**", "skimage/**/tests/**",
@@ -125,17 +123,17 @@ func unreadTests() []string {
 	}
 }
 
-// unreadByPrograms is what compilers and linkers read, and nothing else.
+// unreadByPrograms lists what only compilers and linkers read.
 func unreadByPrograms() []string {
 	return slices.Concat(
-		// Static libraries, but for the one that numba.cuda links kernels with at run time
+		// Static libraries, except the one that numba.cuda links kernels with at run time
 		// (numba/cuda/cudadrv/libs.py).
 		[]string{"**/*.a", "**/*.la", "!**/libcudadevrt.a"},
-		// What setup.py installs for other extensions: the "headers" of a wheel.
+		// The "headers" of a wheel, which setup.py installs for other extensions.
 		[]string{"include/**"},
 		// Read by torch.utils.cpp_extension and torch._inductor, which run a compiler, and by CMake.
 		[]string{"torch/include/**", "torch/share/cmake/**"},
-		// onnx.gen_proto writes such files, at onnx's own build; nothing opens these.
+		// onnx.gen_proto writes such files when onnx is built; nothing opens these.
 		[]string{"onnx/**/*.cc", "onnx/**/*.h"},
 		// LIBLINEAR and LIBSVM, compiled into the modules next to them.
 		[]string{"sklearn/svm/src/**"},

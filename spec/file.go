@@ -13,15 +13,15 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// FileName is what the spec of a directory is called.
+// FileName is the name of a directory's spec.
 const FileName = "image.toml"
 
-// maxSize bounds what is read; no spec comes near it.
+// maxSize bounds what is read, far above the size of any spec.
 const maxSize = 1 << 20
 
-// Error is one problem in a spec and the place it was written at: File, Line and Column
-// (both from 1, in characters), Message. As a text it begins with the place, as
-// compilers do: FILE:LINE:COLUMN: what is wrong.
+// Error is one problem in a spec with its position: File, Line and Column (both from 1,
+// in characters), Message. Its text begins with the position, as compilers print it:
+// FILE:LINE:COLUMN: problem.
 type Error = toml.Error
 
 // File is an image.toml without problems.
@@ -31,11 +31,11 @@ type File struct {
 	editions []edition // production first
 }
 
-// Read parses the image.toml of a directory; dir is what errors call that.
+// Read parses the image.toml of a directory, which errors call dir.
 func Read(directory fs.FS, dir string) (*File, error) {
 	name := path.Join(dir, FileName)
 	if info, err := fs.Stat(directory, FileName); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, unreadable(name, errors.New("it is not a regular file")) // and to open it might be to wait
+		return nil, unreadable(name, errors.New("it is not a regular file")) // opening it might block
 	}
 	in, err := directory.Open(FileName)
 	if err != nil {
@@ -55,13 +55,13 @@ func unreadable(name string, err error) error {
 	}
 	err = failure.New(failure.Usage, fmt.Errorf("reading spec %q: %w", name, err))
 	if errors.Is(err, fs.ErrNotExist) {
-		return failure.WithHint(err, "name a directory that holds an "+FileName)
+		return failure.WithHint(err, "name a directory with an "+FileName)
 	}
 	return err
 }
 
-// Parse reads data as an image.toml. The error holds one [Error] for every
-// problem of the file, in the order of the file; name is what they call it.
+// Parse reads data as an image.toml. The error holds one [Error] for every problem of
+// the file, in the order of the file, under the given name.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxSize {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading spec %q: more than %d bytes", name, maxSize))
@@ -76,9 +76,9 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// check decodes every variant for what is wrong with it, and first the file
-// without any, so that a problem is reported also where every variant overlays
-// it. Variants that overlay nothing need no second look at the same tables.
+// check decodes every variant to find its problems, and first the file without any, so
+// that a problem is reported even if every variant overlays it. Variants that overlay
+// nothing don't decode the same tables again.
 func (f *File) check(problems *toml.Problems) {
 	d := newDecoder(problems)
 	first := d.spec(edition{doc: bare(f.doc)})
@@ -94,8 +94,8 @@ func (f *File) check(problems *toml.Problems) {
 	f.checkRepositories(specs, problems)
 }
 
-// checkRepositories reports repositories that share a name and nothing else:
-// a lock knows them by name.
+// checkRepositories reports different repositories of one name: a lock identifies them
+// by name.
 func (f *File) checkRepositories(specs []Spec, problems *toml.Problems) {
 	type owned struct {
 		Repository
@@ -118,7 +118,7 @@ func (f *File) checkRepositories(specs []Spec, problems *toml.Problems) {
 }
 
 // Variants returns the names of the variants: production, then the others in
-// the order of the alphabet. Production, minimal and debug always exist.
+// alphabetical order. Production, minimal and debug always exist.
 func (f *File) Variants() []string {
 	names := make([]string, len(f.editions))
 	for i, e := range f.editions {
@@ -138,11 +138,11 @@ func (f *File) Variant(name string) (Spec, error) {
 	return s, nil
 }
 
-// Places returns where the words of a variant's [python] stand, "image.toml:8:14", for
-// messages about what they mean. The keys are "KEY WORD", the word normalised as a
-// project's name: "overrides torch==2.6.0", "packages torch" of an index,
-// "build-requires apex" of that key, "build-requires apex wheel" of a word in its list;
-// and "debconf ANSWER" of an answer of [debian].
+// Places returns the positions of the words of a variant's [python], "image.toml:8:14",
+// for messages about them. The keys are "KEY WORD", the word normalised as a project's
+// name: "overrides torch==2.6.0", "packages torch" of an index, "build-requires apex" of
+// that key, "build-requires apex wheel" of a word in its list; and "debconf ANSWER" of an
+// answer of [debian].
 func (f *File) Places(variant string) map[string]string {
 	places := map[string]string{}
 	for _, e := range f.editions {

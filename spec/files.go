@@ -11,13 +11,13 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// need is what a spec wants a path to be.
+// need is the kind of file that a spec requires at a path.
 type need int
 
 const (
 	file       need = iota
 	directory       // a directory
-	sourceTree      // a directory that Python's build tools can make a wheel of
+	sourceTree      // a directory that Python's build tools can make a wheel from
 	projectDir      // a directory with a pyproject.toml
 )
 
@@ -45,9 +45,9 @@ func (d *decoder) locals(r *toml.Reader, key string, what need) []string {
 	})
 }
 
-// CheckFiles reports, all at once, which of the files and directories that the
-// variants of f name are not there, are of the wrong kind, or lie outside
-// root. With the file system of an [os.Root] that holds for symbolic links too.
+// CheckFiles reports all files and directories named by the variants of f that are
+// missing, of the wrong kind, or outside root. With the file system of an [os.Root] it
+// also reports symbolic links that lead outside.
 func (f *File) CheckFiles(root fs.FS) error {
 	problems := f.doc.Problems()
 	for _, e := range f.editions {
@@ -64,7 +64,7 @@ func (f *File) CheckFiles(root fs.FS) error {
 func (ref reference) check(root fs.FS) error {
 	info, err := fs.Stat(root, ref.path)
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err // without the name, which the message has
+		err = at.Err // without the name, which the message already has
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -85,7 +85,7 @@ func (ref reference) check(root fs.FS) error {
 	return nil
 }
 
-// holds tells whether a directory has a regular file of one of the names.
+// holds reports whether a directory has a regular file with one of the names.
 func holds(root fs.FS, dir string, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		info, err := fs.Stat(root, path.Join(dir, name))

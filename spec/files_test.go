@@ -31,8 +31,8 @@ from = "dir:weights"
 path = "/m"
 `
 
-// tree makes a directory with the given files; a name that ends in / is a directory,
-// a content that starts with -> is a symbolic link.
+// tree makes a directory with the given files; a name that ends in / makes a directory,
+// content that starts with -> a symbolic link.
 func tree(t *testing.T, content map[string]string) *os.Root {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "x")
@@ -70,7 +70,7 @@ func good() map[string]string {
 func TestCheckFiles(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		change map[string]string // "" of a good file takes it away
+		change map[string]string // "" removes a good file
 		want   []string
 	}{
 		{"all there", nil, nil},
@@ -126,7 +126,7 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
-// Where no variant bakes the weights nobody needs their directory.
+// If no variant bakes the weights, their directory isn't required.
 func TestCheckFilesOfWeightsThatNobodyBakes(t *testing.T) {
 	content := good()
 	delete(content, "weights/a")

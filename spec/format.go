@@ -7,9 +7,9 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// Format writes a value as the text of an image.toml, whose production it is: a spec
-// that a program makes is checked as one that is written. What is empty has its
-// default; what [File.Variant] returned comes back as it was, but for its variant.
+// Format writes a value as the production variant of an image.toml, so that a spec made
+// by a program is checked like a written one. Empty fields have their defaults; what
+// [File.Variant] returned is read back unchanged but for its variant.
 func (s Spec) Format() ([]byte, error) {
 	type app struct {
 		App
@@ -42,7 +42,7 @@ func (s Spec) Format() ([]byte, error) {
 		Spec: s, Debian: repositories{Debian: s.Debian}, Smoke: smoke{Smoke: s.Smoke},
 		Variant: map[string]variant{Production: {s.Weights, s.Extra}},
 	}
-	if s.Debian.Suites != nil { // none is not the same as the usual ones
+	if s.Debian.Suites != nil { // an empty list differs from the default
 		written.Debian.Suites = &s.Debian.Suites
 	}
 	if s.Debian.IgnoreValidUntil {

@@ -12,8 +12,8 @@ import (
 	"lamina.build/spec"
 )
 
-// What a program makes is what a file says: each variant of the specs that there are
-// comes back as it was.
+// A spec made by a program equals a written one: each variant of the existing specs
+// survives formatting and parsing.
 func TestFormatThereAndBack(t *testing.T) {
 	examples, err := filepath.Glob("../examples/*/image.toml")
 	if err != nil {
@@ -62,13 +62,13 @@ func TestFormatThereAndBack(t *testing.T) {
 	}
 }
 
-// A value is checked as a file is.
+// A value is checked like a file.
 func TestFormatOfProblems(t *testing.T) {
 	written, err := (spec.Spec{Name: "NO NAME", Debian: spec.Debian{Packages: []string{"no package"}}}).Format()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err = spec.Parse("a program", written); err == nil {
-		t.Errorf("it is taken:\n%s", written)
+		t.Errorf("accepted:\n%s", written)
 	}
 }

@@ -25,7 +25,7 @@ func seeds(f *testing.F) {
 	}
 }
 
-// What parses can be asked for everything.
+// A file that parses has every variant.
 func FuzzParseNeverPanics(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -43,7 +43,7 @@ func FuzzParseNeverPanics(f *testing.F) {
 	})
 }
 
-// Every line of the error begins with a place that is in the file.
+// Every line of the error begins with a position in the file.
 func FuzzParseReportsPosition(f *testing.F) {
 	seeds(f)
 	place := regexp.MustCompile(`^image\.toml:[1-9][0-9]*:[1-9][0-9]*: .`)

@@ -12,7 +12,7 @@ import (
 	"lamina.build/spec"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestGoldenOfEveryKey(t *testing.T) {
 	f := parseFile(t, "testdata/full.toml")

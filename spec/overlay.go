@@ -9,32 +9,32 @@ import (
 
 // The variants that every spec has.
 const (
-	Production = "production" // the one that is built where nobody asks for another
+	Production = "production" // built by default
 	Minimal    = "minimal"    // without the models' files, unless the file says otherwise
-	Debug      = "debug"      // with tools to look into a running container
+	Debug      = "debug"      // with tools to inspect a running container
 )
 
-// edition is the file as one variant has it.
+// edition is the file as one variant sees it.
 type edition struct {
 	name     string
 	own      *toml.Table // the [variant.NAME] table, nil where the file has none
-	doc      *toml.Table // the file without its variants, own laid over it
-	overlays bool        // own changes something of doc
+	doc      *toml.Table // the file without its variants, overlaid with own
+	overlays bool        // own changes something in doc
 }
 
-// What of a file a variant may have otherwise, and what it may not although
-// it stands in a table that may be overlaid: one lock answers all variants.
+// The tables that a variant may overlay, and the keys that must be common to all
+// variants: one lock serves all of them.
 var (
 	overlaid = []string{"debian", "builder", "python", "git", "model", "app", "smoke"}
 	common   = []string{"name", "title", "version", "licenses", "platform"}
 )
 
-// bare is the file without its variants.
+// bare returns the file without its variants.
 func bare(doc *toml.Document) *toml.Table {
 	return doc.Root.Filter(func(key string) bool { return key != "variant" })
 }
 
-// editions lays each variant over the file: those that it names and those that always
+// editions overlays the file with each variant: those that it names and those that always
 // exist, production first, the rest sorted.
 func editions(problems *toml.Problems) []edition {
 	own := map[string]*toml.Table{Minimal: nil, Debug: nil}
@@ -63,7 +63,7 @@ func newEdition(name string, doc *toml.Document, own *toml.Table) edition {
 	return e
 }
 
-// checkOverlay reports what a variant can't overlay.
+// checkOverlay reports keys that a variant can't overlay.
 func checkOverlay(r *toml.Reader) {
 	r.Know("weights", "extra-packages")
 	r.Know(overlaid...)

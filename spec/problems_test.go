@@ -12,8 +12,8 @@ import (
 	"lamina.build/spec"
 )
 
-// Each input stands below a first line with a good name, so that what it
-// holds starts in line 2; the messages are whole.
+// Each input follows a first line with a good name, so that it starts in line 2; the
+// messages are complete.
 func TestProblems(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -154,7 +154,7 @@ from = "dir:b"
 A = "b"
 `,
 			want: []string{
-				`image.toml:3:2: app is set in line 2 already`,
+				`image.toml:3:2: app is already set in line 2`,
 			},
 		},
 		{
@@ -165,7 +165,7 @@ A = "b"
 env.B = "c"
 `,
 			want: []string{
-				`image.toml:5:1: env is set in line 2 already`,
+				`image.toml:5:1: env is already set in line 2`,
 			},
 		},
 		{
@@ -186,7 +186,7 @@ env = { A = "b", A = "c" }
 			},
 		},
 		{
-			name: "unknown key, nothing near",
+			name: "unknown key, no suggestion",
 			text: `colour = "red"
 `,
 			want: []string{
@@ -345,14 +345,14 @@ keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 debconf = ["postfix", "postfix postfix/a choice b", "xx a/b boolean yes", "A a/b string", "xx a/b string \u0007", "ok ok/a string", "ok  ok/b boolean  true"]
 `,
 			want: []string{
-				`image.toml:3:10: suites is empty, and no [[debian.repository]] takes their place`,
+				`image.toml:3:10: suites is empty and no [[debian.repository]] replaces them`,
 				`image.toml:4:23: components: "main" is listed twice`,
 				`image.toml:4:31: components: "Main" is not a Debian component`,
 				`image.toml:5:10: mirror: "mirror.example/debian" is not a URL that starts with https:// or http:// or file://`,
 				`image.toml:6:13: packages: "Python3" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:24: packages: "x" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
-				`image.toml:6:29: packages: "python3=3.11" asks for a version, which is image.lock's to say; write "python3"`,
-				`image.toml:6:45: packages: "libc6:i386" asks for architecture i386, and an image has packages of its own platform alone; write "libc6"`,
+				`image.toml:6:29: packages: "python3=3.11" has a version, but image.lock determines versions; write "python3"`,
+				`image.toml:6:45: packages: "libc6:i386" has architecture i386, but packages are always for the image's platform; write "libc6"`,
 				`image.toml:6:59: packages: "" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:71: packages: "ok-1" is listed twice`,
 				`image.toml:6:79: packages: "B" is not a Debian suite (others are a [[debian.repository]])`,
@@ -360,12 +360,12 @@ debconf = ["postfix", "postfix postfix/a choice b", "xx a/b boolean yes", "A a/b
 				`image.toml:7:12: exclude: "" is not a path`,
 				`image.toml:7:16: exclude: "usr/doc" is not a pattern for clean paths from the root of the image`,
 				`image.toml:7:27: exclude: "/usr/../x" is not a pattern for clean paths from the root of the image`,
-				`image.toml:7:40: exclude: "/a/**b" has ** next to other characters, which spans directories only by itself`,
+				`image.toml:7:40: exclude: "/a/**b" has ** next to other characters; only ** by itself spans directories`,
 				`image.toml:7:50: exclude: "/a/[" holds a [, want only *, ** and ?`,
 				`image.toml:7:58: exclude: "!x" is not a pattern for clean paths from the root of the image`,
 				`image.toml:7:64: exclude: "/" is not a pattern for clean paths from the root of the image`,
 				`image.toml:8:9: keep: "etc/munge" is not a pattern for clean paths from the root of the image`,
-				`image.toml:8:22: keep: "!/etc/ssh" begins with a !, and there is nothing to take back: name what stays`,
+				`image.toml:8:22: keep: "!/etc/ssh" begins with !, but there is nothing to take back; name what stays`,
 				`image.toml:9:12: debconf: "postfix" is not "PACKAGE QUESTION TYPE VALUE" ("postfix postfix/main_mailer_type select Local only")`,
 				`image.toml:9:23: debconf: "postfix postfix/a choice b": type "choice" is not one of boolean, multiselect, password, select, string`,
 				`image.toml:9:53: debconf: "xx a/b boolean yes": a boolean is true or false`,
@@ -397,7 +397,7 @@ url = "https://x.example/?q"
 packages = []
 `,
 			want: []string{
-				`image.toml:3:10: mirror: "https://user:xxxxx@deb.example/x" holds a user's name, which doesn't belong into a spec`,
+				`image.toml:3:10: mirror: "https://user:xxxxx@deb.example/x" holds a user name, which doesn't belong in a spec`,
 				`image.toml:5:7: url: "git@example.org:x" is not a URL that starts with https:// or http://`,
 				`image.toml:6:10: commit: "abc" is not a commit (40 hexadecimal digits in lower case)`,
 				`image.toml:7:8: path: "a" is relative, want a path from the root of the image`,
@@ -442,7 +442,7 @@ key = "k"
 				`image.toml:6:7: key: "/etc/key.asc" is absolute, want a path from the directory of image.toml`,
 				`image.toml:10:14: components: a flat repository ("./") has none`,
 				`image.toml:11:7: key: "../key.asc" leads out of the directory of image.toml`,
-				`image.toml:13:8: name: the repository of line 7 is called "deb-example-a" already`,
+				`image.toml:13:8: name: the repository in line 7 is already called "deb-example-a"`,
 				`image.toml:15:9: suite: "a b" is not a suite ("stable") nor a flat path, which ends in / ("./")`,
 				`image.toml:16:14: components is empty`,
 			},
@@ -495,16 +495,16 @@ url = "ftp://a.example"
 packages = ["x y"]
 `,
 			want: []string{
-				`image.toml:4:8: lock: it and requirements both say what to install, want one of them`,
+				`image.toml:4:8: lock: requirements also says what to install, want one of them`,
 				`image.toml:5:13: optional: "-x" is not a Python project's name`,
 				`image.toml:6:10: prune: "/a" is not a pattern for paths below the directory`,
 				`image.toml:6:16: prune: "a/../b" is not a pattern for paths below the directory`,
 				`image.toml:8:1: build-requires: "bad name" is not a Python project's name`,
 				`image.toml:9:9: good: "==1" is not a Python requirement ("name", "name==version")`,
 				`image.toml:10:1: [[python.index]] has no name`,
-				`image.toml:10:1: [[python.index]] has no packages: an index serves what it is asked for by name, and nothing else`,
+				`image.toml:10:1: [[python.index]] has no packages: an index serves only the packages listed`,
 				`image.toml:10:1: [[python.index]] has no url`,
-				`image.toml:16:8: name: the index of line 11 is called "a" already`,
+				`image.toml:16:8: name: the index in line 11 is already called "a"`,
 				`image.toml:17:7: url: "ftp://a.example" is not a URL that starts with https:// or http://`,
 				`image.toml:18:13: packages: "x y" is not a Python project's name`,
 			},
@@ -517,12 +517,12 @@ project = "."
 lock = "uv.lock"
 `,
 			want: []string{
-				`image.toml:4:11: project: it and requirements both say what to install, want one of them`,
-				`image.toml:5:8: lock: it and requirements both say what to install, want one of them`,
+				`image.toml:4:11: project: requirements also says what to install, want one of them`,
+				`image.toml:5:8: lock: requirements also says what to install, want one of them`,
 			},
 		},
 		{
-			name: "python keys that are about nothing",
+			name: "python keys that apply to nothing",
 			text: `[python]
 project = "../x"
 extras = ["gpu"]
@@ -534,23 +534,23 @@ index-strategy = "unsafe-best"
 `,
 			want: []string{
 				`image.toml:3:11: project: "../x" leads out of the directory of image.toml`,
-				`image.toml:4:10: extras: they are those of a project or a lock, and there is neither`,
-				`image.toml:5:10: groups: they are those of a project or a lock, and there is neither`,
-				`image.toml:6:15: constraints: there are no requirements that they are about`,
-				`image.toml:7:13: overrides: there are no requirements that they are about`,
-				`image.toml:8:12: excludes: there are no requirements that they are about`,
+				`image.toml:4:10: extras: these belong to a project or a lock, and there is neither`,
+				`image.toml:5:10: groups: these belong to a project or a lock, and there is neither`,
+				`image.toml:6:15: constraints: there are no requirements that they apply to`,
+				`image.toml:7:13: overrides: there are no requirements that they apply to`,
+				`image.toml:8:12: excludes: there are no requirements that they apply to`,
 				`image.toml:9:18: index-strategy: "unsafe-best" is not one of first-index, unsafe-first-match, unsafe-best-match`,
 			},
 		},
 		{
-			name: "python keys that are about a lock",
+			name: "python keys that apply to a lock",
 			text: `[python]
 project = "x"
 constraints = ["c.txt"]
 overrides = ["numpy<2"]
 excludes = ["opencv-python"]
 `,
-			want: []string{`image.toml:4:15: constraints: there are no requirements that they are about`},
+			want: []string{`image.toml:4:15: constraints: there are no requirements that they apply to`},
 		},
 		{
 			name: "python words",
@@ -636,13 +636,13 @@ path = "/dev/shm"
 				`image.toml:3:8: name: "A" is not a model's name (lower-case letters and digits, joined by single -)`,
 				`image.toml:4:8: from: "weights" is not a source of models, want "dir:DIR", "hf://ORG/NAME@REVISION" or "https://…"`,
 				`image.toml:5:8: path: "models" is relative, want a path from the root of the image`,
-				`image.toml:6:1: [[model]] has no name, which each model but the first needs`,
+				`image.toml:6:1: [[model]] has no name, which all models but the first require`,
 				`image.toml:7:8: from: "hf://org/name" is not "hf://ORG/NAME@REVISION"`,
 				`image.toml:8:8: path: "/models/../x" is not clean, write "/x"`,
 				`image.toml:9:12: include: "[a" is not a pattern: a [ is not closed`,
 				`image.toml:12:8: from: "/weights" is absolute, want a path from the directory of image.toml`,
-				`image.toml:13:8: path: "/lib/x" is below a link of Debian's, write "/usr/lib/x"`,
-				`image.toml:15:8: name: the model of line 11 is called "b" already`,
+				`image.toml:13:8: path: "/lib/x" is below a symbolic link in Debian, write "/usr/lib/x"`,
+				`image.toml:15:8: name: the model in line 11 is already called "b"`,
 				`image.toml:16:8: from: "http://x.example/y" is not a source of models, want "dir:DIR", "hf://ORG/NAME@REVISION" or "https://…"`,
 				`image.toml:17:8: path: "/dev/shm" is below /dev, which is mounted when the image runs`,
 			},
@@ -685,12 +685,12 @@ path = "/g"
 published = "[::1]:5000/g/g-h__i.j"
 `,
 			want: []string{
-				`image.toml:5:13: published: "registry.example/a:1" has a tag or a digest: name the repository, image.lock has the digest`,
-				`image.toml:10:13: published: "localhost:5000/b@sha256:0000" has a tag or a digest: name the repository, image.lock has the digest`,
-				`image.toml:15:13: published: "acme/weights" is not a repository with its registry ("ghcr.io/acme/weights")`,
-				`image.toml:20:13: published: "registry.example:5000" is not a repository with its registry ("ghcr.io/acme/weights")`,
-				`image.toml:25:13: published: a model from a directory is packed by each build, and published nowhere`,
-				`image.toml:30:13: published: "https://registry.example/f" is not a repository with its registry ("ghcr.io/acme/weights")`,
+				`image.toml:5:13: published: "registry.example/a:1" has a tag or a digest; name only the repository, image.lock holds the digest`,
+				`image.toml:10:13: published: "localhost:5000/b@sha256:0000" has a tag or a digest; name only the repository, image.lock holds the digest`,
+				`image.toml:15:13: published: "acme/weights" is not a repository with a registry ("ghcr.io/acme/weights")`,
+				`image.toml:20:13: published: "registry.example:5000" is not a repository with a registry ("ghcr.io/acme/weights")`,
+				`image.toml:25:13: published: a model from a directory is packed by each build and never published`,
+				`image.toml:30:13: published: "https://registry.example/f" is not a repository with a registry ("ghcr.io/acme/weights")`,
 			},
 		},
 		{
@@ -708,8 +708,8 @@ commit = "42bf4cfaa384bc21833865abc2f9e6c0e67233dc"
 path = "/m"
 `,
 			want: []string{
-				`image.toml:8:8: path: "/m" is filled by line 4 already`,
-				`image.toml:12:8: path: "/m" is filled by line 4 already`,
+				`image.toml:8:8: path: "/m" is already filled by line 4`,
+				`image.toml:12:8: path: "/m" is already filled by line 4`,
 			},
 		},
 		{
@@ -777,7 +777,7 @@ healthcheck = ["", 1]
 				`image.toml:3:35: labels: "a=b" is not a label's name (without spaces and =)`,
 				`image.toml:3:52: n is an integer, want a string`,
 				`image.toml:3:59: z: "\x00" holds a NUL`,
-				`image.toml:3:69: labels: org is a table: a name with dots is written in quotes`,
+				`image.toml:3:69: labels: org is a table; write a name with dots in quotes`,
 				`image.toml:4:12: volumes: "/" can't be a volume: it is /, or mounted when the image runs`,
 				`image.toml:4:17: volumes: "v" is relative, want a path from the root of the image`,
 				`image.toml:4:22: volumes: "/v/" is not clean, write "/v"`,
@@ -791,12 +791,12 @@ healthcheck = ["", 1]
 				`image.toml:5:89: start-interval: "9us" is not a duration of 1ms or more ("30s", "1m30s")`,
 				`image.toml:5:106: retries is 0, want 1 to 2147483647`,
 				`image.toml:5:109: unknown key "every" in [app.healthcheck]`,
-				`image.toml:7:15: healthcheck has more than NONE, which stands alone`,
+				`image.toml:7:15: healthcheck has arguments after NONE`,
 				`image.toml:9:15: healthcheck is empty, want a command`,
 				`image.toml:11:8: test has no command after CMD`,
-				`image.toml:13:20: test needs one line for /bin/sh after CMD-SHELL`,
+				`image.toml:13:20: test requires one line for /bin/sh after CMD-SHELL`,
 				`image.toml:14:10: labels is an integer, want a table`,
-				`image.toml:16:15: healthcheck is a string, want a list, its command, or a table`,
+				`image.toml:16:15: healthcheck is a string, want a list (its command) or a table`,
 				`image.toml:18:16: healthcheck: the program's name is empty`,
 				`image.toml:18:20: an entry of healthcheck is an integer, want a string`,
 			},
@@ -816,8 +816,8 @@ MODEL_LIST_FACE_B = "/n"
 MODEL_PATH_OTHER = "/o"
 `,
 			want: []string{
-				`image.toml:10:1: env: MODEL_PATH is set by its [[model]] already`,
-				`image.toml:11:1: env: MODEL_LIST_FACE_B is set by its [[model]] already`,
+				`image.toml:10:1: env: MODEL_PATH is already set by its [[model]]`,
+				`image.toml:11:1: env: MODEL_LIST_FACE_B is already set by its [[model]]`,
 			},
 		},
 		{
@@ -835,7 +835,7 @@ user = ":1000"
 user = "root:0"
 `,
 			want: []string{
-				`image.toml:3:8: user: "root" is an account of Debian's own, with a number of its own: write user = "root"`,
+				`image.toml:3:8: user: "root" is a Debian account with its own uid; write user = "root"`,
 			},
 		},
 		{
@@ -992,7 +992,7 @@ path = "/m"
 MODEL_PATH = "/x"
 `,
 			want: []string{
-				`image.toml:6:1: env: MODEL_PATH is set by its [[model]] already`,
+				`image.toml:6:1: env: MODEL_PATH is already set by its [[model]]`,
 			},
 		},
 		{
@@ -1019,13 +1019,13 @@ key = "k"
 	}
 }
 
-// Neither the stack nor the names of tables grow with what somebody nests.
+// Neither the stack nor the names of tables grow with the nesting.
 func TestProblemsOfDepth(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"lists", "[app]\nports = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), `image.toml:2:41: more than 32 lists and tables in each other`},
-		{"inline tables", "a = " + strings.Repeat("{a=", 5000) + "1" + strings.Repeat("}", 5000), `image.toml:1:101: more than 32 lists and tables in each other`},
-		{"keys", strings.Repeat("a.", 5000) + "a = 1", `image.toml:1:1: more than 32 tables in each other`},
-		{"header", "[" + strings.Repeat("a.", 5000) + "a]", `image.toml:1:2: more than 32 tables in each other`},
+		{"lists", "[app]\nports = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), `image.toml:2:41: more than 32 nested lists and tables`},
+		{"inline tables", "a = " + strings.Repeat("{a=", 5000) + "1" + strings.Repeat("}", 5000), `image.toml:1:101: more than 32 nested lists and tables`},
+		{"keys", strings.Repeat("a.", 5000) + "a = 1", `image.toml:1:1: more than 32 nested tables`},
+		{"header", "[" + strings.Repeat("a.", 5000) + "a]", `image.toml:1:2: more than 32 nested tables`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := spec.Parse("image.toml", []byte(tt.text))

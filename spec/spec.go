@@ -1,19 +1,18 @@
 // Package spec reads image.toml into a validated value.
 //
-// The file is strict: an unknown key, a wrong type, a value that no build
-// could use are errors, and all of them are reported at once, each with the
-// place it was written at ([Error]). What comes out needs no further checking
-// but that of the files it names ([File.CheckFiles]).
+// The file is strict: unknown keys, wrong types and values that no build could use are
+// errors, and all of them are reported at once, each with its position ([Error]). The
+// result requires no further checks except of the files that it names
+// ([File.CheckFiles]).
 //
-// A file describes several variants of one image. Each is the file with the
-// tables of [variant.NAME] laid over it: tables merge, values and lists
-// replace. The overlaying is done on the tree of the file, before anything is
-// decoded, so that a variant's value is checked as a whole and every problem
-// still knows its line.
+// A file describes several variants of one image. Each is the file overlaid with the
+// tables of [variant.NAME]: tables merge, values and lists replace. The tree of the file
+// is overlaid before anything is decoded, so that a variant's value is checked as a
+// whole and every problem keeps its line.
 //
-// The way through the package: internal/toml makes a tree with positions of the file,
-// overlay one tree a variant, decode a [Spec] (the decoder is the schema), check* say
-// what a single value may be.
+// In the order of processing: internal/toml parses the file to a tree with positions,
+// overlay makes a tree for each variant, decode makes a [Spec] (the decoder is the
+// schema), and check* check single values.
 package spec
 
 import (
@@ -29,10 +28,10 @@ import (
 // of the image.toml; paths inside the image are absolute and clean.
 type Spec struct {
 	Name      string   `toml:"name,omitempty"`
-	Title     string   `toml:"title,omitempty"` // Name where none is written
+	Title     string   `toml:"title,omitempty"` // Name by default
 	Version   string   `toml:"version,omitempty"`
 	Licenses  string   `toml:"licenses,omitempty"`
-	Platforms []string `toml:"platform,omitempty"` // "linux/amd64", "linux/arm64"; an index of images where there are several
+	Platforms []string `toml:"platform,omitempty"` // "linux/amd64", "linux/arm64"; several make an index of images
 	Variant   string   `toml:"-"`
 	Debian    Debian   `toml:"debian,omitempty"`
 	Builder   Builder  `toml:"builder,omitempty"`
@@ -45,39 +44,39 @@ type Spec struct {
 	Extra     []string `toml:"-"` // Debian packages that this variant adds to the runtime
 }
 
-// What a variant does with the models' files.
+// How a variant provides the models' files.
 const (
 	WeightsLayers = "layers" // baked into the image as layers
 	WeightsNone   = "none"   // fetched, cached or mounted at run time
 )
 
-// Debian says which Debian packages run.
+// Debian is the [debian] table: the packages of the image.
 type Debian struct {
-	Suites       []string     `toml:"-"` // of Debian's own archive; none where a repository has all that the image needs
+	Suites       []string     `toml:"-"` // of Debian's own archive; empty if repositories have everything the image needs
 	Components   []string     `toml:"components,omitempty"`
-	Mirror       string       `toml:"mirror,omitempty"` // base URL without a slash at its end; "" where none is written
+	Mirror       string       `toml:"mirror,omitempty"` // base URL without a trailing slash; "" is the default
 	Packages     []string     `toml:"packages,omitempty"`
 	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans directories, a leading ! takes back
-	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever has made them
+	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever made them
 	Debconf      []string     `toml:"debconf,omitempty"` // answers, "PACKAGE QUESTION TYPE VALUE", as debconf-set-selections reads them
 	Repositories []Repository `toml:"repository,omitempty"`
 
-	IgnoreValidUntil bool `toml:"-"` // check-valid-until = false: indexes that have expired are taken, too
+	IgnoreValidUntil bool `toml:"-"` // check-valid-until = false: expired indexes are accepted, too
 }
 
 // Repository is a [[debian.repository]] table.
 type Repository struct {
-	Name       string   `toml:"name,omitempty"`  // made from the URL where the spec has none
-	URL        string   `toml:"url,omitempty"`   // without a slash at its end
+	Name       string   `toml:"name,omitempty"`  // derived from the URL by default
+	URL        string   `toml:"url,omitempty"`   // without a trailing slash
 	Suite      string   `toml:"suite,omitempty"` // "stable", or a flat path that ends in "/"
 	Components []string `toml:"components,omitempty"`
 	Key        string   `toml:"key,omitempty"` // file with the public key, armoured or binary
 }
 
-// flat says whether the repository has no suites, and so no components.
+// flat reports whether the repository has no suites, and so no components.
 func (r Repository) flat() bool { return strings.HasSuffix(r.Suite, "/") }
 
-// Builder says which Debian packages compile.
+// Builder is the [builder] table: the packages for compiling.
 type Builder struct {
 	Packages []string `toml:"packages,omitempty"`
 }
@@ -88,18 +87,18 @@ type Python struct {
 	Lock          string              `toml:"lock,omitempty"`           // a pylock.toml or a uv.lock, in place of Requirements
 	Project       string              `toml:"project,omitempty"`        // directory of a pyproject.toml whose dependencies are installed, in place of Requirements
 	Extras        []string            `toml:"extras,omitempty"`         // of Project or Lock
-	Groups        []string            `toml:"groups,omitempty"`         // of Project or Lock; none is installed unasked
+	Groups        []string            `toml:"groups,omitempty"`         // of Project or Lock; none by default
 	Constraints   []string            `toml:"constraints,omitempty"`    // files
 	Overrides     []string            `toml:"overrides,omitempty"`      // requirements that replace all others for their projects
-	Excludes      []string            `toml:"excludes,omitempty"`       // projects that are left out wherever they are asked for
+	Excludes      []string            `toml:"excludes,omitempty"`       // projects that are left out wherever they are required
 	IndexStrategy string              `toml:"index-strategy,omitempty"` // uv's: "first-index", "unsafe-first-match", "unsafe-best-match"
 	Sources       []string            `toml:"sources,omitempty"`        // directories
-	Optional      []string            `toml:"optional,omitempty"`       // projects that are left out where they can't be built
-	Prune         []string            `toml:"prune,omitempty"`          // globs of files of locked packages in order, on top of the usual ones; a leading ! takes back
-	Collisions    []string            `toml:"collisions,omitempty"`     // globs of installed files that two wheels may both hold
-	Compile       bool                `toml:"compile,omitempty"`        // headers and libraries for compiling stay
+	Optional      []string            `toml:"optional,omitempty"`       // projects that are left out if they can't be built
+	Prune         []string            `toml:"prune,omitempty"`          // globs of files of locked packages in order, after the default ones; a leading ! takes back
+	Collisions    []string            `toml:"collisions,omitempty"`     // globs of installed files that several wheels may hold
+	Compile       bool                `toml:"compile,omitempty"`        // keep headers and libraries for compiling
 	Indexes       []Index             `toml:"index,omitempty"`
-	BuildRequires map[string][]string `toml:"build-requires,omitempty"` // by project, or by the name of a directory of Sources
+	BuildRequires map[string][]string `toml:"build-requires,omitempty"` // by project, or by the name of a directory in Sources
 }
 
 // Index is a [[python.index]] table.
@@ -112,7 +111,7 @@ type Index struct {
 // Git is a [[git]] table.
 type Git struct {
 	URL     string   `toml:"url,omitempty"`
-	Commit  string   `toml:"commit,omitempty"` // 40 hexadecimal digits, so that no lock has more to say
+	Commit  string   `toml:"commit,omitempty"` // 40 hexadecimal digits, so that a lock has nothing to add
 	Path    string   `toml:"path,omitempty"`
 	Subdir  string   `toml:"subdir,omitempty"`  // "" for the whole tree
 	Exclude []string `toml:"exclude,omitempty"` // globs below Subdir
@@ -127,21 +126,21 @@ type Model struct {
 	Exclude []string          `toml:"exclude,omitempty"`
 	Rename  map[string]string `toml:"rename,omitempty"`
 
-	Published string `toml:"published,omitempty"` // "registry.example/model": the one place where a lock may say that its layers are
+	Published string `toml:"published,omitempty"` // "registry.example/model": the only repository that a lock may name for its layers
 }
 
-// Local returns the directory next to the spec that the model is in; ok is false
-// for one that has to be fetched.
+// Local returns the model's directory next to the spec; ok is false for a model that
+// must be fetched.
 func (m Model) Local() (directory string, ok bool) { return strings.CutPrefix(m.From, "dir:") }
 
-// Request is what a lock has to answer for a model that has to be fetched.
+// Request returns what a lock must provide for a model that must be fetched.
 func (m Model) Request() lock.ModelRequest {
 	return lock.ModelRequest{From: m.From, Path: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename}
 }
 
 // App is the [app] table.
 type App struct {
-	Source     string            `toml:"source,omitempty"` // "" where all of the app is in packages
+	Source     string            `toml:"source,omitempty"` // "" if all of the app is in packages
 	Path       string            `toml:"path,omitempty"`
 	User       User              `toml:"-"`
 	Workdir    string            `toml:"workdir,omitempty"`
@@ -150,15 +149,15 @@ type App struct {
 	Env        map[string]string `toml:"env,omitempty"`
 	Ports      []int             `toml:"ports,omitempty"`
 	StopSignal string            `toml:"stop-signal,omitempty"`
-	FirstStart bool              `toml:"first-start,omitempty"` // as root, what packages make for one machine is made before the app starts
+	FirstStart bool              `toml:"first-start,omitempty"` // before the app starts, make as root what packages make for one machine
 
 	Labels      map[string]string `toml:"labels,omitempty"` // win over those of title, version and licenses
 	Healthcheck Healthcheck       `toml:"healthcheck,omitempty"`
-	Volumes     []string          `toml:"volumes,omitempty"` // directories that each container has a volume for
+	Volumes     []string          `toml:"volumes,omitempty"` // directories that are volumes of each container
 }
 
-// IsZero says whether the image has no app: nothing is said of one. What only the config
-// tells of an image makes none.
+// IsZero reports whether the spec describes no app. Keys that only the config holds don't
+// make one.
 func (a App) IsZero() bool {
 	usual := defaultApp()
 	a.Labels, a.Healthcheck, a.Volumes = nil, Healthcheck{}, nil
@@ -167,18 +166,18 @@ func (a App) IsZero() bool {
 	return reflect.DeepEqual(a, usual)
 }
 
-// User is the account that the app runs as. Without a number it is the account that a
-// package makes under the name, or else a new one.
+// User is the account that the app runs as. Without a number it is the account of that
+// name that a package creates, or else a new one.
 type User struct {
 	Name string
-	UID  int // 0 where there is no number
+	UID  int // 0 if there is no number
 }
 
 // Smoke is the [smoke] table.
 type Smoke struct {
 	Imports      []string   `toml:"imports,omitempty"`
 	Run          [][]string `toml:"run,omitempty"`
-	ELFIgnore    []string   `toml:"elf-ignore,omitempty"` // names of libraries, and globs of absolute paths of what needs some
+	ELFIgnore    []string   `toml:"elf-ignore,omitempty"` // names of libraries, and globs of absolute paths of files that require libraries
 	NeedsWeights bool       `toml:"needs-weights,omitempty"`
 	GPU          [][]string `toml:"-"` // run = … of [smoke.gpu]
 }

@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// What the config says differs by variant as everything does: tables merge, lists replace.
+// The config differs by variant like everything else: tables merge, lists replace.
 func TestVariantsOfTheConfig(t *testing.T) {
 	f := parse(t, `name = "x"
 [app]
@@ -64,8 +64,8 @@ healthcheck = ["NONE"]
 	}
 }
 
-// The default excludes have to be good patterns themselves, keep what the
-// licences and the C.UTF-8 locale need, and take documentation and headers.
+// The default excludes must be valid patterns themselves, keep what the licences and the
+// C.UTF-8 locale require, and match documentation and headers.
 func TestDefaultExcludes(t *testing.T) {
 	exclude := variant(t, parse(t, `name = "x"`), spec.Production).Debian.Exclude
 	written := "name = \"x\"\n[debian]\nexclude = [\"" + strings.Join(exclude, `", "`) + "\"]"
@@ -84,8 +84,8 @@ func TestDefaultExcludes(t *testing.T) {
 	}
 }
 
-// What compilers read stays for those who ask for it, and what the spec says
-// comes last, so that it decides.
+// compile = true keeps what compilers read, and the spec's own patterns come last, so
+// that they decide.
 func TestDefaultPrune(t *testing.T) {
 	prune := func(table string) []string {
 		return variant(t, parse(t, "name = \"x\"\n[python]\n"+table), spec.Production).Python.Prune
@@ -125,7 +125,7 @@ func TestDefaultPruneKeepsWhatIsRead(t *testing.T) {
 	}
 }
 
-// isPruned decides as internal/scripts/globs.py does: the last glob that fits.
+// isPruned decides as internal/scripts/globs.py does: by the last glob that matches.
 func isPruned(t *testing.T, globs []string, path string) bool {
 	t.Helper()
 	words := strings.NewReplacer("**/", "(?:.*/)?", "**", ".*", "*", "[^/]*", "?", "[^/]", ".", `\.`)
@@ -227,7 +227,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// A caller may change what it got.
+// A caller may change the value.
 func TestVariantIsTheCallersOwn(t *testing.T) {
 	f := parse(t, overlays)
 	first := variant(t, f, "own")

@@ -2,19 +2,18 @@ package stages
 
 import "lamina.build/llb"
 
-// checked is p with the check of its layer, of which all but the layer is known.
+// checked returns p with a check of its layer, which it fills in.
 func (p Part) checked(c llb.LayerCheck) Part {
 	c.Layer = p.State
 	p.check = &c
 	return p
 }
 
-// checked are the states of parts, each let out by the check of its layer: whatever
-// the level of the smoke tests, and next to all else that is to be done. The layer has its
-// check and not the image, so that where a cache brings the layer it brings the check, which
-// was done where the layer was made. Nothing looks at layers that the engine doesn't make,
-// which it would pull for that: those that the client packs are checked as they are packed
-// (internal/layers), and those of models hold what the lock has by its hash.
+// checked returns the states of parts, each requiring the check of its layer, at any level of
+// smoke tests and in parallel to all other steps. The check belongs to the layer and not to
+// the image: a cache hit of the layer includes the check, which ran where the layer was
+// made. Layers that the engine doesn't make have none, since it would pull them for that:
+// the client checks what it packs (internal/layers), and the lock has the hashes of models.
 func (d drawing) checked(parts []Part) []llb.State {
 	list := states(parts)
 	for i, p := range parts {

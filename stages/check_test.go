@@ -14,8 +14,8 @@ import (
 	"lamina.build/stages"
 )
 
-// everyKind are pictures that have among them every kind of layer, each with the smoke
-// tests off: the checks don't depend on them.
+// everyKind returns inputs that together have every kind of layer, each with the smoke tests
+// off: the checks don't depend on them.
 func everyKind() map[string]stages.Input {
 	all := map[string]stages.Input{
 		"production": input("production"), "minimal": input("minimal"), "debug": input("debug"),
@@ -28,13 +28,13 @@ func everyKind() map[string]stages.Input {
 	return all
 }
 
-// ownPart is a layer of one's own.
+// ownPart returns a caller's own layer.
 func ownPart() stages.Part {
 	return stages.Part{Stage: "own", State: llb.Text("own", "/etc/own", "x"), Layers: []stages.Layer{{What: "one's own"}}}
 }
 
-// Each layer that an op of the graph makes comes to the image by way of its check, and no
-// other one is looked at: the engine would pull it for that.
+// Each layer that an op of the graph makes reaches the image through its check, and no other one
+// is checked: the engine would pull it for that.
 func TestEveryLayerThatIsMadeIsChecked(t *testing.T) {
 	for name, in := range everyKind() {
 		t.Run(name, func(t *testing.T) {
@@ -60,13 +60,13 @@ func TestEveryLayerThatIsMadeIsChecked(t *testing.T) {
 				}
 			}
 			if seen[graph.Passthrough] < 3 || seen[graph.Source] == 0 {
-				t.Errorf("layers by kind: %v; this test looks at the wrong thing", seen)
+				t.Errorf("layers by kind: %v; this test checks the wrong thing", seen)
 			}
 		})
 	}
 }
 
-// checks says why a step is no check of a layer.
+// checks returns why a step is not the check of a layer.
 func checks(check graph.Vertex, layer graph.Input) string {
 	e := check.Op.GetExec()
 	i := slices.IndexFunc(e.GetMounts(), func(m *pb.Mount) bool { return m.Dest == "/.lamina/layer" })
@@ -81,7 +81,7 @@ func checks(check graph.Vertex, layer graph.Input) string {
 	return ""
 }
 
-// What a check is told of its layer.
+// The options of a check describe its layer.
 func TestWhatLayersMayHold(t *testing.T) {
 	got := map[string]string{}
 	for _, in := range everyKind() {

@@ -12,9 +12,9 @@ import (
 	"lamina.build/llb"
 )
 
-// config is the image's config: how a container of it is run. It holds no date
-// but the lock's, no commit and nothing of the machine. Its history has one
-// entry a layer, of the same date, which says what is in it.
+// config returns the image's config: how to run a container of it. It holds no date but the
+// lock's, no commit and nothing about the machine. Its history has one entry per layer, with
+// the same date, which says what is in it.
 func config(in Input, parts []Part) (config dockerspec.DockerOCIImage) {
 	created := in.Lock.Created()
 	config.Created, config.Platform = &created, in.Platform
@@ -37,10 +37,10 @@ func config(in Input, parts []Part) (config dockerspec.DockerOCIImage) {
 	config.Config.Cmd = in.App.Command
 	config.Config.WorkingDir = in.App.Workdir
 	config.Config.StopSignal = in.App.StopSignal
-	config.Config.User = in.App.User.Name // which the packages know by a number of their own
+	config.Config.User = in.App.User.Name // a package gives it its number
 	if in.App.FirstStart {
 		config.Config.User, config.Config.Entrypoint = "", slices.Concat(in.App.firstStart(), in.App.Entrypoint)
-	} else if in.App.User.UID != 0 { // numeric, so that Kubernetes can see that it is not root
+	} else if in.App.User.UID != 0 { // numeric, so that Kubernetes sees that it is not root
 		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
 	}
 	ports := make([]string, len(in.App.Ports))
@@ -51,7 +51,7 @@ func config(in Input, parts []Part) (config dockerspec.DockerOCIImage) {
 	return config
 }
 
-// set is a list as configs have it; nil where it is empty.
+// set returns a list in the form of configs; nil if it is empty.
 func set(list []string) map[string]struct{} {
 	if len(list) == 0 {
 		return nil
@@ -63,10 +63,10 @@ func set(list []string) map[string]struct{} {
 	return set
 }
 
-// env is the environment of the container next to PATH, as "KEY=value", sorted:
-// what suits a Python GPU service, where the models are, and what the app asks
-// for, which wins. NVIDIA_REQUIRE_CUDA is left unset: it makes hosts refuse to
-// start that would work.
+// env returns the environment of the container without PATH, as "KEY=value", sorted:
+// defaults for a Python GPU service, the paths of models, and the app's own variables,
+// which win. NVIDIA_REQUIRE_CUDA is left unset: it keeps containers from starting on
+// hosts where they would work.
 func env(in Input) []string {
 	env := map[string]string{
 		"LANG":                       "C.UTF-8",
@@ -99,7 +99,8 @@ func labels(in Input) map[string]string {
 	return labels
 }
 
-// firstStart has root make what packages make for one machine, and become the app's user.
+// firstStart returns the command with which root makes what packages make for one machine, and
+// becomes the app's user.
 func (a *App) firstStart() []string {
 	if a.User.Name == "" {
 		return []string{llb.FirstStart}

@@ -8,9 +8,9 @@ import (
 	"lamina.build/lock"
 )
 
-// base is the Debian root file system that builder and runtime both start from:
-// the essential packages, with those of one set next to them. It comes from
-// signed packages alone, no registry serves any of it.
+// base is the Debian root file system that builder and runtime both start from: the essential
+// packages together with those of one set. It comes only from signed packages, never from a
+// registry.
 func (in Input) base(kind lock.Kind) llb.Debian {
 	return llb.Debian{
 		Name:     string(kind),
@@ -31,7 +31,7 @@ func (in Input) builder() llb.State {
 	return base.State()
 }
 
-// system is base, what runs on it, and the app's user.
+// system is base with the runtime's packages and the app's user.
 func (in Input) system() llb.Debian {
 	base := in.base(lock.SetRuntime)
 	base.Exclude, base.Keep = in.Exclude, in.Keep
@@ -41,27 +41,26 @@ func (in Input) system() llb.Debian {
 	return base
 }
 
-// extra are the packages that the variant adds to the runtime, where there are any.
+// extra returns the packages that the variant adds to the runtime, if any.
 func (in Input) extra() (added llb.Debian, ok bool) {
 	added = in.base(lock.SetExtra)
 	added.Name, added.Base, added.Exclude, added.Keep = in.Variant, nil, in.Exclude, in.Keep
 	return added, len(added.Packages) > 0
 }
 
-// Extra is what dpkg has noted of the packages that the variant adds to the runtime, and
-// of its own; ok is false where it adds none. Where its [llb.GoneFile] has a line, the
-// drawing needs [Input.Apart].
+// Extra returns dpkg's lists of the packages that the variant adds to the runtime and of the
+// runtime's own; ok is false if it adds none. If their [llb.GoneFile] has a line, the drawing
+// needs [Input.Apart].
 func Extra(in Input) (lists llb.State, ok bool) {
 	added, ok := in.extra()
 	if !ok || in.checkDebian(lock.SetBase, lock.SetRuntime) != nil {
-		return lists, false // New tells
+		return lists, false // New reports it
 	}
 	return added.ListsOn(in.system().State()), true
 }
 
-// runtime is the operating system of the image. What a variant adds lies in a layer
-// of its own above it, so that all variants share this one, unless it takes away
-// something of it, too.
+// runtime is the operating system of the image. What a variant adds is in another layer above
+// it, so that all variants share this one, unless it also removes something of this one.
 func (d drawing) runtime() []Part {
 	base := d.system()
 	runtime, lists := base.State(), base.Lists()
@@ -81,8 +80,8 @@ func (d drawing) runtime() []Part {
 	return []Part{shared, part(d.Variant, added.On(runtime), debianLayer(added.Packages)).checked(check)}
 }
 
-// noted is what dpkg has noted of all packages of the image: it is known with the
-// uppermost layer of packages.
+// noted returns dpkg's lists of all packages of the image, which come with the topmost layer of
+// packages.
 func noted(parts []Part) (lists llb.State) {
 	for _, p := range parts {
 		if p.check != nil && p.check.Lists != nil {
@@ -92,8 +91,8 @@ func noted(parts []Part) (lists llb.State) {
 	return lists
 }
 
-// thirdParty are the packages of other repositories than the distribution's. That is
-// Debian's own archive, or, where the spec has no suites of it, what the base comes from.
+// thirdParty returns the packages from other repositories than the distribution's. That is
+// Debian's own archive or, if the spec has no suites of it, the one that the base comes from.
 func (in Input) thirdParty() (names []string) {
 	base := in.Lock.In(lock.SetBase, in.Variant)
 	isOwn := func(repository string) bool {

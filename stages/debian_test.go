@@ -8,8 +8,8 @@ import (
 	"lamina.build/stages"
 )
 
-// What a variant adds can be looked at before it is drawn, by steps that the drawing has as
-// well. Where it adds nothing, or the image can't be drawn, there is nothing to look at.
+// What a variant adds can be inspected before it is drawn, with steps that the drawing has, too.
+// If it adds nothing, or the image can't be drawn, there is nothing to inspect.
 func TestExtra(t *testing.T) {
 	in := input("debug")
 	lists, ok := stages.Extra(in)
@@ -27,7 +27,7 @@ func TestExtra(t *testing.T) {
 	broken.Mirrors = nil
 	for name, in := range map[string]stages.Input{"nothing is added": input("production"), "no mirrors": broken} {
 		if _, ok := stages.Extra(in); ok {
-			t.Errorf("%s: there is something to look at", name)
+			t.Errorf("%s: there is something to inspect", name)
 		}
 	}
 }

@@ -8,20 +8,20 @@ import (
 	"lamina.build/lock"
 )
 
-// What becomes of a hundred bytes of a package or a wheel on the disk of an engine: in the
-// middle between Python code and CUDA libraries, where these differ.
+// The size on an engine's disk, in percent of a package or a wheel: the middle between Python
+// code and CUDA libraries, where these differ.
 const (
 	unpackedDeb     = 365 // without documentation
 	compressedDeb   = 110 // as a layer of the image
-	unpackedWheel   = 330 // where the lock doesn't know
-	withBytecode    = 110 // of a hundred that a wheel unpacks to
+	unpackedWheel   = 330 // if the lock doesn't say
+	withBytecode    = 110 // in percent of the unpacked size
 	compressedWheel = 90
-	builtOfSources  = 600 // nobody knows beforehand
+	builtOfSources  = 600 // a guess
 )
 
-// Disk is how many bytes an engine writes below its root to make what is locked, by the
-// steps that write them. The name of a step holds all that it depends on: what was made
-// under that name isn't made again. Trees and weights are no part of it.
+// Disk returns how many bytes each step of an engine writes below its root to make what is
+// locked. The name of a step covers all that it depends on: a step of the same name isn't
+// run again. Trees and weights don't count.
 func (in Input) Disk() map[string]int64 {
 	n := need{steps: map[string]int64{}, fetched: map[string]bool{}}
 	builder := n.install("builder", in.Lock.In(lock.SetBuilder, in.Variant), 0)
@@ -45,11 +45,11 @@ func (in Input) Disk() map[string]int64 {
 	return n.steps
 }
 
-// need is what steps write, in bytes. No sum comes near an overflow: [lock.Parse] bounds
-// what all files have together.
+// need collects what steps write, in bytes. No sum can overflow: [lock.Parse] limits the total
+// size of all files.
 type need struct {
 	steps   map[string]int64 // by their names
-	fetched map[string]bool  // by SHA-256: no file is fetched twice
+	fetched map[string]bool  // by SHA-256, since no file is fetched twice
 }
 
 func (n need) step(what string, size int64) (name string) {
@@ -68,7 +68,7 @@ func (n need) fetch(sha256 string, size int64) int64 {
 	return size
 }
 
-// install adds packages, which are gathered, unpacked, and copied into a layer.
+// install adds packages, which are gathered, unpacked and copied into a layer.
 func (n need) install(what string, packages []lock.Package, blob int64) (name string) {
 	var size int64
 	for _, p := range packages {
@@ -78,7 +78,7 @@ func (n need) install(what string, packages []lock.Package, blob int64) (name st
 	return n.step(what, size)
 }
 
-// wheels adds a layer of wheels, which are installed right into it.
+// wheels adds a layer of wheels, which are installed directly into it.
 func (n need) wheels(what string, wheels []lock.Distribution, blob int64) (name string) {
 	var size int64
 	for _, d := range wheels {

@@ -10,8 +10,8 @@ import (
 	"lamina.build/stages"
 )
 
-// What builds wrote below the root of a fresh engine, and what their locks had. Of
-// wan22-animate only the parts were measured: its wheels installed, compiled and compressed.
+// What builds wrote below the root of a fresh engine, and the sizes in their locks. For
+// wan22-animate only parts were measured: its wheels installed, compiled and compressed.
 func TestDiskIsCloseToTheTruth(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
@@ -55,7 +55,7 @@ func sum(disk map[string]int64) (all int64) {
 	return all
 }
 
-// A step keeps its name as long as what it makes stays the same.
+// A step keeps its name as long as its result stays the same.
 func TestStepsOfTheDisk(t *testing.T) {
 	base := func() stages.Input {
 		l := lock.Lock{Packages: []lock.Package{sized("c", 3000, lock.SetBuilder), sized("r", 5000, lock.SetRuntime)}}
@@ -83,7 +83,7 @@ func TestStepsOfTheDisk(t *testing.T) {
 		after := in.Disk()
 		maps.DeleteFunc(after, func(step string, _ int64) bool { _, old := before[step]; return old })
 		if len(after) != tt.anew {
-			t.Errorf("%s: %d steps are made anew, want %d", name, len(after), tt.anew)
+			t.Errorf("%s: %d steps run again, want %d", name, len(after), tt.anew)
 		}
 	}
 }

@@ -2,7 +2,7 @@ package stages
 
 import "lamina.build/lock"
 
-// PlanWheels is the plan of wheels by their names.
+// PlanWheels returns the plan of wheels by their names.
 func PlanWheels(wheels []lock.Distribution, limit int) (groups [][]lock.Distribution, joined int) {
 	plan, joined := planWheels(wheels, limit)
 	for _, g := range plan {

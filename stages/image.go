@@ -13,45 +13,45 @@ import (
 	"lamina.build/lock"
 )
 
-// Image is a picture that is ready to be solved.
+// Image is a drawn image, ready to be solved.
 type Image struct {
-	State  llb.State // the merge of all parts, let out by the smoke tests
+	State  llb.State // the merge of all parts, which requires the smoke tests
 	Config dockerspec.DockerOCIImage
 	Parts  []Part // bottom first
 
 	lean llb.State // State without the parts that are added
 }
 
-// Part is what a stage adds to an image: a state that brings one layer, or several.
+// Part is what a stage adds to an image: a state with one or several layers.
 type Part struct {
 	Stage    string // "runtime", "wheels", "list", "model", "git", "app", or the variant that adds it
 	State    llb.State
 	Layers   []Layer // bottom first; at least one
-	Optional bool    // it is empty where what it is made of could not be built
-	Added    bool    // no engine exports it: its layers are added to the image as they are stored
+	Optional bool    // it is empty if what it consists of could not be built
+	Added    bool    // not exported by an engine: its layers are added to the image as stored
 
-	check *llb.LayerCheck // of its one layer; nil where the engine doesn't make it
+	check *llb.LayerCheck // of its one layer; nil if the engine doesn't make it
 }
 
-// Layer says what one layer holds, and how large that will be, as far as the lock
-// knows before anything is fetched; sizes are 0 where it doesn't.
+// Layer describes the content of a layer and its size, as far as the lock knows them before
+// anything is fetched; unknown sizes are 0.
 type Layer struct {
 	What     string // "118 Debian packages"
-	Fetched  int64  // bytes as they come: compressed packages and wheels, uncompressed weights
-	Unpacked int64  // bytes on the disk, before pruning
+	Fetched  int64  // bytes to download: compressed packages and wheels, uncompressed weights
+	Unpacked int64  // bytes on disk, before pruning
 
-	// Stored and DiffID are those of a layer that is finished before the image is.
+	// Stored and DiffID are set for a layer that is finished before the image.
 	Stored ocispec.Descriptor
 	DiffID digest.Digest
 }
 
-// New draws the image. Merge is the last operation that makes anything:
-// whatever ran on it, copied from it or mounted it would pull every layer that
-// the engine has not. The tests stand next to it.
+// New draws the image. Merge is the last operation that makes anything: whatever ran on its
+// result, copied from it or mounted it would pull every layer that the engine lacks. The
+// tests run next to it.
 //
-// own are layers of one's own, below the app's: what [llb.Clean] makes, or another
-// layer without whiteouts. The tests see them, too, and they are checked as all are that
-// the engine makes.
+// own are the caller's layers, below the app's: results of [llb.Clean], or other layers
+// without whiteouts. The tests see them, too, and they are checked like all layers that the
+// engine makes.
 func New(in Input, own ...Part) (Image, error) {
 	problems := []error{in.check()}
 	for _, p := range own {
@@ -80,9 +80,9 @@ func New(in Input, own ...Part) (Image, error) {
 	}, nil
 }
 
-// Lean is the image as an engine exports it, without the parts that are added. An
-// engine keeps the first compression that it makes of a layer, or finds in a cache, and
-// gives another one only where it is forced to, which would compress weights.
+// Lean returns the image as an engine exports it, without the parts that are added. An engine
+// keeps the first compression that it makes of a layer or finds in a cache, and uses
+// another only if that is forced, which would compress weights.
 func (i Image) Lean() Image {
 	if !slices.ContainsFunc(i.Parts, func(p Part) bool { return p.Added }) {
 		return i
@@ -108,8 +108,8 @@ func (i Image) Lean() Image {
 	return lean
 }
 
-// Builder is where native code is compiled and where the checks have their
-// tools. Nothing of it reaches the image but the wheels it makes.
+// Builder returns the stage that compiles native code and has the tools of the checks. Only
+// the wheels that it makes reach the image.
 func Builder(in Input) (llb.State, error) {
 	if err := in.checkDebian(lock.SetBase, lock.SetBuilder); err != nil {
 		return llb.State{}, fmt.Errorf("drawing the builder: %w", err)
@@ -117,9 +117,9 @@ func Builder(in Input) (llb.State, error) {
 	return in.builder(), nil
 }
 
-// Runtime is what Python packages are installed on: the operating system of the
-// image, without what a variant adds. It keeps what dpkg has noted, which the image's own
-// check asks for: an engine would install all packages once more for that.
+// Runtime returns what Python packages are installed on: the operating system of the image,
+// without what a variant adds. It keeps dpkg's lists, which the image's own check needs: an
+// engine would install all packages again for them.
 func Runtime(in Input) (llb.State, error) {
 	if err := in.checkDebian(lock.SetBase, lock.SetRuntime); err != nil {
 		return llb.State{}, fmt.Errorf("drawing the runtime: %w", err)
@@ -128,7 +128,7 @@ func Runtime(in Input) (llb.State, error) {
 	return base.State().Requires("lists of dpkg", base.Lists()), nil
 }
 
-// drawing is an image that is drawn, with what its stages share.
+// drawing is an image being drawn, with what its stages share.
 type drawing struct {
 	Input
 	root llb.State // of the builder
@@ -136,18 +136,17 @@ type drawing struct {
 
 func draw(in Input) drawing { return drawing{in, in.builder()} }
 
-// parts are those of the image, bottom first: what changes least lies lowest. The
-// tests run on some of them alone: weights would be pulled for that, and a root file
-// system that holds the app would have to be linked anew, file by file, at each of
-// its changes.
+// parts returns the parts of the image, bottom first: what changes least is at the bottom.
+// Tests run only on some of them: weights would be pulled for that, and a root file system
+// with the app would be linked again, file by file, at each change of the app.
 func (d drawing) parts(own []Part) (all, tested []Part) {
 	low := slices.Concat(d.runtime(), d.wheels(), d.lists())
 	high := slices.Concat(d.trees(), own)
 	return slices.Concat(low, d.models(), high, d.app()), slices.Concat(low, high)
 }
 
-// Known are the layers of which the client knows what they hold, and those of git
-// trees, of which it knows the directory alone that they fill.
+// Known returns the layers whose content the client knows, and those of git trees, of which
+// it knows only the directory.
 func (in Input) Known() (layers, directories []llb.Layer) {
 	for _, m := range in.Models {
 		layers = append(layers, m.Layers()...)
@@ -166,8 +165,8 @@ func (in Input) Known() (layers, directories []llb.Layer) {
 	return layers, directories
 }
 
-// trees are the layers of git trees. A commit names all of its content, so that
-// a lock has nothing to add to a spec that names one.
+// trees returns the layers of git trees. A commit identifies all of its content, so a lock has
+// nothing to add to a spec that names one.
 func (d drawing) trees() []Part {
 	parts := make([]Part, len(d.Trees))
 	for i, t := range d.Trees {
@@ -177,7 +176,7 @@ func (d drawing) trees() []Part {
 	return parts
 }
 
-// app is the layer of the app, where the image has one.
+// app returns the layer of the app, if the image has one.
 func (d drawing) app() []Part {
 	if !d.App.brings() {
 		return nil
@@ -189,7 +188,7 @@ func part(stage string, s llb.State, layers ...Layer) Part {
 	return Part{Stage: stage, State: s, Layers: layers}
 }
 
-// layerOf is a layer as far as l is finished.
+// layerOf returns a layer with what is known of l.
 func layerOf(what string, l llb.Layer) Layer {
 	return Layer{What: what, Unpacked: l.Size, Stored: l.Blob, DiffID: l.DiffID}
 }

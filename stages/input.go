@@ -13,13 +13,13 @@ import (
 	"lamina.build/lock"
 )
 
-// Input is all that an image is made of.
+// Input is everything that an image is made of.
 type Input struct {
 	Name     string // of the image: "faceblend"
 	Title    string
 	Version  string
 	Licenses string            // SPDX expression
-	Labels   map[string]string // further ones, and others for those of the three above
+	Labels   map[string]string // further ones, which override those of the three above
 	Variant  string            // "production", "minimal", "debug" or the user's own
 	Platform ocispec.Platform
 
@@ -28,59 +28,59 @@ type Input struct {
 	Tools   llb.Layer   // busybox and libeatmydata.so at its root
 	Exclude llb.Exclude // what the runtime leaves out
 	Keep    llb.Exclude // the private keys that may be in a layer
-	Debconf []string    // answers to what packages ask while they are configured
-	Apart   bool        // the packages that the variant adds take files of the runtime away: they share no layer with it
+	Debconf []string    // answers to the packages' debconf questions
+	Apart   bool        // the packages that the variant adds remove files of the runtime: both are in one layer
 
 	Python  Python
 	Sources []Source // Python source trees to compile
 	Trees   []llb.Tree
 	Models  []Model
-	App     *App // nil where the image has no app
+	App     *App // nil if the image has no app
 	Smoke   Smoke
 
-	Healthcheck *dockerspec.HealthcheckConfig // nil where containers have no check
-	Volumes     []string                      // directories that each container has a volume for
+	Healthcheck *dockerspec.HealthcheckConfig // nil if containers have no check
+	Volumes     []string                      // directories that are volumes of each container
 }
 
-// Python is what a spec says of Python packages next to what to install.
+// Python is what a spec says about Python packages besides what to install.
 type Python struct {
-	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
-	Optional   []string             // projects that are left out where they can't be built
-	Excludes   []string             // projects that are left out wherever they are asked for
-	Overridden []string             // projects of which the spec decides, whatever others require
+	Prune      []string             // globs of files of locked packages to leave out, in order; a leading ! includes again
+	Optional   []string             // projects to leave out if they can't be built
+	Excludes   []string             // projects to leave out wherever they are required
+	Overridden []string             // projects that the spec decides on, whatever others require
 	Collisions []string             // globs of files that two packages may both have
-	Asked      []string             // projects with extras, "a[b]", that all others are there for; nil where that isn't known
-	Files      map[string]llb.Layer // the files that lie next to the spec, by their paths; each at the root of its layer
-	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says
+	Asked      []string             // projects with extras, "a[b]", that require all the others; nil if unknown
+	Files      map[string]llb.Layer // the files next to the spec, by path; each at the root of its layer
+	URLs       map[string]string    // the URLs of files, by SHA-256, that differ from the lock's
 }
 
 // Source is a Python source tree to compile.
 type Source struct {
 	Layer   llb.Layer // the tree at its root
-	Project string    // what the lock calls it: the normalised name of its directory
+	Project string    // its name in the lock: the normalised name of its directory
 
-	Distribution, Version string // what its pyproject.toml calls it; "" where it leaves that to the backend
+	Distribution, Version string // from its pyproject.toml; "" if that leaves them to the backend
 }
 
-// Model is a model's files and where they are at run time.
+// Model is a model's files and their path at run time.
 type Model struct {
 	Name    string    // "" for a single unnamed one
-	Path    string    // absolute: what MODEL_PATH says
-	Weights []Weights // none where the image brings no weights
+	Path    string    // absolute: the value of MODEL_PATH
+	Weights []Weights // none if the image has no weights
 
-	// Locked is what the lock has, also where the image brings no weights: whoever
-	// fetches them at run time finds the list of their files in the image. It is nil
-	// for a model that is a directory next to the spec.
+	// Locked is the lock's entry, even if the image has no weights: an app that fetches them
+	// at run time finds the list of their files in the image. It is nil for a model that is
+	// a directory next to the spec.
 	Locked *lock.Model
 }
 
-// Weights are layers of a model, and the state that brings them.
+// Weights are layers of a model, and the state that has them.
 type Weights struct {
 	State  llb.State
 	Layers []llb.Layer // with their names, sizes and paths at least
 }
 
-// Layers are all of the model.
+// Layers returns all layers of the model.
 func (m Model) Layers() (layers []llb.Layer) {
 	for _, w := range m.Weights {
 		layers = append(layers, w.Layers...)
@@ -90,8 +90,8 @@ func (m Model) Layers() (layers []llb.Layer) {
 
 // App is what the container runs.
 type App struct {
-	Layer      llb.Layer // the zero value where it is of packages alone
-	Path       string    // absolute: where the layer has the app
+	Layer      llb.Layer // the zero value if the app consists only of packages
+	Path       string    // absolute: the app's directory in the layer
 	User       llb.User
 	Workdir    string
 	Entrypoint []string
@@ -99,35 +99,34 @@ type App struct {
 	Env        map[string]string
 	Ports      []int
 	StopSignal string
-	FirstStart bool // what packages make for one machine is made by root before the app starts
+	FirstStart bool // before the app starts, root makes what packages make for one machine
 }
 
-// brings says whether a layer is the app's own.
+// brings reports whether the app has its own layer.
 func (a *App) brings() bool { return a != nil && a.Layer.Image != "" }
 
-// Smoke says what has to work before an image is let out.
+// Smoke says what must work before an image is exported.
 type Smoke struct {
 	Level        Level
 	Imports      []string   // Python modules
 	Run          [][]string // commands of the app, run as its user
 	GPU          [][]string // more commands, run where there are Devices
-	ELFIgnore    []string   // sonames, and globs of files that need some, that may be missing
+	ELFIgnore    []string   // sonames that may be missing, and globs of files whose libraries may be
 	NeedsWeights bool       // the commands read the model's files
-	Devices      []string   // the NVIDIA devices that the engine has to run GPU on, by their CDI names
+	Devices      []string   // the engine's NVIDIA devices to run GPU on, by CDI name
 }
 
 // Level is how much of the smoke tests runs.
 type Level string
 
-// The levels: everything; what needs no app, so that an app change runs none;
-// nothing.
+// The levels: everything; what needs no app, so that a change of the app runs nothing; nothing.
 const (
 	SmokeAll     Level = "all"
 	SmokeRuntime Level = "runtime"
 	SmokeOff     Level = "off"
 )
 
-// check reports every reason why in makes no image.
+// check reports every reason why in is not enough for an image.
 func (in Input) check() error {
 	problems := []error{in.checkDebian(lock.SetBase, lock.SetRuntime, lock.SetBuilder)}
 	for _, d := range in.Lock.PythonIn(in.Variant) {
@@ -138,7 +137,7 @@ func (in Input) check() error {
 	return errors.Join(problems...)
 }
 
-// checkDebian reports why in makes no root file systems of sets of packages.
+// checkDebian reports why in is not enough for root file systems of sets of packages.
 func (in Input) checkDebian(sets ...lock.Kind) error {
 	var problems []error
 	for _, set := range sets {
@@ -158,8 +157,8 @@ func (in Input) checkDebian(sets ...lock.Kind) error {
 	return errors.Join(problems...)
 }
 
-// Pinned are the sources that lock and spec name, and the local trees, each by its digest:
-// an engine is to have no others.
+// Pinned returns the sources that lock and spec name, and the local trees, each by its digest:
+// an engine may use no others.
 func (in Input) Pinned() (list []llb.State) {
 	add := func(layers ...llb.Layer) {
 		for _, l := range layers {
@@ -200,13 +199,13 @@ func (in Input) Pinned() (list []llb.State) {
 	return list
 }
 
-// hasPython says whether the image has Python packages that are not Debian's.
+// hasPython reports whether the image has Python packages that are not Debian's.
 func (in Input) hasPython() bool {
 	return len(in.Sources) > 0 || len(in.Lock.PythonIn(in.Variant)) > 0
 }
 
-// WithoutWeights is in without the layers of its models, and without the smoke
-// tests that read them.
+// WithoutWeights returns in without the layers of its models and without the smoke tests that
+// read them.
 func (in Input) WithoutWeights() Input {
 	models := make([]Model, len(in.Models))
 	for i, m := range in.Models {

@@ -8,8 +8,8 @@ import (
 	"lamina.build/lock"
 )
 
-// models are the layers of weights. They are only ever merged: whatever read
-// them here would make the engine pull them.
+// models returns the layers of weights. They are only merged: anything that read them here
+// would make the engine pull them.
 func (d drawing) models() []Part {
 	var parts []Part
 	for _, m := range d.Models {
@@ -18,7 +18,7 @@ func (d drawing) models() []Part {
 			for i, l := range w.Layers {
 				p.Layers[i] = layerOf(l.Name, l)
 				p.Layers[i].Fetched = l.Size
-				p.Added = p.Added && l.Blob.Digest != "" // else an engine has yet to make it
+				p.Added = p.Added && l.Blob.Digest != "" // else an engine makes it
 			}
 			parts = append(parts, p)
 		}
@@ -26,7 +26,7 @@ func (d drawing) models() []Part {
 	return parts
 }
 
-// env says where the model is, and where the list of its files: see [lock.ModelVariables].
+// env returns the variables with the paths of the model and its list: see [lock.ModelVariables].
 func (m Model) env() map[string]string {
 	path, list := lock.ModelVariables(m.Name)
 	env := map[string]string{path: m.Path}
@@ -36,11 +36,11 @@ func (m Model) env() map[string]string {
 	return env
 }
 
-// listDir is where an image has the lists of its models. It is not next to the
-// weights, where a volume may be mounted over it.
+// listDir is the image's directory for the lists of models. It is apart from the weights, where
+// a volume may be mounted over it.
 const listDir = "/usr/share/lamina"
 
-// listPath is where the image has the list of the model's files.
+// listPath returns the path of the list of the model's files.
 func (m Model) listPath() string {
 	name := "model"
 	if m.Name != "" {
@@ -51,11 +51,11 @@ func (m Model) listPath() string {
 
 func (m Model) listName() string { return "list of the files of " + m.Path }
 
-// modelList is the list as the app reads it.
+// modelList is the list that the app reads.
 type modelList struct {
 	From   string      `json:"from"`             // as in the spec: "hf://ORG/NAME@REVISION"
 	Commit string      `json:"commit,omitempty"` // that the revision was locked to
-	Digest string      `json:"digest"`           // of all files, as "build model ls" shows it
+	Digest string      `json:"digest"`           // of all files, as shown by "build model ls"
 	Files  []modelFile `json:"files"`
 }
 
@@ -63,12 +63,12 @@ type modelFile struct {
 	Path   string `json:"path"` // below MODEL_PATH
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	Source string `json:"source,omitempty"` // in the repository, where the file has another name there
-	URL    string `json:"url,omitempty"`    // of a model that is no repository of a hub
+	Source string `json:"source,omitempty"` // in the repository, if the file has another name there
+	URL    string `json:"url,omitempty"`    // of a model that is not in a hub's repository
 }
 
-// lists are the layers with the lists of the locked models' files, which all
-// variants have: those with the weights to check them, those without to get them.
+// lists returns the layers with the lists of the locked models' files. All variants have
+// them: those with weights to verify them, those without to download them.
 func (d drawing) lists() []Part {
 	var parts []Part
 	for _, m := range d.Models {
@@ -91,7 +91,7 @@ func listOf(m lock.Model) string {
 	}
 	data, err := json.MarshalIndent(list, "", " ")
 	if err != nil {
-		panic("internal error: " + err.Error()) // texts and numbers
+		panic("internal error: " + err.Error()) // strings and numbers always marshal
 	}
 	return string(data) + "\n"
 }

@@ -21,7 +21,7 @@ func published() stages.Input {
 	return in
 }
 
-// steps are the sources and operations of an image.
+// steps returns the sources and operations of an image.
 func steps(t *testing.T, in stages.Input) string {
 	t.Helper()
 	image, err := stages.New(in)
@@ -80,7 +80,7 @@ func TestWithoutWeights(t *testing.T) {
 	}
 }
 
-// What is finished is added to what an engine exports, which has every test all the same.
+// Finished layers are added to what an engine exports, which has every test nevertheless.
 func TestFinishedLayersAreAdded(t *testing.T) {
 	in := published()
 	in.Smoke.NeedsWeights, in.Smoke.Level = true, stages.SmokeAll
@@ -121,7 +121,7 @@ func TestFinishedLayersAreAdded(t *testing.T) {
 	}
 }
 
-// A model that the engine has yet to make is drawn from its files.
+// A model that the engine makes is drawn from its files.
 func TestFetchedModelsAreDrawn(t *testing.T) {
 	in := published()
 	file := llb.Fetch("https://hub.example/a", digest.FromString("a"), "a")

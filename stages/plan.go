@@ -11,21 +11,20 @@ import (
 
 // How wheels are divided over layers, by their size as locked, in bytes.
 //
-// A heavy wheel is a layer of its own: it changes alone, and moves alone. The
-// others are two layers. What is small changes often, with every release of
-// some library in pure Python; what is of medium size (NumPy, SciPy, OpenCV:
-// most of the bytes) seldom does, and is spared by being apart. Finer layers
-// would save little and cost each pull a request; a layer for all would move
-// hundreds of megabytes for one line of Python.
+// A heavy wheel gets its own layer: it changes alone, and moves alone. The others are in two
+// layers. Small ones change often, with every release of some library in pure Python;
+// medium ones (NumPy, SciPy, OpenCV: most of the bytes) change seldom, and are unaffected
+// if they are apart. Finer layers would save little and cost each pull a request; one layer
+// for all would move hundreds of megabytes for one line of Python.
 const (
 	heavyWheel  = 100_000_000
 	mediumWheel = 10_000_000
-	// WheelLayers is how many layers Python packages may take, of the
-	// [llb.MaxLayers] that an image may have: the rest is left to models.
+	// WheelLayers is how many of the [llb.MaxLayers] layers of an image Python packages may
+	// use: the rest is for models.
 	WheelLayers = 60
 )
 
-// Layers is how many layers the image has, without any of one's own.
+// Layers returns how many layers the image has, without the caller's own.
 func (in Input) Layers() (n int) {
 	parts, _ := draw(in).parts(nil)
 	for _, p := range parts {
@@ -34,8 +33,8 @@ func (in Input) Layers() (n int) {
 	return n
 }
 
-// ModelLayers is how many layers are left for a model that is yet to be packed. One
-// is kept for the app, also where there is none.
+// ModelLayers returns how many layers are left for a model that is not packed yet. One is
+// reserved for the app, even if there is none.
 func (in Input) ModelLayers() int {
 	left := llb.MaxLayers - in.Layers()
 	if !in.App.brings() {
@@ -44,35 +43,33 @@ func (in Input) ModelLayers() int {
 	return left
 }
 
-// JoinedWheels is how many wheels of 100 MB and more share a layer, since the image
-// can't have a layer for each.
+// JoinedWheels returns how many wheels of 100 MB and more share a layer because the image can't
+// have a layer for each.
 func (in Input) JoinedWheels() int {
 	_, joined := in.groups()
 	return joined
 }
 
-// groups is the plan of the locked wheels, which have what is left by those that are
-// built.
+// groups returns the plan of the locked wheels, which get the layers that built ones leave.
 func (in Input) groups() (groups []wheelGroup, joined int) {
 	wheels := slices.DeleteFunc(in.Lock.PythonIn(in.Variant), func(d lock.Distribution) bool { return !d.IsWheel() })
 	return planWheels(wheels, WheelLayers-len(in.sdists())-len(in.Sources))
 }
 
-// sdists are the locked files and git trees that are built.
+// sdists returns the locked files and git trees to build.
 func (in Input) sdists() []lock.Distribution {
 	return slices.DeleteFunc(in.Lock.PythonIn(in.Variant), lock.Distribution.IsWheel)
 }
 
-// wheelGroup is the wheels of one layer.
+// wheelGroup holds the wheels of one layer.
 type wheelGroup struct {
 	name   string // "torch 2.6.0", "medium wheels", "small wheels"
 	wheels []lock.Distribution
 }
 
-// planWheels divides wheels over at most limit layers, and at least two. It
-// depends on nothing else; the order of wheels does not matter. Where there are
-// too many heavy ones, the lightest of them count as medium, and joined says
-// how many.
+// planWheels divides wheels over at most limit layers, and at least two. It depends on nothing
+// else, not even the order of wheels. If there are too many heavy ones, the lightest joined
+// of them count as medium.
 func planWheels(wheels []lock.Distribution, limit int) (groups []wheelGroup, joined int) {
 	var heavy, medium, small []lock.Distribution
 	for _, d := range slices.SortedFunc(slices.Values(wheels), bySize) {
@@ -99,7 +96,7 @@ func planWheels(wheels []lock.Distribution, limit int) (groups []wheelGroup, joi
 	return groups, joined
 }
 
-// bySize puts the largest first.
+// bySize sorts the largest first.
 func bySize(a, b lock.Distribution) int {
 	return cmp.Or(-cmp.Compare(a.Size, b.Size), cmp.Compare(a.Name, b.Name))
 }
@@ -108,7 +105,7 @@ func byName(list []lock.Distribution) []lock.Distribution {
 	return slices.SortedFunc(slices.Values(list), func(a, b lock.Distribution) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// names are those of the projects in a list.
+// names returns the names of the projects in a list.
 func names(list []lock.Distribution) []string {
 	names := make([]string, len(list))
 	for i, d := range list {
@@ -119,7 +116,7 @@ func names(list []lock.Distribution) []string {
 
 func title(d lock.Distribution) string { return d.Name + " " + d.Version }
 
-// layer says what is in a group.
+// layer describes the layer of a group.
 func (g wheelGroup) layer() Layer {
 	l := Layer{What: fmt.Sprintf("%d %s", len(g.wheels), g.name)}
 	if len(g.wheels) == 1 {

@@ -12,7 +12,7 @@ import (
 	"lamina.build/stages"
 )
 
-// The plan counts what is drawn, and nothing else.
+// The plan counts exactly what is drawn.
 func TestLayersAreThoseOfTheParts(t *testing.T) {
 	for name, in := range map[string]stages.Input{
 		"production": input("production"), "debug": input("debug"), "wheels": withWheels(), "tree": withTree(), "published": published(),
@@ -29,7 +29,7 @@ func TestLayersAreThoseOfTheParts(t *testing.T) {
 	}
 }
 
-// A layer says how large it will be, as far as the lock knows.
+// A layer has its size, as far as the lock knows it.
 func TestSizesOfLayers(t *testing.T) {
 	in := withWheels()
 	for i, d := range in.Lock.Distributions {
@@ -52,7 +52,7 @@ func TestSizesOfLayers(t *testing.T) {
 	}
 }
 
-// What the others leave is for models; the app's layer is kept where it is not packed yet.
+// Models get what the others leave; the app's layer is reserved if it is not packed yet.
 func TestLayersThatModelsMayTake(t *testing.T) {
 	in := input("minimal")
 	left := in.ModelLayers()
@@ -98,7 +98,7 @@ func TestWhatTheClientKnows(t *testing.T) {
 	}
 }
 
-// A layer of one's own lies below the app, and the tests see it.
+// A caller's own layer is below the app, and the tests see it.
 func TestOwnParts(t *testing.T) {
 	own := stages.Part{Stage: "own", State: llb.Text("own", "/own", "x"), Layers: []stages.Layer{{What: "a file"}}}
 	image, err := stages.New(input("production"), own)
@@ -120,7 +120,7 @@ func TestOwnParts(t *testing.T) {
 	}
 }
 
-// What is drawn without an image is checked as well.
+// What is drawn without an image is checked, too.
 func TestRootFileSystems(t *testing.T) {
 	for set, of := range map[string]func(stages.Input) (llb.State, error){"builder": stages.Builder, "runtime": stages.Runtime} {
 		s, err := of(input("debug"))
@@ -129,7 +129,7 @@ func TestRootFileSystems(t *testing.T) {
 		}
 		g := decode(t, marshal(t, s))
 		root := g.Vertices[g.Root.Vertex]
-		if set == "runtime" { // dpkg's lists stand next to it
+		if set == "runtime" { // dpkg's lists are next to it
 			root = g.Vertices[root.Inputs[0].Vertex]
 		}
 		if got := root.Name; got != set+": one layer" {

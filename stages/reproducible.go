@@ -6,8 +6,8 @@ import (
 	"lamina.build/llb"
 )
 
-// Differences installs the Debian packages of the image twice, and has for each layer of
-// them a file of what differs, by the name of the layer: see [llb.Debian.Differences].
+// Differences installs the Debian packages of the image twice, and returns a file of the
+// differences for each of their layers, by layer name: see [llb.Debian.Differences].
 func Differences(in Input, marker string) (map[string]llb.State, error) {
 	if err := in.check(); err != nil {
 		return nil, fmt.Errorf("drawing image %q twice: %w", in.Name, err)

@@ -13,9 +13,8 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
     print(name)`
 
-// tests are the smoke tests of an image, each an exec that fails where the image
-// would. They run on some of its parts, see [drawing.parts]; the app is mounted over
-// those.
+// tests returns the smoke tests of an image, each an exec that fails if the image would. They
+// run on some of its parts, see [drawing.parts], with the app mounted over them.
 func (d drawing) tests(tested []Part) []llb.State {
 	if d.Smoke.Level == SmokeOff {
 		return nil
@@ -43,14 +42,14 @@ func (d drawing) tests(tested []Part) []llb.State {
 	return tests
 }
 
-// findEntrypoint fails where a container could not start: its program is not
-// on the PATH, or one of the app's files among its arguments is not there.
+// findEntrypoint fails if a container could not start: its program is not on the PATH, or one
+// of the app's files among its arguments is missing.
 const findEntrypoint = `command -v "$1" >/dev/null || { echo "$1: no such program in the image" >&2; exit 1; }
 shift
 for file; do [ -e "$file" ] || { echo "$file: no such file in the image" >&2; exit 1; }; done`
 
-// commands are the tests that run the app as it will be run: with its user,
-// directory and environment.
+// commands returns the tests that run the app as in a container: with its user, directory and
+// environment.
 func (d drawing) commands(root llb.State) []llb.State {
 	var tests []llb.State
 	run := llb.Exec{Env: env(d.Input), Mounts: d.smokeMounts()}
@@ -76,8 +75,8 @@ func (d drawing) commands(root llb.State) []llb.State {
 	return tests
 }
 
-// entry is the program that the container starts, and those of its arguments
-// that are files of the app.
+// entry returns the program that the container starts, and those of its arguments that are
+// files of the app.
 func (a *App) entry() []string {
 	entry := a.Entrypoint[:1:1]
 	for _, argument := range a.Entrypoint[1:] {
@@ -88,12 +87,11 @@ func (a *App) entry() []string {
 	return entry
 }
 
-// needsWeights says whether a test reads the models' files, for which the engine has
-// to pull them.
+// needsWeights reports whether a test reads the models' files, which the engine then pulls.
 func (in Input) needsWeights() bool { return in.Smoke.NeedsWeights && in.Smoke.Level == SmokeAll }
 
-// TestedWeights is how many bytes of weights the engine pulls for the tests, which
-// nothing else does.
+// TestedWeights returns how many bytes of weights the engine pulls for the tests; nothing else
+// pulls weights.
 func (in Input) TestedWeights() (size int64) {
 	if !in.needsWeights() {
 		return 0
@@ -126,8 +124,8 @@ func (d drawing) smokeMounts() []llb.Mount {
 	return mounts
 }
 
-// withTrees is the app with the trees that lie in its directory, which the mount of
-// the app alone would hide.
+// withTrees returns the app with the trees in its directory, which a mount of the app alone
+// would hide.
 func (d drawing) withTrees() llb.State {
 	app := llb.Packed(d.App.Layer)
 	var below []llb.State

@@ -26,7 +26,7 @@ import (
 	"lamina.build/stages"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func input(variant string) stages.Input {
 	in := stages.Input{
@@ -58,13 +58,13 @@ func packed(name string) llb.Layer {
 	return llb.Layer{Name: name, Image: digest.FromString(name), DiffID: digest.FromString(name + " diff"), Size: 1}
 }
 
-// weights are a layer of a model that the client holds.
+// weights returns a layer of a model that the client has.
 func weights(name string) stages.Weights {
 	return stages.Weights{State: llb.Packed(packed(name)), Layers: []llb.Layer{packed(name)}}
 }
 
-// key is what a part is to the cache of an engine. That of a fetched file is its name
-// and its checksum, so that its URL, which moves the digests of the steps, is left out.
+// key returns the key of a part in an engine's cache. A fetched file has its name and its
+// checksum as key, without its URL, which moves the digests of the steps.
 func key(t *testing.T, p stages.Part) string {
 	t.Helper()
 	keys := map[string]string{} // by the digests of the steps
@@ -89,11 +89,11 @@ func key(t *testing.T, p stages.Part) string {
 	return digest.FromBytes(last).String()
 }
 
-// what is said of the first layer of a part.
+// what returns the description of a part's first layer.
 func what(p stages.Part) string { return p.Layers[0].What }
 
-// moved are the layers that an engine makes anew after a change, as "STAGE WHAT". A
-// change that leaves graph and config as they are is none, and would pass any test.
+// moved returns the layers that an engine makes again after a change, as "STAGE WHAT". A change
+// that leaves graph and config the same is an error, since it would pass any test.
 func moved(t *testing.T, before, after stages.Input) (list []string) {
 	t.Helper()
 	old, oldGraph := draw(t, before)
@@ -176,7 +176,7 @@ func TestGraphOfEachVariant(t *testing.T) {
 	}
 }
 
-// checkGolden compares a graph with the one that was accepted before.
+// checkGolden compares a graph with the accepted one.
 func checkGolden(t *testing.T, name string, g graph.Graph) {
 	t.Helper()
 	got := g.Golden()
@@ -249,7 +249,7 @@ func TestConfigOfLittle(t *testing.T) {
 	}
 }
 
-// Labels, the check and volumes are the config's alone: no step of the graph knows them.
+// Labels, the health check and volumes are only in the config, not in the graph.
 func TestConfigMovesNoLayer(t *testing.T) {
 	for _, app := range []*stages.App{nil, input("production").App} {
 		in := input("production")
@@ -292,7 +292,7 @@ func TestConfigOfAFirstStart(t *testing.T) {
 	}
 }
 
-// Each layer of Debian packages is compared with itself, as the image has it.
+// Each layer of Debian packages is compared with itself, as in the image.
 func TestDifferences(t *testing.T) {
 	found, err := stages.Differences(input("debug"), "again")
 	if err != nil {
@@ -306,7 +306,7 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// An app may be of packages alone, with the account that one of them makes.
+// An app may consist only of packages, with the account that one of them makes.
 func TestAppOfPackages(t *testing.T) {
 	in := input("production")
 	layers := in.Layers()
@@ -329,11 +329,11 @@ func TestAppOfPackages(t *testing.T) {
 	}
 }
 
-// Of the packages of whose makers no more is known, every library has to be there.
+// For third parties' packages, every library has to be there.
 func TestPackagesOfThirdParties(t *testing.T) {
 	for name, tt := range map[string]struct {
 		suites []string
-		base   string // where the base is from
+		base   string // the repository of the base
 		want   string
 	}{
 		"Debian and another": {[]string{"bookworm"}, "debian", `"third_party":["libcuda"]`},
@@ -354,7 +354,7 @@ func TestPackagesOfThirdParties(t *testing.T) {
 	}
 }
 
-// Maps are walked in another order each time: twice the same would be luck.
+// Maps are iterated in random order: the same result twice would be luck.
 func TestGraphIsTheSameEachTime(t *testing.T) {
 	_, first := draw(t, input("debug"))
 	for range 25 {
@@ -364,7 +364,7 @@ func TestGraphIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-// What a change may move: the layers named, and no other.
+// A change moves only the named layers.
 func TestChangeMovesItsOwnLayers(t *testing.T) {
 	another := digest.FromString("another").Encoded()
 	further := lock.Package{Name: "libx", Repository: "debian", Path: "pool/libx_1_amd64.deb", SHA256: another}
@@ -427,8 +427,8 @@ func TestVariantsShareTheirLayers(t *testing.T) {
 	}
 }
 
-// No exec of a build has a network, a credential, a way to an agent, or a directory that
-// stays for other builds. That of the graphs of a lock is tested in internal/resolve.
+// No exec of a build has a network, a credential, access to an agent, or a directory that
+// other builds share. The graphs of a lock are tested in internal/resolve.
 func TestEveryExecIsSealed(t *testing.T) {
 	for name, in := range map[string]stages.Input{
 		"production": input("production"), "minimal": input("minimal"), "debug": input("debug"),
@@ -453,7 +453,7 @@ func TestEveryExecIsSealed(t *testing.T) {
 				}
 			}
 			if execs < 5 {
-				t.Errorf("only %d execs seen: this test looks at the wrong thing", execs)
+				t.Errorf("only %d execs seen: this test checks the wrong thing", execs)
 			}
 		})
 	}
@@ -474,12 +474,12 @@ func TestEverySourceIsPinned(t *testing.T) {
 		}
 	}
 	if sources < 9 {
-		t.Errorf("only %d sources seen: this test looks at the wrong thing", sources)
+		t.Errorf("only %d sources seen: this test checks the wrong thing", sources)
 	}
 }
 
-// Packages that take files of the runtime away are in one layer with it, which is the copy of
-// the root file system that they leave.
+// Packages that remove files of the runtime are in one layer with it, the copy of the resulting
+// root file system.
 func TestWhatTakesAwayHasNoSharedLayer(t *testing.T) {
 	in := input("debug")
 	in.Apart = true
@@ -493,7 +493,7 @@ func TestWhatTakesAwayHasNoSharedLayer(t *testing.T) {
 	}
 }
 
-// Whatever used the merged image would make the engine pull all its layers.
+// Anything that used the merged image would make the engine pull all its layers.
 func TestNothingUsesTheImage(t *testing.T) {
 	_, def := draw(t, input("debug"))
 	g := decode(t, def)
@@ -533,7 +533,7 @@ func TestSmokeLevels(t *testing.T) {
 	}
 }
 
-// Commands that need a GPU are drawn where the engine has one.
+// Commands that need a GPU are drawn only if the engine has one.
 func TestSmokeTestsOnAGPU(t *testing.T) {
 	for _, devices := range [][]string{nil, {"nvidia.com/gpu=all"}, {"nvidia.com/gpu=0", "nvidia.com/gpu=1"}} {
 		in := input("production")

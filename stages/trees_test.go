@@ -13,7 +13,7 @@ import (
 	"lamina.build/stages"
 )
 
-// withTree has a git tree in the app's directory, and a locked model.
+// withTree returns an input with a git tree in the app's directory, and a locked model.
 func withTree() stages.Input {
 	in := published()
 	in.Trees = []llb.Tree{{Remote: "https://git.example/wan.git", Commit: commit, Exclude: []string{"assets"}, Path: "/app/wan"}}
@@ -31,8 +31,7 @@ func TestGraphWithATree(t *testing.T) {
 	checkGolden(t, "tree", decode(t, def))
 }
 
-// The commit is checked by the engine: a server that answers with another one is
-// caught.
+// The engine verifies the commit: a server that answers with another one is caught.
 func TestTreesArePinned(t *testing.T) {
 	_, def := draw(t, withTree())
 	trees := 0
@@ -49,7 +48,7 @@ func TestTreesArePinned(t *testing.T) {
 	}
 }
 
-// Every variant has the list: who has no weights finds there what to get.
+// Every variant has the list: without weights, it says what to download.
 func TestListOfAModel(t *testing.T) {
 	in := withTree()
 	const want = `{
@@ -101,7 +100,7 @@ func TestListOfTheModelWithoutAName(t *testing.T) {
 	}
 }
 
-// fileOf is the content that a graph gives a file.
+// fileOf returns the content that a graph gives a file.
 func fileOf(t *testing.T, s llb.State, path string) string {
 	t.Helper()
 	return fileIn(t, decode(t, marshal(t, s)).Vertices, path)
@@ -128,8 +127,8 @@ func TestATreeMovesItsOwnLayer(t *testing.T) {
 	}
 }
 
-// The smoke tests see the app with the trees in its directory, which the app's own mount
-// would hide; the others lie next to it anyway.
+// The smoke tests see the app with the trees in its directory, which the app's own mount would
+// hide; the others are outside it anyway.
 func TestTreesInTheDirectoryOfTheApp(t *testing.T) {
 	for path, want := range map[string]string{
 		"/app/wan": "smoke: app with its git trees", "/app-data": "load app", "/opt/app/wan": "load app",

@@ -12,9 +12,8 @@ import (
 	"lamina.build/lock"
 )
 
-// wheels are the layers of Python packages, those that change least first:
-// locked wheels, then what is compiled in the builder from sdists, git trees
-// and source trees, a layer for each.
+// wheels returns the layers of Python packages, those that change least first: locked wheels,
+// then a layer for each sdist, git tree and source tree that the builder compiles.
 func (d drawing) wheels() []Part {
 	var parts []Part
 	uv := d.uv()
@@ -24,7 +23,7 @@ func (d drawing) wheels() []Part {
 		p.Optional = w.Optional
 		parts = append(parts, p.checked(llb.LayerCheck{
 			Name: w.Name, Wheels: w.Files, Sdist: sdist,
-			// A program in sbin would run in place of any other of its name.
+			// A program in sbin would hide any other of the same name.
 			Places: []string{"/usr/local"}, Apart: []string{"/usr/local/sbin"},
 		}))
 	}
@@ -41,7 +40,7 @@ func (d drawing) wheels() []Part {
 		}
 		add(Layer{What: title(s), Fetched: s.Size}, llb.Wheels{Name: title(s), Built: &wheel, Prune: d.Python.Prune, Optional: build.Optional}, sdist)
 	}
-	// What a tree of the project's own installs is what its author wants there.
+	// Nothing is pruned from the project's own trees: what they install is intended.
 	for _, s := range d.Sources {
 		wheel := llb.WheelBuild{
 			Name: s.Layer.Name, Source: llb.Packed(s.Layer), Environment: d.environment(s.Project),
@@ -51,8 +50,7 @@ func (d drawing) wheels() []Part {
 	return parts
 }
 
-// build is the compilation of an sdist or a git tree, with exactly what is
-// locked for it.
+// build returns the compilation of an sdist or a git tree, with exactly what is locked for it.
 func (d drawing) build(s lock.Distribution) llb.WheelBuild {
 	b := llb.WheelBuild{
 		Name: title(s), Archive: s.File, Project: s.Name, Version: s.Version, Optional: slices.Contains(d.Python.Optional, s.Name),
@@ -67,8 +65,8 @@ func (d drawing) build(s lock.Distribution) llb.WheelBuild {
 	return b
 }
 
-// environment is what a project is built with; nil where nothing is locked
-// for that, so that it is what the builder has.
+// environment returns what a project is built with; nil, for what the builder has, if nothing
+// is locked for that.
 func (d drawing) environment(project string) *llb.State {
 	wheels := d.Lock.BuildIn(project, d.Variant)
 	if len(wheels) == 0 {
@@ -78,7 +76,7 @@ func (d drawing) environment(project string) *llb.State {
 	return &env
 }
 
-// uv is what installs wheels; nil where nothing of an index is locked.
+// uv returns the installer of wheels; nil if nothing from an index is locked.
 func (d drawing) uv() *llb.State {
 	tool := d.Lock.UV
 	if tool.SHA256 == "" {
@@ -96,7 +94,7 @@ func (in Input) files(list []lock.Distribution) []llb.File {
 	return files
 }
 
-// file is a state with a locked file at its root.
+// file returns a state with a locked file at its root.
 func (in Input) file(d lock.Distribution) llb.State {
 	if local, ok := d.Local(); ok {
 		return llb.Packed(in.Python.Files[local])
@@ -110,12 +108,11 @@ func (in Input) fetch(url, sum, file string) llb.State {
 	return llb.Fetch(url, digest.NewDigestFromEncoded(digest.SHA256, sum), path.Base(file))
 }
 
-// rulesFor returns the globs that may match a file of some wheels, in order. A
-// glob that begins with a name concerns those that have it below site-packages, as far
-// as that is known, so that a further one for a small wheel doesn't install gigabytes
-// of others anew.
+// rulesFor returns the globs that may match a file of some wheels, in order. A glob that begins
+// with a name applies to wheels that have it below site-packages, if that is known: another
+// glob for a small wheel doesn't install gigabytes of others again.
 func rulesFor(globs []string, wheels []lock.Distribution) []string {
-	// Those of /usr/local, where wheels may have files as well.
+	// Directories of /usr/local, where wheels may have files, too.
 	directories := []string{"bin", "etc", "games", "include", "lib", "libexec", "man", "sbin", "share", "src", "var"}
 	var rules []string
 	for _, glob := range globs {

@@ -17,7 +17,7 @@ import (
 
 const commit = "0123456789012345678901234567890123456789"
 
-// withWheels is an image with every kind of Python package.
+// withWheels returns an input with every kind of Python package.
 func withWheels() stages.Input {
 	in := input("production")
 	in.Lock.Python = []lock.PythonRequest{{Set: lock.Set{Kind: lock.SetPython}}}
@@ -68,7 +68,7 @@ func TestWheelsAreLayeredByHowTheyChange(t *testing.T) {
 	}
 }
 
-// What a change of one distribution may move: its own layer.
+// A change of one distribution moves only its own layer.
 func TestChangeOfAWheelMovesItsGroup(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*stages.Input, *lock.Distribution)
@@ -97,7 +97,7 @@ func TestChangeOfAWheelMovesItsGroup(t *testing.T) {
 	}
 }
 
-// anotherFile is the same distribution in another file.
+// anotherFile replaces the file of a distribution.
 func anotherFile(_ *stages.Input, d *lock.Distribution) { d.SHA256 = hash("another") }
 
 func TestOrderOfTheLockMovesNoLayer(t *testing.T) {
@@ -127,7 +127,7 @@ func TestSdistsAreBuiltWithWhatIsLocked(t *testing.T) {
 			return strings.HasPrefix(g.Vertices[in.Vertex].Name, "what insightface is built with")
 		})
 		if got != want {
-			t.Errorf("%s has an environment of its own: %v", name, got)
+			t.Errorf("%s has its own environment: %v", name, got)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func TestOnlyWhatIsOptionalIsLookedInto(t *testing.T) {
 	}
 }
 
-// The check of requirements is told what the spec asks for, and which projects the lock has for it.
+// The check of requirements gets what the spec requires, and which projects the lock has for it.
 func TestRequirementsAreCheckedAgainstWhatIsAskedFor(t *testing.T) {
 	in := withWheels()
 	in.Python.Asked = []string{"insightface", "torch"}
@@ -182,7 +182,7 @@ func TestPlanOfWheelsFits(t *testing.T) {
 	for _, limit := range []int{2, 3, 60, 500} {
 		groups, joined := stages.PlanWheels(wheels, limit)
 		if len(groups) > limit {
-			t.Errorf("%d groups where %d may be", len(groups), limit)
+			t.Errorf("%d groups, more than %d", len(groups), limit)
 		}
 		if want := max(0, 200-(limit-2)); joined != want {
 			t.Errorf("limit %d: %d wheels joined, want %d", limit, joined, want)
@@ -210,7 +210,7 @@ func TestMissingFileOfTheProjectIsTold(t *testing.T) {
 	}
 }
 
-// Without anything of an index there is no uv, and Debian's installer does.
+// Without anything from an index there is no uv, and Debian's installer is used.
 func TestUVInstallsWhereItIsLocked(t *testing.T) {
 	for _, locked := range []bool{true, false} {
 		in := withWheels()
@@ -235,7 +235,7 @@ func TestUVInstallsWhereItIsLocked(t *testing.T) {
 	}
 }
 
-// Where a file is now is no part of what it is.
+// The current URL of a file is no part of its identity.
 func TestFilesAreFetchedFromWhereTheyAre(t *testing.T) {
 	in := withWheels()
 	in.Python.URLs = map[string]string{hash("torch"): "https://mirror.example/torch.whl", hash("uv"): "https://mirror.example/uv.whl"}
@@ -251,7 +251,7 @@ func TestFilesAreFetchedFromWhereTheyAre(t *testing.T) {
 	}
 }
 
-// A further rule installs anew what may have such files, and nothing else.
+// Another rule installs again only what may have such files.
 func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 	tops := map[string][]string{
 		"torch": {"functorch", "torch", "torchgen"}, "nvidia-cudnn-cu12": {"nvidia"}, "numpy": {"numpy", "numpy.libs"},
@@ -286,8 +286,8 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 	}
 }
 
-// Whatever a wheel is called, it may have files in each directory that the file system
-// hierarchy standard (FHS 3.0) has in /usr/local.
+// Any wheel may have files in each directory that the Filesystem Hierarchy Standard (FHS 3.0)
+// has in /usr/local.
 func TestPruneRuleOfADirectoryConcernsAllWheels(t *testing.T) {
 	known := func(rules ...string) stages.Input {
 		in := input("production")
@@ -306,7 +306,7 @@ func TestPruneRuleOfADirectoryConcernsAllWheels(t *testing.T) {
 	}
 }
 
-// Whatever is built takes layers as well: all together have [stages.WheelLayers].
+// What is built needs layers, too: all together have [stages.WheelLayers].
 func TestWheelsAndWhatIsBuiltShareTheirLayers(t *testing.T) {
 	python := lock.Set{Kind: lock.SetPython}
 	for _, tt := range []struct{ heavy, sdists, trees, joined int }{
@@ -338,7 +338,7 @@ func TestWheelsAndWhatIsBuiltShareTheirLayers(t *testing.T) {
 	}
 }
 
-// No history comes with an sdist or the tree of a commit; a tree of the project's own says itself what it is.
+// An sdist or the tree of a commit has no history; the project's own tree knows its version.
 func TestBuildsKnowTheVersionThatIsLocked(t *testing.T) {
 	_, def := draw(t, withWheels())
 	g := decode(t, def)

@@ -1,7 +1,7 @@
-// Package cases runs the command over inputs that once misled it, and prints for each
-// what is right and what was seen. The inputs are no part of the repository: they lie
-// next to it, a directory for each case with a README. None is changed: each case works in
-// a copy, with a lock that is made anew.
+// Package cases runs the command over inputs that once misled it, and prints the right
+// and the actual result of each. The inputs aren't part of the repository: they are next
+// to it, a directory for each case with a README. None is changed: each case works in a
+// copy, with a new lock.
 package cases
 
 import (
@@ -19,16 +19,16 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// aCase is an input and what is looked at.
+// aCase is an input and its check.
 type aCase struct {
-	name  string // its directory, below that of all
-	right string // what is to be seen, where it has one row alone
+	name  string // its directory, relative to that of all cases
+	right string // the right result, if it has only one row
 	see   func(c *call) []row
 }
 
 // row is a line of the table.
 type row struct {
-	what  string // of a case that has several
+	what  string // if a case has several
 	right string
 	seen  string
 	ok    bool
@@ -36,11 +36,11 @@ type row struct {
 
 func all() []aCase { return slices.Concat(security(), clients(), engines(), packages()) }
 
-// Main is the program, with its arguments and its outputs.
+// Main runs the program.
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	set := flag.NewFlagSet("bench cases", flag.ContinueOnError)
 	set.SetOutput(progress)
-	directory := set.String("in", "", "the `directory` of all cases, which are no part of the repository")
+	directory := set.String("in", "", "the `directory` of all cases, which aren't part of the repository")
 	set.Usage = func() {
 		fmt.Fprintln(progress, "usage: go run ./bench cases -in DIR [SET|SET/CASE…], in the repository's root\nsets: security clients engine debian; all where none is named")
 		set.PrintDefaults()
@@ -51,7 +51,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 		return err
 	}
 	if _, err := os.Stat(*directory); err != nil {
-		return fmt.Errorf("reading the cases, which -in names the directory of: %w", err)
+		return fmt.Errorf("reading the cases, whose directory -in names: %w", err)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("the cases need an engine, and only root can run one")
@@ -67,7 +67,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	return errors.Join(w.run(chosen, out), w.close())
 }
 
-// choose returns the cases that are named, by themselves or by their set.
+// choose returns the cases that are named, directly or by their set.
 func choose(known []aCase, names []string) ([]aCase, error) {
 	if len(names) == 0 {
 		return known, nil
@@ -81,7 +81,7 @@ func choose(known []aCase, names []string) ([]aCase, error) {
 			}
 		}
 		if len(chosen) == n {
-			return nil, fmt.Errorf("no case and no set is called %q", name)
+			return nil, fmt.Errorf("there is no case or set %q", name)
 		}
 	}
 	return chosen, nil
@@ -112,7 +112,7 @@ func (w *world) run(chosen []aCase, out io.Writer) error {
 	return nil
 }
 
-// see runs one case. What keeps it from running is what was seen.
+// see runs one case. If it can't run, the error is its result.
 func (w *world) see(c aCase) (rows []row) {
 	fmt.Fprintf(w.progress, "-- %s\n", c.name)
 	err := testworld.During(w.ctx, w.dir, func(t testing.TB) error {

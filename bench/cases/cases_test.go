@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What keeps a case from running is what is seen of it, and the others run all the same.
+// The result of a case that can't run is its error, and the others run anyway.
 func TestTable(t *testing.T) {
 	directory := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(directory, "set", "case"), 0o755); err != nil {
@@ -62,7 +62,7 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	if _, err := choose(known, []string{"sec"}); err == nil {
-		t.Error("a part of a name is taken for a set")
+		t.Error("a part of a name is accepted as a set")
 	}
 	for _, directory := range []string{"", filepath.Join(t.TempDir(), "none")} {
 		if err := Main(t.Context(), []string{"-in", directory}, io.Discard, io.Discard); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "-in names") {

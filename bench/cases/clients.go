@@ -31,10 +31,10 @@ func clients() []aCase {
 func (c *call) cacheTwinDigest() []row {
 	registry := testworld.NewRegistry(c, testworld.RegistryOptions{}).Host
 	temp := c.TempDir()
-	c.Cleanup(func() { // of a script that didn't come to its end
+	c.Cleanup(func() { // if the script didn't finish
 		homes, _ := filepath.Glob(filepath.Join(temp, "*", "[ab]"))
 		for _, home := range homes {
-			cmd := exec.Command(c.program, "engine", "stop", "--force") //nolint:gosec,noctx // ours, also when we are interrupted
+			cmd := exec.Command(c.program, "engine", "stop", "--force") //nolint:gosec,noctx // ours, even if we are interrupted
 			cmd.Env = append(cmd.Environ(), "XDG_CACHE_HOME="+home)
 			_ = cmd.Run()
 		}
@@ -45,12 +45,12 @@ func (c *call) cacheTwinDigest() []row {
 	return []row{{seen: fmt.Sprintf("%d digests in %d builds; %s", different, len(digests), o), ok: o.code == 0 && len(digests) == 4 && different == 1}}
 }
 
-// insecureReach has a registry of plain HTTP under an address that nobody takes for
-// this machine.
+// insecureReach uses a registry with plain HTTP at an address that doesn't look like
+// this machine's.
 func (c *call) insecureReach() []row {
 	address := c.ownAddress()
 	if address == "" {
-		c.Fatal("this machine has no address but that of its loopback")
+		c.Fatal("this machine has only loopback addresses")
 	}
 	host := c.forward(address, testworld.NewRegistry(c, testworld.RegistryOptions{}).Host)
 	project := c.faceblend()
@@ -65,7 +65,7 @@ func (c *call) insecureReach() []row {
 	return append([]row{to, from}, c.insecureModel(host)...)
 }
 
-// insecureModel publishes a model there, and has the engine read it.
+// insecureModel publishes a model there, and makes the engine read it.
 func (c *call) insecureModel(host string) []row {
 	c.hub()
 	project, flag := c.TempDir(), "--insecure-registry"
@@ -86,7 +86,7 @@ func (c *call) insecureModel(host string) []row {
 	}
 }
 
-// ownAddress is one of this machine, and not of its loopback.
+// ownAddress returns an address of this machine that isn't a loopback address.
 func (c *call) ownAddress() string {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *call) ownAddress() string {
 	return ""
 }
 
-// forward passes on to a server what comes to an address, and returns that with its port.
+// forward forwards an address's connections to a server, and returns the address with its port.
 func (c *call) forward(address, server string) string {
 	l, err := new(net.ListenConfig).Listen(c.Context(), "tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
@@ -128,8 +128,8 @@ func (c *call) forward(address, server string) string {
 	return l.Addr().String()
 }
 
-// pushExitCodes pushes to registries that want something else. None may tell where an
-// upload is.
+// pushExitCodes pushes to registries that refuse it. No output may contain an upload's
+// address.
 func (c *call) pushExitCodes() (rows []row) {
 	const uploads, blobs = "POST /v2/app/**", "PUT /v2/app/blobs/**"
 	failing := func(pattern string, f testworld.Fault) string {
@@ -190,14 +190,14 @@ func (c *call) archiveBytes() (rows []row) {
 			name := filepath.Join(c.TempDir(), "a.tar")
 			c.mustBuild(project, "-o", "type="+kind+",dest="+name)
 			sums[i] = c.sum(name)
-			time.Sleep(2 * time.Second) // the clock of what an archive must not have in it
+			time.Sleep(2 * time.Second) // archives must not contain the time
 		}
 		rows = append(rows, row{what: kind, seen: strings.Join(sums[:], " "), ok: sums[0] == sums[1]})
 	}
 	return rows
 }
 
-// sum is the beginning of a file's SHA-256.
+// sum returns the beginning of a file's SHA-256.
 func (c *call) sum(name string) string {
 	f, err := os.Open(name) //nolint:gosec // made above
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// packages are sets of real use. Where no more is said of one, right is that it
-// builds as it is, that what it installs runs, and that it has the same digest twice.
+// packages returns sets of real use. By default the right result is that a set builds
+// unchanged, that its programs run, and that it has the same digest twice.
 func packages() []aCase {
 	sets := append(make([]aCase, 0, 45),
 		aCase{"debian/arm64", "refused, exit 4, with a word on QEMU", refuses(4, "qemu-user-static")},
@@ -47,14 +47,14 @@ func packages() []aCase {
 	return sets
 }
 
-// repository serves the packages that were made for cases.
+// repository serves packages made for the cases.
 func (c *call) repository() {
 	if strings.HasPrefix(filepath.Base(c.source), "r-") {
 		c.serve("127.0.0.1:8391", "python3", "-m", "http.server", "8391", "--bind", "127.0.0.1", "-d", filepath.Join(c.cases, "debian/repository/www"))
 	}
 }
 
-// edit changes the case's spec, which need not hold the text.
+// edit changes the case's spec, which need not contain the text.
 func (c *call) edit(old, replacement string) {
 	name := filepath.Join(c.dir, "image.toml")
 	text, err := os.ReadFile(name) //nolint:gosec // of the case's copy
@@ -66,7 +66,7 @@ func (c *call) edit(old, replacement string) {
 	}
 }
 
-// refuses wants the exit code, and the text among what is said.
+// refuses requires the exit code, and the text in the output.
 func refuses(code int, text string) func(*call) []row {
 	return func(c *call) []row {
 		c.repository()
@@ -75,7 +75,7 @@ func refuses(code int, text string) func(*call) []row {
 	}
 }
 
-// locks wants a lock that has the text.
+// locks requires a lock that has the text.
 func locks(text string) func(*call) []row {
 	return func(c *call) []row {
 		c.repository()
@@ -85,7 +85,7 @@ func locks(text string) func(*call) []row {
 	}
 }
 
-// builds wants an image in which a program runs, twice the same.
+// builds requires an image in which a program runs, the same twice.
 func builds(program string) func(*call) []row {
 	return func(c *call) []row {
 		c.repository()
@@ -107,7 +107,7 @@ func builds(program string) func(*call) []row {
 	}
 }
 
-// size is what a build says of it.
+// size returns the image's size from a build's output.
 func size(o outcome) string {
 	if total := strings.Fields(found(`total +[0-9.]+ .B`, o.stdout+o.stderr)); len(total) == 3 {
 		return ", " + total[1] + " " + total[2]
@@ -115,7 +115,7 @@ func size(o outcome) string {
 	return ""
 }
 
-// runs wants an image that has programs.
+// runs requires an image with programs.
 func runs(programs ...string) func(*call) []row {
 	return builds(strings.Join(programs, " && "))
 }
@@ -128,15 +128,15 @@ func (c *call) files(args ...string) (dir string, o outcome) {
 
 func (c *call) backports() []row {
 	told := c.build(c.dir, "lock")
-	const hint = `asked for as "NAME/bookworm-backports"`
-	first := row{what: "told", right: hint, seen: found(`nothing is taken from [^:]*`, told.stderr), ok: told.code == 0 && strings.Contains(told.stderr, hint)}
+	const hint = `requested as "NAME/bookworm-backports"`
+	first := row{what: "told", right: hint, seen: found(`nothing is locked from [^:]*`, told.stderr), ok: told.code == 0 && strings.Contains(told.stderr, hint)}
 	c.edit(`"cmake"`, `"cmake/bookworm-backports"`)
 	taken := locks(`name = "cmake", version = "3.31`)(c)[0]
 	taken.what = "taken"
 	return []row{first, taken}
 }
 
-// diverted has a package's script delete, replace and divert files of the base.
+// diverted lets a package's script delete, replace and divert files of the base.
 func (c *call) diverted() []row {
 	c.repository()
 	dir, o := c.files("--variant", "extra")
@@ -148,13 +148,13 @@ func (c *call) diverted() []row {
 	return []row{{seen: fmt.Sprintf("%s; issue.net gone: %t, factor: %q, yes gone: %t", o, os.IsNotExist(deleted), factor, os.IsNotExist(diverted)), ok: right}}
 }
 
-// expired is right either way: a mirror may be up to date today.
+// expired accepts both results: a mirror may be up to date today.
 func (c *call) expired() []row {
 	o := c.build(c.dir, "lock")
 	return []row{{seen: o.String(), ok: o.code == 0 || strings.Contains(o.stderr, "it expired on ") && strings.Contains(o.stderr, "check-valid-until = false")}}
 }
 
-// ubuntu has a distribution of its own in the place of the one that the spec names.
+// ubuntu replaces the distribution that the spec names with its own.
 func (c *call) ubuntu() []row {
 	mirrors := debian.Merge(debian.HostMirrors(os.DirFS("/")), debian.Snapshot(time.Now()))
 	d := testworld.New(c).Distribution(mirrors, filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils", "gdb", "strace", "procps", "less", "vim-tiny")
@@ -165,7 +165,7 @@ func (c *call) ubuntu() []row {
 	return locks(`name = "python3"`)(c)
 }
 
-// collide gives the app an account that a package makes as well.
+// collide gives the app an account that a package also makes.
 func (c *call) collide() []row {
 	dir, o := c.files()
 	text, _ := os.ReadFile(filepath.Join(dir, "etc/passwd")) //nolint:gosec // a directory of the case

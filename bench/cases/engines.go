@@ -14,7 +14,7 @@ func engines() []aCase {
 	}
 }
 
-// gpuSmoke needs no GPU: the devices of the case give a variable.
+// gpuSmoke needs no GPU: the case's devices set a variable.
 func (c *call) gpuSmoke() []row {
 	e, err := c.openEngine("gpu", fmt.Appendf(nil, "\n[cdi]\n  specDirs = [%q]\n", filepath.Join(c.dir, "cdi")))
 	if err != nil {
@@ -26,12 +26,12 @@ func (c *call) gpuSmoke() []row {
 	return []row{{seen: fmt.Sprintf("%s, the test ran: %t", o, ran), ok: o.code == 0 && ran}}
 }
 
-// orphanCompile leaves the script a directory of its own: it ends what it finds there.
+// orphanCompile gives the script its own directory: the script ends all processes of it.
 func (c *call) orphanCompile() []row {
 	o := c.command(c.dir, []string{"TMPDIR=" + c.TempDir(), "LAMINA=" + c.program, "BUILDKIT_HOST="}, "sh", "run.sh")
 	var left []string
 	for line := range strings.Lines(o.stdout) {
-		if strings.Contains(line, os.TempDir()) { // as the arguments of every part of the compile do
+		if strings.Contains(line, os.TempDir()) { // as in the arguments of every process of the compile
 			left = append(left, strings.TrimSpace(line))
 		}
 	}

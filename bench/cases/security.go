@@ -20,7 +20,7 @@ func security() []aCase {
 	}
 }
 
-// index serves what the case's scripts make, and has uv ask there first.
+// index serves the packages that the case's scripts make, and lets uv use it first.
 func (c *call) index() {
 	port := c.freePort()
 	c.serve("127.0.0.1:"+port, "python3", "idx.py", "idx", port)
@@ -44,7 +44,7 @@ func (c *call) ccachePoison() []row {
 	return nil
 }
 
-// found is what an expression matches first.
+// found returns an expression's first match.
 func found(expression, text string) string { return regexp.MustCompile(expression).FindString(text) }
 
 func (c *call) ingestSymlink() []row {
@@ -76,8 +76,8 @@ func (c *call) netrcSecondTry() []row {
 	return []row{{seen: seen + "; " + o.String(), ok: secret == "" && strings.TrimSpace(sent()) == ""}}
 }
 
-// publishedLie is a lock that names weights which nobody published for the project: in
-// the repository that the spec names, in another, and where the spec names none.
+// publishedLie uses a lock with forged published weights: in the repository that the spec
+// names, in another, and with none in the spec.
 func (c *call) publishedLie() (rows []row) {
 	c.hub()
 	registry := testworld.NewRegistry(c, testworld.RegistryOptions{}).Host
@@ -108,7 +108,7 @@ func (c *call) publishedLie() (rows []row) {
 	return rows
 }
 
-// hasImage says whether a build has left one in the usual place.
+// hasImage reports whether a build has left an image in the usual directory.
 func hasImage(dir string) bool {
 	lists, _ := filepath.Glob(filepath.Join(dir, "dist", "*", "index.json"))
 	return len(lists) > 0

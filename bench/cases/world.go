@@ -22,8 +22,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// world is what all cases share: the compiled command, and an engine with an empty
-// cache that is theirs alone.
+// world is shared by all cases: the compiled command, and a separate engine with an
+// empty cache.
 type world struct {
 	ctx      context.Context //nolint:containedctx // of the whole program
 	root     string          // of the checkout
@@ -70,7 +70,7 @@ func (w *world) close() error {
 	return errors.Join(err, os.RemoveAll(w.dir))
 }
 
-// openEngine starts one of ours with a root of its own, and more to say in its configuration.
+// openEngine starts a private engine with its own root, and more configuration.
 func (w *world) openEngine(name string, more []byte) (*engine.Engine, error) {
 	o := w.options
 	o.StateDir = filepath.Join(w.dir, name)
@@ -85,14 +85,14 @@ func (w *world) openEngine(name string, more []byte) (*engine.Engine, error) {
 	return engine.Open(w.ctx, o)
 }
 
-// call is one case as it runs. What can't go on is fatal.
+// call is a running case. Errors are fatal.
 type call struct {
 	*world
 	testing.TB
 
 	source string   // the case's directory
 	dir    string   // a copy of it
-	env    []string // on top of the program's own, of all that the case runs
+	env    []string // of all that the case runs, on top of the program's own
 }
 
 // outcome is how a program ended.
@@ -101,7 +101,7 @@ type outcome struct {
 	stdout, stderr string
 }
 
-// String is its exit code and what it said first of what went wrong.
+// String returns its exit code and its first error.
 func (o outcome) String() string {
 	if o.code == 0 {
 		return "exit 0"
@@ -127,7 +127,7 @@ func (c *call) build(dir string, args ...string) outcome {
 	return c.command(dir, []string{"BUILDKIT_HOST=" + c.engine.Addr}, c.program, args...)
 }
 
-// mustBuild is fatal where the command fails.
+// mustBuild is fatal if the command fails.
 func (c *call) mustBuild(dir string, args ...string) {
 	c.Helper()
 	if o := c.build(dir, args...); o.code != 0 {
@@ -150,13 +150,13 @@ func (c *call) command(dir string, env []string, name string, args ...string) ou
 		c.Fatalf("starting %s: %v", name, err)
 	}
 	o := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-	if os.Getenv("CASES_VERBOSE") != "" { //nolint:forbidigo // a program of its own
+	if os.Getenv("CASES_VERBOSE") != "" { //nolint:forbidigo // a separate program
 		fmt.Fprintf(c.progress, "   %s %v: %d\n%s%s\n", filepath.Base(name), args, o.code, o.stdout, o.stderr)
 	}
 	return o
 }
 
-// must runs a program of a case that has to work.
+// must runs a program of a case that must succeed.
 func (c *call) must(name string, args ...string) {
 	c.Helper()
 	o := c.command(c.dir, nil, name, args...)
@@ -165,8 +165,8 @@ func (c *call) must(name string, args ...string) {
 	}
 }
 
-// serve starts a server of a case, that ends with the case, and waits until it listens.
-// It returns what the server printed.
+// serve starts a server that ends with the case, and waits until it listens. It returns a
+// function that returns the server's output.
 func (c *call) serve(address, name string, args ...string) (said func() string) {
 	c.Helper()
 	cmd := exec.CommandContext(c.Context(), name, args...) //nolint:gosec // of the case
@@ -201,11 +201,11 @@ func (c *call) serve(address, name string, args ...string) (said func() string) 
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	c.Fatalf("nobody listens at %s", address)
+	c.Fatalf("nothing listens at %s", address)
 	return nil
 }
 
-// freePort is a port that nobody listens on.
+// freePort returns an unused port.
 func (c *call) freePort() string {
 	l, err := new(net.ListenConfig).Listen(c.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -216,7 +216,7 @@ func (c *call) freePort() string {
 	return port
 }
 
-// faceblend is a copy of the example, with a lock.
+// faceblend makes a copy of the example, with a lock.
 func (c *call) faceblend() string {
 	dir := filepath.Join(c.TempDir(), "faceblend")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(c.root, "examples", "faceblend"))); err != nil {
@@ -226,7 +226,7 @@ func (c *call) faceblend() string {
 	return dir
 }
 
-// hub serves the model that projects of the cases name.
+// hub serves the model that the cases' projects name.
 func (c *call) hub() {
 	h := testworld.New(c).Hub(testworld.HubOptions{})
 	h.Repo("bench/model", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{
@@ -235,7 +235,7 @@ func (c *call) hub() {
 	c.env = append(c.env, "HF_ENDPOINT="+h.Endpoint)
 }
 
-// modelSpec is an image with that model, and a line more of it.
+// modelSpec is an image with that model, and one more line for the model.
 const modelSpec = `name = "weights"
 [debian]
 packages = ["python3-minimal"]
@@ -245,7 +245,7 @@ path = "/models/bench"
 %s
 `
 
-// lock has a project locked anew.
+// lock makes a new lock of a project.
 func (c *call) lock(dir string) {
 	if err := os.RemoveAll(filepath.Join(dir, "image.lock")); err != nil {
 		c.Fatal(err)

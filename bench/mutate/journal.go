@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// What became of a mutant. Those that took too long are killed as well, and those
-// that didn't compile count neither way.
+// The status of a mutant. A timeout counts as killed, and a mutant that doesn't compile
+// counts neither way.
 const (
 	killed   = "killed"
 	survived = "survived"
@@ -24,7 +24,7 @@ const (
 	invalid  = "invalid"
 )
 
-// Result is what became of a mutant: a line of the journal.
+// Result is the result of a mutant: a line of the journal.
 type Result struct {
 	ID      string   `json:"id"`
 	Status  string   `json:"status"` // killed, survived, timeout or invalid
@@ -34,7 +34,7 @@ type Result struct {
 	Diff    string   `json:"diff"`
 	Seconds float64  `json:"seconds"`
 	Ran     []string `json:"ran"`   // the packages whose tests ran
-	State   string   `json:"state"` // of their files: where it is another now, the result is none
+	State   string   `json:"state"` // digest of their files: the result is void once it changes
 }
 
 func (r Result) write(w io.Writer) error {
@@ -46,10 +46,10 @@ func (r Result) write(w io.Writer) error {
 	return err
 }
 
-// readJournal returns the results that hold for the code as it is.
+// readJournal returns the results that hold for the current code.
 func (w *world) readJournal(name string) (map[string]Result, error) {
 	known := map[string]Result{}
-	f, err := os.Open(name) //nolint:gosec // the user says which
+	f, err := os.Open(name) //nolint:gosec // the user names it
 	if errors.Is(err, fs.ErrNotExist) {
 		return known, nil
 	} else if err != nil {
@@ -68,7 +68,7 @@ func (w *world) readJournal(name string) (map[string]Result, error) {
 	return known, nil
 }
 
-// state is a digest of the files of the packages that ran, and of their tests.
+// state returns a digest of the files and tests of the packages that ran.
 func (w *world) state(r Result) (string, error) {
 	h := sha256.New()
 	for _, path := range r.Ran {
@@ -95,8 +95,8 @@ func (w *world) state(r Result) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// readReasons reads the mutants that make no difference, each by its ID and, after a
-// space, the reason. Lines that begin with # are comments.
+// readReasons reads the equivalent mutants: each line has an ID, a space and the reason.
+// Lines that begin with # are comments.
 func readReasons(name string) (map[string]string, error) {
 	data, err := os.ReadFile(name) //nolint:gosec // the user says which
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,8 +9,8 @@ import (
 	"math/rand/v2"
 )
 
-// deletions returns a package without each of the statements of its functions in turn,
-// with all that the statement has in it.
+// deletions returns mutants that each delete one statement of a package's functions, with
+// everything in it.
 func (s *subject) deletions() []*Mutant {
 	return s.all(func(f *source, root ast.Node) []edit {
 		v := &finder{subject: s, file: f}
@@ -40,8 +40,8 @@ func (v *finder) delete(list []ast.Stmt) {
 	}
 }
 
-// lines draws some deletions by a seed, of those that compile, and shows which test
-// fails without each.
+// lines draws some compiling deletions by a seed, and prints which test fails without
+// each.
 func (w *world) lines(ctx context.Context, out io.Writer, all []*Mutant, n int, seed uint64) error {
 	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // not a secret
 	drawn := compiling(all, n)
@@ -61,7 +61,7 @@ func (w *world) lines(ctx context.Context, out io.Writer, all []*Mutant, n int, 
 		case survived:
 			by = "no test"
 			unseen++
-		case invalid: // its types are right, so it is the machine
+		case invalid: // its types are right, so the machine failed
 			return fmt.Errorf("building %s without %s failed: run it again", w.short(r.By), m.ID)
 		case timeout:
 			by += ", by its timeout"

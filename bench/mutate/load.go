@@ -21,7 +21,7 @@ import (
 	"sync"
 )
 
-// listed is a package as "go list" shows it.
+// listed is a package as "go list" prints it.
 type listed struct {
 	ImportPath, Dir, Export                        string
 	GoFiles, TestGoFiles, XTestGoFiles, EmbedFiles []string
@@ -32,9 +32,9 @@ type listed struct {
 // world is the module whose packages are changed.
 type world struct {
 	root, module string
-	env          []string          // the directories of the go command, which tests with another home share
+	env          []string          // the go command's directories, shared by tests with another home
 	packages     map[string]listed // of the module, by import path
-	own          bool              // no importers' tests run
+	own          bool              // don't run importers' tests
 
 	dir      string // of the programs
 	mu       sync.Mutex
@@ -51,7 +51,7 @@ func open(ctx context.Context, root string) (*world, error) {
 	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV"}
 	directories, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output() //nolint:gosec // these names
 	if err != nil {
-		return nil, fmt.Errorf("asking for the directories of the go command: %w", err)
+		return nil, fmt.Errorf("reading the go command's directories: %w", err)
 	}
 	for i, directory := range strings.Split(strings.TrimSpace(string(directories)), "\n") {
 		w.env = append(w.env, names[i]+"="+directory)
@@ -87,10 +87,10 @@ func (w *world) goList(ctx context.Context, args ...string) ([]listed, error) {
 	}
 }
 
-// short is an import path without that of the module.
+// short returns an import path without the module's.
 func (w *world) short(path string) string { return strings.TrimPrefix(path, w.module+"/") }
 
-// importers returns the packages that import one, those that need an engine left out.
+// importers returns the packages that import one, except those that need an engine.
 func (w *world) importers(path string) []string {
 	var all []string
 	for name, p := range w.packages {
@@ -122,7 +122,7 @@ type subject struct {
 	types types.Config
 }
 
-// load parses a package and finds out the types of its expressions.
+// load parses a package and determines the types of its expressions.
 func (w *world) load(ctx context.Context, name string) (*subject, error) {
 	all, err := w.goList(ctx, "-export", "-deps", "./"+name)
 	if err != nil {
@@ -159,7 +159,7 @@ func (w *world) load(ctx context.Context, name string) (*subject, error) {
 	return s, nil
 }
 
-// check says what is wrong with a package, one of whose files may have another tree.
+// check type-checks a package, perhaps with another tree for one of its files.
 func (s *subject) check(info *types.Info, changed *source, tree *ast.File) error {
 	var trees []*ast.File
 	for _, f := range s.files {
@@ -173,7 +173,7 @@ func (s *subject) check(info *types.Info, changed *source, tree *ast.File) error
 	return err
 }
 
-// compiles says whether a package does with another text of a file.
+// compiles reports whether a package compiles with another text of a file.
 func (s *subject) compiles(f *source, text []byte) bool {
 	tree, err := parser.ParseFile(token.NewFileSet(), f.name, text, parser.SkipObjectResolution)
 	return err == nil && s.check(nil, f, tree) == nil

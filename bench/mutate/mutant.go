@@ -15,18 +15,18 @@ import (
 // Mutant is a package with one place changed.
 type Mutant struct {
 	// ID is the package, the function or package-level name, the operator, and the
-	// how manieth place of that operator it is there, from 1: "llb.Fetch/negate/2".
+	// number of that operator's place there, from 1: "llb.Fetch/negate/2".
 	ID string
 
 	subject  *subject
 	file     *source
-	decl     *ast.FuncDecl // where it is, nil where that is no function
+	decl     *ast.FuncDecl // where it is, nil if not in a function
 	from, to int           // offsets of what is replaced
 	with     string
-	number   string // by which a program with all mutants in it chooses it, "" where it has none
+	number   string // selects it in a program with all mutants, "" if it isn't there
 }
 
-// mutants returns all of a package, those that don't compile too.
+// mutants returns all mutants of a package, even those that don't compile.
 func (s *subject) mutants() []*Mutant { return s.all(s.edits) }
 
 // all makes a mutant of each edit of a package's declarations.
@@ -58,8 +58,8 @@ type named struct {
 	node ast.Node
 }
 
-// declared returns what a declaration names: a function, a method as "Type.Method",
-// or each constant and variable.
+// declared returns the names of a declaration: a function, a method as "Type.Method", or
+// each constant and variable.
 func declared(d ast.Decl) []named {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -99,7 +99,7 @@ func (m *Mutant) text() []byte {
 	return slices.Concat(m.file.text[:m.from], []byte(m.with), m.file.text[m.to:])
 }
 
-// Where is "file:line", the file by its path in the module.
+// Where returns "file:line", with the file's path in the module.
 func (m *Mutant) Where() string {
 	name, err := filepath.Rel(m.subject.root, m.file.name)
 	if err != nil {
@@ -125,8 +125,7 @@ func marked(mark, text string) string {
 	return out.String()
 }
 
-// draw returns the n mutants that come first by the hashes of their names, of those
-// that compile.
+// draw returns the first n compiling mutants, ordered by the hashes of their names.
 func draw(all []*Mutant, n int) []*Mutant {
 	order := slices.SortedFunc(slices.Values(all), func(a, b *Mutant) int {
 		x, y := sha256.Sum256([]byte(a.ID)), sha256.Sum256([]byte(b.ID))
@@ -135,7 +134,7 @@ func draw(all []*Mutant, n int) []*Mutant {
 	return compiling(order, n)
 }
 
-// compiling returns the first n that compile.
+// compiling returns the first n mutants that compile.
 func compiling(order []*Mutant, n int) []*Mutant {
 	var drawn []*Mutant
 	for _, m := range order {

@@ -1,12 +1,12 @@
-// Package mutate finds out which changes of the code no test sees. It changes one
-// place of a package at a time, such as a condition that it negates, and runs the
-// package's own tests, then those of the packages that import it. A change after
-// which all pass has survived: a test is missing, or the change makes no difference.
+// Package mutate finds changes of the code that no test detects. It changes one place of
+// a package at a time, for example by negating a condition, and runs the package's own
+// tests, then those of its importers. A change after which all pass has survived: a test
+// is missing, or the change makes no difference.
 //
-// The tree is never touched, since the go command takes the changed file by an
-// overlay. The places are a sample, drawn by a hash of names that have neither file
-// nor line in them ([Mutant.ID]), so that it stays the same while code moves. What
-// became of each is a line of a journal at once, and a run that was stopped goes on.
+// The tree is never touched, since the go command reads the changed file from an
+// overlay. The places are a sample, drawn by a hash of names without file or line
+// ([Mutant.ID]), so that it stays the same while code moves. Each result is written to a
+// journal at once, so that a stopped run can be resumed.
 package mutate
 
 import (
@@ -24,10 +24,10 @@ import (
 	"time"
 )
 
-// subjects are the packages that are changed where none are named.
+// subjects are the packages to change if none are named.
 var subjects = []string{"stages", "llb", "lock", "internal/layers", "internal/weights", "internal/registry", "internal/fetch"}
 
-// options are those of the command line.
+// options are the command line's options.
 type options struct {
 	sample     int
 	journal    string
@@ -48,17 +48,17 @@ func parse(args []string, out io.Writer) (options, []string, error) {
 	set := flag.NewFlagSet("bench mutate", flag.ContinueOnError)
 	set.SetOutput(out)
 	set.IntVar(&o.sample, "n", 200, "how many `mutants` the sample has")
-	set.StringVar(&o.journal, "o", "bench/results/mutants.jsonl", "the journal: a `file` that a further run goes on with")
+	set.StringVar(&o.journal, "o", "bench/results/mutants.jsonl", "the journal: a `file` from which the next run resumes")
 	set.StringVar(&o.equivalent, "equivalent", "bench/mutants.txt", "the `file` of mutants that make no difference")
-	set.StringVar(&o.id, "id", "", "one mutant alone by its `name`, with what its tests print, and no journal")
+	set.StringVar(&o.id, "id", "", "run only the mutant of this `name`, print its tests' output, and write no journal")
 	set.BoolVar(&o.list, "list", false, "print the sample and run nothing")
 	set.IntVar(&o.workers, "j", 2, "how many `tests` run at a time")
-	set.DurationVar(&o.limit, "for", time.Hour, "how `long` it takes at most; a further run goes on")
-	set.IntVar(&o.least, "least", 85, "fail where fewer than so many `percent` are killed")
+	set.DurationVar(&o.limit, "for", time.Hour, "how `long` it may take; the next run resumes")
+	set.IntVar(&o.least, "least", 85, "fail if fewer than this `percent` are killed")
 	set.StringVar(&o.only, "only", "", "draw from mutants whose names match this `expression`")
-	set.BoolVar(&o.own, "own", false, "run the package's own tests alone; what survives them isn't noted in the journal")
-	set.IntVar(&o.lines, "lines", 0, "in place of a sample, delete so many `statements` and show which test fails without each")
-	set.Uint64Var(&o.seed, "seed", 1, "a `number` that draws those")
+	set.BoolVar(&o.own, "own", false, "run only the package's own tests; survivors aren't written to the journal")
+	set.IntVar(&o.lines, "lines", 0, "instead of a sample, delete this number of `statements` and print which test fails without each")
+	set.Uint64Var(&o.seed, "seed", 1, "a `number` that selects those")
 	set.Usage = func() {
 		fmt.Fprintln(out, "usage: go run ./bench mutate [FLAG…] [PACKAGE…], in the repository's root")
 		set.PrintDefaults()
@@ -72,7 +72,7 @@ func parse(args []string, out io.Writer) (options, []string, error) {
 	return o, subjects, nil
 }
 
-// Main is the program, with its arguments and its output.
+// Main runs the program.
 func Main(ctx context.Context, args []string, out io.Writer) error {
 	o, names, err := parse(args, out)
 	if errors.Is(err, flag.ErrHelp) {
@@ -131,13 +131,13 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 			return o.only == "" && strings.HasPrefix(id, name+".") && !strings.Contains(id, "/delete/")
 		}
 		if slices.ContainsFunc(names, of) && !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) {
-			fmt.Fprintf(out, "%s is in %s and not in the code any more\n", id, o.equivalent)
+			fmt.Fprintf(out, "%s is in %s, but no longer in the code\n", id, o.equivalent)
 		}
 	}
 	return s.verdict(o.least)
 }
 
-// mutants returns those of some packages, or their deletions.
+// mutants returns the mutants of some packages, or their deletions.
 func (w *world) mutants(ctx context.Context, names []string, o options) ([]*Mutant, error) {
 	only, err := regexp.Compile(o.only)
 	if err != nil {
@@ -158,11 +158,11 @@ func (w *world) mutants(ctx context.Context, names []string, o options) ([]*Muta
 	return slices.DeleteFunc(all, func(m *Mutant) bool { return !only.MatchString(m.ID) }), nil
 }
 
-// one runs a mutant and shows all that its tests print.
+// one runs a mutant and prints its tests' output.
 func (w *world) one(ctx context.Context, out io.Writer, all []*Mutant, id string) error {
 	i := slices.IndexFunc(all, func(m *Mutant) bool { return m.ID == id })
 	if i < 0 {
-		return fmt.Errorf("no mutant is called %q", id)
+		return fmt.Errorf("there is no mutant %q", id)
 	}
 	fmt.Fprintf(out, "%s\n%s", all[i].Where(), all[i].Diff())
 	remove, err := w.weave(all[i : i+1])
@@ -178,7 +178,7 @@ func (w *world) one(ctx context.Context, out io.Writer, all []*Mutant, id string
 	return err
 }
 
-// runAll tries what is left to do, and adds it to what is known.
+// runAll tries the remaining mutants, and adds their results to the known ones.
 func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mutant, known map[string]Result) error {
 	if err := os.MkdirAll(filepath.Dir(o.journal), 0o750); err != nil {
 		return err
@@ -233,7 +233,7 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 	close(waiting)
 	group.Wait()
 	if ctx.Err() != nil {
-		return nil // stopped, and not failed: the summary says what is left
+		return nil // stopped, not failed: the summary has the number left
 	}
 	return errors.Join(problems...)
 }

@@ -12,9 +12,9 @@ import (
 	"lamina.build/bench/mutate"
 )
 
-var update = flag.Bool("update", false, "write testdata/mutants.txt anew")
+var update = flag.Bool("update", false, "rewrite testdata/mutants.txt")
 
-// module is a small one to be changed: two packages, one of which imports the other.
+// module makes a small module to change: two packages, one of which imports the other.
 func module(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,7 +55,7 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// A further function draws others into the sample only where its hashes come before.
+// A new function replaces mutants of the sample only if its hashes sort first.
 func TestTheSampleStays(t *testing.T) {
 	t.Chdir(module(t))
 	before, err := run(t, "-list", "-n", "10", "calc")
@@ -104,7 +104,7 @@ func TestTheJournalGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff("\npackage"+result, again); diff != "" {
-		t.Errorf("the second run isn't the first one's end (-want +got):\n%s", diff)
+		t.Errorf("the second run's output isn't the end of the first one's (-want +got):\n%s", diff)
 	}
 	_, name, found := strings.Cut(again, "survived: ")
 	name, _, _ = strings.Cut(name, "\n")
@@ -118,11 +118,11 @@ func TestTheJournalGoesOn(t *testing.T) {
 		t.Errorf("%v, and one that makes no difference is listed:\n%s", err, listed)
 	}
 	if _, err := run(t, append([]string{"-least", "100"}, all[:6]...)...); err == nil {
-		t.Error("no error where some survived")
+		t.Error("no error although some survived")
 	}
 }
 
-// One program has the mutants of functions of all shapes; those outside are compiled alone.
+// One program has the mutants of functions of all shapes; mutants elsewhere are compiled separately.
 func TestMutantsOfAllShapes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles some tests")
@@ -144,11 +144,11 @@ func TestImportersKill(t *testing.T) {
 		t.Errorf("%v, got\n%s", err, out)
 	}
 	if _, err := run(t, "-id", "calc.Double/nothing/1", "calc"); err == nil {
-		t.Error("no error for a name that nothing has")
+		t.Error("no error for an unknown name")
 	}
 }
 
-// Each statement that is gone is missed by a test that is named, or by none.
+// For each deleted statement, the output names the test that fails, or none.
 func TestDeletedLines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles some ten tests")
@@ -157,7 +157,7 @@ func TestDeletedLines(t *testing.T) {
 	sum := []string{"-lines", "100", "-only", `calc\.Sum/`, "calc"}
 	out, err := run(t, sum...)
 	if n := strings.Count(out, ": TestSum of calc\n"); err != nil || n < 3 || n != strings.Count(out, "calc.Sum/delete/") {
-		t.Errorf("%v: %d are missed by the test\n%s", err, n, out)
+		t.Errorf("%v: the test detects %d\n%s", err, n, out)
 	}
 	other, err := run(t, append([]string{"-seed", "2"}, sum...)...)
 	if err != nil || other == out || len(other) != len(out) {

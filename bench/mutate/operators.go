@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// edit is a place and what stands there instead.
+// edit is a place and its replacement.
 type edit struct {
 	operator string
 	from, to token.Pos
 	with     string
 }
 
-// swaps are the operators of binary expressions by what they become, and the names
-// of the operators of mutation that do it.
+// swaps maps an operator to its replacement, and to the name of the mutation operator
+// that does it.
 var swaps = map[token.Token]struct {
 	name string
 	with token.Token
@@ -38,11 +38,11 @@ type finder struct {
 	*subject
 
 	file  *source
-	conds map[ast.Expr]bool // negated as they are: to swap their == would be the same
+	conds map[ast.Expr]bool // already negated: swapping their == would be the same
 	edits []edit
 }
 
-// edits returns all of a declaration, in the order of the source.
+// edits returns all edits of a declaration, in the order of the source.
 func (s *subject) edits(f *source, root ast.Node) []edit {
 	v := &finder{subject: s, file: f, conds: map[ast.Expr]bool{}}
 	ast.PreorderStack(root, nil, func(n ast.Node, stack []ast.Node) bool {
@@ -138,8 +138,8 @@ func (v *finder) swap(op token.Token, at token.Pos) {
 	}
 }
 
-// assignment drops one, and leaves what is assigned where it was: it may have
-// effects, and is what a variable or an import is used by.
+// assignment drops an assignment but keeps its right side, which may have effects, or be
+// the only use of a variable or an import.
 func (v *finder) assignment(n *ast.AssignStmt) {
 	if n.Tok == token.DEFINE {
 		return
@@ -163,7 +163,7 @@ func (v *finder) assignment(n *ast.AssignStmt) {
 			return
 		}
 		if c, ok := r.(*ast.CallExpr); ok && v.builtin(c, "append") {
-			return // the same as to append nothing
+			return // the same as appending nothing
 		}
 		right[i] = v.code(r)
 	}
@@ -172,7 +172,7 @@ func (v *finder) assignment(n *ast.AssignStmt) {
 	}
 }
 
-// ofSync says whether an expression calls the package sync, which a test sees by chance.
+// ofSync reports whether an expression calls the package sync, whose effect a test detects only by chance.
 func (v *finder) ofSync(e ast.Expr) bool {
 	c, ok := e.(*ast.CallExpr)
 	if !ok {
@@ -219,7 +219,7 @@ func (v *finder) boolean(n *ast.Ident) {
 	}
 }
 
-// literal makes a number the next one, and a string empty.
+// literal increments a number, and empties a string.
 func (v *finder) literal(n *ast.BasicLit) {
 	switch n.Kind {
 	case token.INT:

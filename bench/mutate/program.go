@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Environment variables of a test program: the mutant that runs in place of the code,
-// and the file that notes whose functions are reached.
+// Environment variables of a test program: the mutant to run in place of the code, and
+// the file to record the mutants whose functions are reached.
 const (
 	chosenVariable  = "LAMINA_MUTANT"
 	reachedVariable = "LAMINA_MUTANTS_REACHED"
 )
 
-// switchFile is what a package with mutants in it has more.
+// switchFile is the additional file of a package with mutants in it.
 const switchFile = `package %s
 
 import (
@@ -55,13 +55,13 @@ func mutantIs(number string) bool {
 type program struct {
 	once    sync.Once
 	name    string
-	took    time.Duration // as the code is
+	took    time.Duration // without a mutant
 	cpu     time.Duration
 	reached map[string]bool // the numbers of the mutants whose functions a test runs
 	err     error
 }
 
-// program compiles the tests of a package and runs them as the code is, once.
+// program compiles the tests of a package and runs them without a mutant, once.
 func (w *world) program(ctx context.Context, path string) (*program, error) {
 	w.mu.Lock()
 	p, ok := w.programs[path]
@@ -83,7 +83,7 @@ func (w *world) program(ctx context.Context, path string) (*program, error) {
 			p.err = fmt.Errorf("the tests of %s fail without any mutant:\n%s", path, out.Bytes())
 		}
 		p.reached = map[string]bool{}
-		text, _ := os.ReadFile(notes) //nolint:gosec // which isn't there where nothing is reached
+		text, _ := os.ReadFile(notes) //nolint:gosec // missing if nothing is reached
 		for number := range strings.FieldsSeq(string(text)) {
 			p.reached[number] = true
 		}
@@ -97,8 +97,8 @@ func (w *world) compile(ctx context.Context, path, overlay, name string, out *by
 	return cmd.Run()
 }
 
-// weave writes the overlay of the programs: the code with all mutants in it that stand
-// in a function. It says what removes the programs.
+// weave writes the overlay of the programs: the code with all mutants that are in a
+// function. It returns a function that removes the programs.
 func (w *world) weave(mutants []*Mutant) (remove func(), err error) {
 	if w.dir, err = os.MkdirTemp("", "mutants"); err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (w *world) weave(mutants []*Mutant) (remove func(), err error) {
 	return remove, err
 }
 
-// writeOverlay writes what has the go command take other texts for files.
+// writeOverlay writes an overlay that gives files other texts for the go command.
 func writeOverlay(dir string, texts map[string][]byte) error {
 	replace := map[string]string{}
 	for name, text := range texts {
@@ -141,8 +141,8 @@ func writeOverlay(dir string, texts map[string][]byte) error {
 	return os.WriteFile(filepath.Join(dir, "overlay.json"), data, 0o600)
 }
 
-// woven is a file with a copy of a function for each of its mutants. The function asks
-// first which of them is chosen. No line of the file moves.
+// woven returns a file with a copy of a function for each of its mutants. The function
+// first checks which one is selected. No line of the file moves.
 func (f *source) woven(mutants []*Mutant) []byte {
 	inserts := map[int]string{} // by offset; "_" is kept there, and made a name by what follows it
 	var copies bytes.Buffer
@@ -176,7 +176,7 @@ func (f *source) woven(mutants []*Mutant) []byte {
 	return out.Bytes()
 }
 
-// parameters returns the names of parameters as a call has them, and gives one to those that have none.
+// parameters returns the names of parameters as in a call, and names unnamed ones.
 func parameters(list *ast.FieldList, at func(ast.Node) int, inserts map[int]string) []string {
 	var all []string
 	for _, field := range list.List {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// results makes each of those of a return its type's zero value.
+// results replaces each result of a return with its type's zero value.
 func (v *finder) results(n *ast.ReturnStmt, stack []ast.Node) {
 	want := v.signature(stack)
 	if want == nil || want.Len() != len(n.Results) {
@@ -14,7 +14,7 @@ func (v *finder) results(n *ast.ReturnStmt, stack []ast.Node) {
 	}
 	for i, r := range n.Results {
 		if _, literal := r.(*ast.BasicLit); literal || v.universe(r) {
-			continue // nil, true and false; the others are changed as what they are
+			continue // nil, true and false; other operators change the rest
 		}
 		if zero := v.zero(want.At(i).Type()); zero != "" && zero != v.code(r) {
 			v.add("result", r, zero)
@@ -22,7 +22,7 @@ func (v *finder) results(n *ast.ReturnStmt, stack []ast.Node) {
 	}
 }
 
-// signature returns the results of the innermost function around.
+// signature returns the results of the innermost enclosing function.
 func (v *finder) signature(stack []ast.Node) *types.Tuple {
 	for _, n := range slices.Backward(stack) {
 		switch f := n.(type) {
@@ -62,7 +62,7 @@ func (v *finder) zero(t types.Type) string {
 	return ""
 }
 
-// universe says whether an expression is nil, true or false.
+// universe reports whether an expression is nil, true or false.
 func (v *finder) universe(e ast.Expr) bool {
 	n, ok := e.(*ast.Ident)
 	return ok && v.info.Uses[n] != nil && v.info.Uses[n].Parent() == types.Universe

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// summary is what became of a sample.
+// summary is the result of a sample.
 type summary struct {
 	sample  []*Mutant
 	results map[string]Result
@@ -19,7 +19,7 @@ func (t tally) percent() float64 {
 	return 100 * float64(t.killed) / max(float64(t.killed+t.survived), 1)
 }
 
-// count counts those of a package, of all where none is named.
+// count counts the mutants of a package, or of all packages if none is named.
 func (s summary) count(name string) tally {
 	var t tally
 	for _, m := range s.sample {
@@ -41,7 +41,7 @@ func (s summary) count(name string) tally {
 	return t
 }
 
-// print shows the counts of each package, and what survived.
+// print prints the counts of each package, and the survivors.
 func (s summary) print(out io.Writer) {
 	const row = "%-20s %6d %8d %10d %6d %9.1f %%\n"
 	fmt.Fprintf(out, "\n%-20s %6s %8s %10s %6s %11s\n", "package", "killed", "survived", "equivalent", "left", "of both")
@@ -62,14 +62,14 @@ func (s summary) print(out io.Writer) {
 	}
 }
 
-// verdict fails where too few were killed, or some are left to be tried.
+// verdict fails if too few were killed, or some remain to be tried.
 func (s summary) verdict(least int) error {
 	t := s.count("")
 	switch {
 	case t.left > 0:
-		return fmt.Errorf("%d mutants are left: run it again, it goes on", t.left)
+		return fmt.Errorf("%d mutants are left: run it again to resume", t.left)
 	case t.percent() < float64(least):
-		return fmt.Errorf("%.1f %% are killed, %d %% is the least", t.percent(), least)
+		return fmt.Errorf("%.1f %% are killed, at least %d %% must be", t.percent(), least)
 	}
 	return nil
 }

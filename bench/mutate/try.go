@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// memory is what a test may have, in KiB of addresses: a loop that a mutant made
-// endless must not take the machine with it.
+// memory limits a test's address space, in KiB: an endless loop in a mutant must not
+// exhaust the machine.
 const memory = 8 << 20
 
-// shell limits what the tests may have, and gives them, where it may, mounts of their
-// own: one that is killed leaves those that it made.
+// shell limits the tests' resources, and gives them their own mount namespace if it can:
+// a killed test leaves its mounts.
 const shell = `ulimit -v %d; ulimit -S -t %d; if unshare -m true 2>/dev/null; then exec unshare -m "$@"; fi; exec "$@"`
 
-// try runs the tests that a mutant concerns until one fails: its package's own,
-// then those of its importers, the quickest first.
+// try runs the tests that a mutant affects until one fails: its package's own, then those
+// of its importers, the quickest first.
 func (w *world) try(ctx context.Context, m *Mutant, out io.Writer) (Result, error) {
 	start := time.Now()
 	r := Result{ID: m.ID, Status: survived, Where: m.Where(), Diff: m.Diff()}
@@ -60,10 +60,10 @@ func (w *world) tryOnImporters(ctx context.Context, r *Result, m *Mutant, out io
 	return nil
 }
 
-// failedTest is how the go command tells of one, and which were running at a timeout.
+// failedTest matches the go command's output about a failed test, or one running at a timeout.
 var failedTest = regexp.MustCompile(`(?m)^\s*(?:--- FAIL: |\t?)((?:Test|Fuzz|Example)\S*) \(`)
 
-// tryOn runs the tests of one package and notes what came of it.
+// tryOn runs the tests of one package and records the result.
 func (w *world) tryOn(ctx context.Context, r *Result, m *Mutant, path string, out io.Writer) error {
 	p, err := w.program(ctx, path)
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *world) tryOn(ctx context.Context, r *Result, m *Mutant, path string, ou
 			return errors.Join(err, ctx.Err())
 		}
 	case !p.reached[m.number]:
-		_, err = fmt.Fprintf(out, "no test of %s gets there\n", path)
+		_, err = fmt.Fprintf(out, "no test of %s reaches it\n", path)
 		return err
 	}
 	limit := limits{30*time.Second + 4*p.took, 10*time.Second + 4*p.cpu}
@@ -108,12 +108,12 @@ func (w *world) tryOn(ctx context.Context, r *Result, m *Mutant, path string, ou
 	return nil
 }
 
-// limits are what a test program may take. That of the processor's time finds endless
-// loops, however busy the machine is.
+// limits are those of a test program. The limit of CPU time detects endless loops,
+// however busy the machine is.
 type limits struct{ wall, cpu time.Duration }
 
-// test says whether the tests of a package pass, and how much of the processor they
-// took. They have a home of their own, and what they start ends with them.
+// test reports whether the tests of a package pass, and their CPU time. They have their
+// own home directory, and their processes end with them.
 func (w *world) test(ctx context.Context, path, program string, limit limits, out io.Writer, env ...string) (bool, time.Duration, error) {
 	home, err := os.MkdirTemp("", "mutate")
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// forOnce are the flags of a build that say nothing of the image: where it goes, and how this
-// once it is made.
+// forOnce are the flags that don't affect the image: where it goes, and how this one
+// build runs.
 var forOnce = []string{
 	"output", "tag", "push", "load", "quiet", "attach", "metadata-file", "iidfile", "cache-from", "cache-to",
 	"relock", "no-cache", "check-reproducible", "print", "progress",
 }
 
-// withLogin is an address that has one, which no summary tells.
+// withLogin matches an address with a login, which no summary may print.
 var withLogin = regexp.MustCompile(`://[^/]*@`)
 
-// again are the words of a command that builds the same image once more.
+// again returns the words of a command that builds the same image again.
 func again(f *pflag.FlagSet, args []string) []string {
 	words := append(called(os.Args[0]), args...)
 	f.Visit(func(flag *pflag.Flag) {
@@ -31,7 +31,7 @@ func again(f *pflag.FlagSet, args []string) []string {
 		}
 		for _, value := range values {
 			if flag.Name == "annotation" && (strings.HasPrefix(value, "manifest-descriptor") || strings.HasPrefix(value, "index")) {
-				continue // the image's digest knows nothing of it, and a docker archive has no place for it
+				continue // it doesn't affect the image's digest, and a docker archive has no place for it
 			}
 			if !slices.Contains(forOnce, flag.Name) && !withLogin.MatchString(value) {
 				words = append(words, "--"+flag.Name+"="+value)
@@ -41,11 +41,11 @@ func again(f *pflag.FlagSet, args []string) []string {
 	return words
 }
 
-// goRuns is where "go run" has a program: in a directory that is gone when it has ended, or
-// in Go's build cache, which calls it by a hash.
+// goRuns matches the paths of programs under "go run": in a directory that is removed when
+// they end, or in Go's build cache, named by a hash.
 var goRuns = regexp.MustCompile(`go-build.*/exe/[^/]+$|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
 
-// called is how a program was called.
+// called returns how the program was called.
 func called(program string) []string {
 	info, ok := debug.ReadBuildInfo()
 	if ok && goRuns.MatchString(filepath.ToSlash(program)) {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What says how the image is made is said again, and neither where it goes nor a login.
+// The command repeats the flags that affect the image, but no destinations and no logins.
 func TestAgain(t *testing.T) {
 	c := anApp(t).imageCommand()
 	given := []string{

@@ -13,10 +13,10 @@ var shells = []string{"bash", "zsh", "fish", "powershell"}
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "print a script that has a shell complete commands, flags and their values",
+		Short: "print a completion script for a shell",
 		Long: `
-Print a script that has a shell complete what is typed after "build": commands, flags
-and their values, directories, the variants of the spec that the command is about.`,
+Print a script with which a shell completes what is typed after "build": commands, flags
+and their values, directories, and the variants of the spec that the command is about.`,
 		Example: `
 $ source <(build completion bash)
 $ build completion zsh > "${fpath[1]}/_build"
@@ -26,7 +26,7 @@ PS> build completion powershell | Out-String | Invoke-Expression`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) != 1:
-				return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("completion needs the name of a shell")), "one of bash, zsh, fish, powershell")
+				return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("completion requires the name of a shell")), "name one of bash, zsh, fish, powershell")
 			case cobra.OnlyValidArgs(c, args) != nil:
 				return unknown("shell", args[0], shells)
 			}

@@ -17,14 +17,14 @@ import (
 func (a *app) engineCommand() *cobra.Command {
 	return family(&cobra.Command{
 		Use:   "engine COMMAND [flags]",
-		Short: "look after the engine that builds run on",
+		Short: "manage the engine that builds run on",
 		Long: `
-Look after the engine, the buildkitd that builds run on.
+Manage the engine, the buildkitd that builds run on.
 
-A build takes the engine of --addr, --builder, BUILDKIT_HOST or BUILDX_BUILDER, else one
-that listens on a standard socket, else one of our own, which it starts and which ends with the
-last build that uses it. What it has cached stays. "build engine start" keeps
-our own engine up, which saves its start, a third of a second, at each build.`,
+A build uses the engine of --addr, --builder, BUILDKIT_HOST or BUILDX_BUILDER, else one
+that listens on a standard socket, else our own, which the build starts and which ends
+with the last build that uses it; its cache stays. "build engine start" keeps our own
+engine up, which saves each build a third of a second.`,
 		Example: `
 $ build engine start
 $ build engine status --json
@@ -33,7 +33,7 @@ $ build engine logs --tail 50 --follow`,
 	}, a.engineStart(), a.engineStop(), a.engineStatus(), a.engineDu(), a.enginePrune(), a.engineLogs(), a.engineConfig())
 }
 
-// engineJob is a command about the engine of the options, or about our own.
+// engineJob returns a command about the engine of the options, or our own.
 func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx context.Context) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
@@ -44,13 +44,13 @@ func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx contex
 	}
 }
 
-// ownEngine says where our own engine is looked at.
+// ownEngine returns the options for looking at our own engine.
 func (a *app) ownEngine() (engine.Options, error) {
 	dir, err := lamina.Options{Env: a.env}.CacheRoot()
 	return engine.Options{CacheDir: dir, Env: a.env}, err
 }
 
-// tellEngine prints how our own engine is.
+// tellEngine prints the status of our own engine.
 func (a *app) tellEngine(ctx context.Context, asJSON bool) error {
 	e, err := a.ownEngine()
 	if err != nil {
@@ -70,7 +70,7 @@ func (a *app) tellEngine(ctx context.Context, asJSON bool) error {
 }
 
 func (a *app) engineStart() *cobra.Command {
-	const short = "start an engine of our own and keep it up between builds"
+	const short = "start our own engine and keep it up between builds"
 	var o lamina.Options
 	c := a.engineJob("start [flags]", short, &o, func(ctx context.Context) error {
 		if err := lamina.StartEngine(ctx, o); err != nil {
@@ -87,28 +87,28 @@ func (a *app) engineStop() *cobra.Command {
 		o     lamina.Options
 		force bool
 	)
-	const short = "stop our own engine; while builds run only with --force"
+	const short = "stop our own engine; --force stops it while builds run"
 	c := a.engineJob("stop [flags]", short, &o, func(ctx context.Context) error {
 		ended, err := lamina.StopEngine(ctx, o, force)
 		switch {
 		case err != nil:
 			return err
 		case ended:
-			a.ui.note("the engine has ended")
+			a.ui.note("the engine has stopped")
 		default:
-			a.ui.note("no engine of our own is running")
+			a.ui.note("our own engine is not running")
 		}
 		return nil
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.BoolVar(&force, "force", false, "stop it although builds are running: they fail")
+		f.BoolVar(&force, "force", false, "stop it even if builds are running: they fail")
 	})
 	return c
 }
 
 func (a *app) engineStatus() *cobra.Command {
 	var asJSON bool
-	const short = "say whether our own engine runs, for whom, and what it occupies"
+	const short = "report whether our own engine runs, for whom, and its disk usage"
 	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(ctx context.Context) error { return a.tellEngine(ctx, asJSON) })
 	section(c, "FLAGS", func(f *pflag.FlagSet) { f.BoolVar(&asJSON, "json", false, "print JSON") })
 	return c
@@ -116,7 +116,7 @@ func (a *app) engineStatus() *cobra.Command {
 
 func (a *app) engineDu() *cobra.Command {
 	var o lamina.Options
-	const short = "list what the engine's cache holds"
+	const short = "list the contents of the engine's cache"
 	c := a.engineJob("du [flags]", short, &o, func(ctx context.Context) (err error) {
 		e, err := lamina.FindEngine(ctx, o)
 		if err != nil {
@@ -139,7 +139,7 @@ func (a *app) enginePrune() *cobra.Command {
 		all  bool
 		keep string
 	)
-	const short = "remove from the engine's cache what no build uses"
+	const short = "remove unused content from the engine's cache"
 	c := a.engineJob("prune [flags]", short, &o, func(ctx context.Context) error {
 		size, err := parseSize(keep)
 		if err != nil {
@@ -152,17 +152,17 @@ func (a *app) enginePrune() *cobra.Command {
 		return a.ui.result(report.Freed(freed, records))
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.BoolVar(&all, "all", false, "remove what BuildKit keeps for itself, too")
-		f.StringVar(&keep, "keep", "", "leave the most recently used, up to this `SIZE`: 500MB, 20GB")
+		f.BoolVar(&all, "all", false, "also remove what BuildKit keeps for itself")
+		f.StringVar(&keep, "keep", "", "keep the most recently used, up to this `SIZE`: 500MB, 20GB")
 	})
 	engineFlags(c, &o)
-	c.Long = `Remove from the engine's cache what no build uses. It works on a disk that is full, too: our own
-engine keeps 64 MB there, which are let go first and put back afterwards.`
+	c.Long = `Remove unused content from the engine's cache. This works even on a full disk: our own engine
+keeps 64 MB in reserve there, which are freed first and reserved again afterwards.`
 	return c
 }
 
 func (a *app) engineConfig() *cobra.Command {
-	const short = "print the buildkitd.toml of our own engine, which is fit for a shared one, too"
+	const short = "print the buildkitd.toml of our own engine, which also suits a shared one"
 	return a.engineJob("config", short, &lamina.Options{}, func(context.Context) error { return a.ui.result(engine.Config()) })
 }
 
@@ -177,8 +177,8 @@ func (a *app) engineLogs() *cobra.Command {
 		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.text()}, o)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.BoolVarP(&o.Follow, "follow", "f", false, "go on with what the engine writes, until Ctrl-C")
-		f.IntVarP(&o.Tail, "tail", "n", 0, "only the last `N` lines; 0 prints all")
+		f.BoolVarP(&o.Follow, "follow", "f", false, "keep printing what the engine logs, until Ctrl-C")
+		f.IntVarP(&o.Tail, "tail", "n", 0, "print only the last `N` lines; 0 prints all")
 	})
 	return c
 }

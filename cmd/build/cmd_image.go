@@ -17,11 +17,11 @@ import (
 	"lamina.build/output"
 )
 
-// imageOptions are the flags of "build image" as they were given.
+// imageOptions are the flags of "build image" as given.
 type imageOptions struct {
 	options   lamina.Options
 	file      string
-	variant   string // the one at hand of variants
+	variant   string // the current one of variants
 	variants  []string
 	platforms []string
 	smoke     *choice
@@ -50,45 +50,45 @@ func (o *imageOptions) add(c *cobra.Command) {
 	o.print = &choice{"", []string{"tree", "json", "dot", "layers"}}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.StringSliceVar(&o.variants, "variant", []string{lamina.Production},
-			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; several with commas, "+
-				"where {variant} stands for each in names and places")
-		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its directory, as a `FILE`")
-		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those that the spec names; may be repeated, or with a comma")
-		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
+			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; separate several with "+
+				"commas and write {variant} in names and paths, which stands for each")
+		f.StringVarP(&o.file, "file", "f", "", "read the spec from this `FILE`, the image.toml of a directory")
+		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those in the spec; may be repeated or take a comma-separated list")
+		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that don't need the app (runtime), or none (off)")
 		f.BoolVar(&o.twice, "check-reproducible", false,
-			"install the Debian packages twice; where files differ, name them with their packages and exit with 3")
-		f.BoolVar(&o.relock, "relock", false, "renew image.lock first, as \"build lock\" does")
-		f.Var(o.print, "print", "print the graph instead of building it: as a tree if nothing else is said; "+
-			"or the image's layers, with their sizes as far as the lock knows them")
+			"install the Debian packages twice; if files differ, name them and their packages and exit with 3")
+		f.BoolVar(&o.relock, "relock", false, "update image.lock first, as \"build lock\" does")
+		f.Var(o.print, "print", "print the graph instead of building it, as a tree by default, "+
+			"or the image's layers, with their sizes as far as the lock has them")
 		f.Lookup("print").NoOptDefVal = "tree"
 		f.StringVar(&o.options.Models, "models", "",
-			"take models from this `DIR`, the OCI layout that \"build model pull\" wrote")
+			"use the models in this `DIR`, an OCI layout that \"build model pull\" wrote")
 		o.progress = progressFlag(f)
-		f.BoolVarP(&o.quiet, "quiet", "q", false, "show nothing of the build, and print the image's ID alone")
+		f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress and print only the image's ID")
 		sourceFlags(f, &o.options)
 		f.StringVar(&o.options.Mirror, "mirror", "",
-			"take packages, trees and models from this `PLACE`, a directory or oci://…, which \"build vendor\" filled, as far as it has them")
+			"use the packages, trees and models in this `MIRROR`, a directory or oci://… that \"build vendor\" filled; fetch others as usual")
 		f.BoolVar(&o.options.Offline, "offline", false,
-			"have nothing come over the network: build from what the engine has in its cache, and from --mirror")
+			"use no network: build from the engine's cache and --mirror only")
 	})
 	section(c, "OUTPUT FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&o.outputs, "output", "o", nil,
-			"where the image goes, in the `SPEC` of docker buildx; may be repeated "+
+			"where the image goes, as a docker buildx `SPEC`; may be repeated "+
 				"(default: the OCI layout dist/NAME)")
 		f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
 		f.BoolVar(&o.push, "push", false,
 			"push to the registries of the tags; short for -o type=image,push=true")
 		f.StringSliceVar(&o.attach, "attach", nil,
-			"put `DOCUMENTS` next to the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), provenance (SLSA), or more of them, "+
-				"with commas; the image's digest stays as it is")
-		signFlags(f, &o.sign, "sign the image, and its provenance, which is attached and names the other documents")
-		f.BoolVar(&o.load, "load", false, "have docker load the image; short for -o type=docker")
-		f.StringArrayVar(&o.labels, "label", nil, "`KEY=VALUE` among the labels of the image's config; may be repeated")
+			"attach `DOCUMENTS` to the image, in registries and the layout: lock, sbom (SPDX and CycloneDX) or provenance (SLSA); separate "+
+				"several with commas; the image's digest stays the same")
+		signFlags(f, &o.sign, "sign the image and its provenance, which is attached and names the other documents")
+		f.BoolVar(&o.load, "load", false, "load the image into docker; short for -o type=docker")
+		f.StringArrayVar(&o.labels, "label", nil, "add the label `KEY=VALUE` to the image's config; may be repeated")
 		f.StringArrayVar(&o.notes, "annotation", nil,
-			"`KEY=VALUE` among the annotations of the image's manifest, after manifest-descriptor: of its descriptor, after index: or "+
-				"index-descriptor: of the index around several; may be repeated")
+			"add the annotation `KEY=VALUE` to the image's manifest, or, with the prefix manifest-descriptor:, to its descriptor; "+
+				"index: and index-descriptor: are for the index of several platforms; may be repeated")
 		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
-			"reach the registries of tags, caches and published models by plain HTTP, or where nobody signed their certificate")
+			"allow plain HTTP and untrusted certificates for the registries of tags, caches and published models")
 		f.StringVar(&o.metadata, "metadata-file", "",
 			"write digests, layers and sizes to this `FILE`, as JSON")
 		f.StringVar(&o.iidfile, "iidfile", "",
@@ -96,12 +96,12 @@ func (o *imageOptions) add(c *cobra.Command) {
 	})
 	section(c, "CACHE FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.from, "cache-from", nil,
-			"use what the cache at this `SPEC` has: type=registry,ref=…, type=local,src=…, "+
+			"import the cache at this `SPEC`: type=registry,ref=…, type=local,src=…, "+
 				"type=gha, type=s3,bucket=…, type=azblob,account_url=…, or a bare reference; may be repeated")
 		f.StringArrayVar(&o.to, "cache-to", nil,
-			"leave a cache at this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline, "+
+			"export a cache to this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline, "+
 				"type=gha, type=s3,bucket=…, type=azblob,account_url=…; may be repeated")
-		f.BoolVar(&o.noCache, "no-cache", false, "run every step anew")
+		f.BoolVar(&o.noCache, "no-cache", false, "run every step again")
 	})
 	engineFlags(c, &o.options)
 }
@@ -111,14 +111,14 @@ func (a *app) imageCommand() *cobra.Command {
 		Use:   "image [DIR] [flags]",
 		Short: "build an image (what build does without a command)",
 		Long: `
-Build the image that the image.toml in DIR, or in the current directory, describes;
-where there is none, the example that is part of this program: Wan2.2-Animate for
-Runpod, with 58 GB of weights ("go run ./examples/wan22-animate/rehearsal" tries it in minutes).
+Build the image that image.toml in DIR, or in the current directory, describes. Without
+one, build the embedded example: Wan2.2-Animate for Runpod, with 58 GB of weights
+("go run ./examples/wan22-animate/rehearsal" tries it in minutes).
 
-Where there is no image.lock yet, one is made first. A lock that no longer fits
-its spec is an error; --relock renews it. The image is let out when its smoke
-tests have passed, and lands in dist/NAME, an OCI layout with a tag for each
-variant, unless --output or --push say otherwise.`,
+If there is no image.lock yet, one is made first. A lock that no longer fits its spec is
+an error; --relock updates it. The image is exported once its smoke tests have passed,
+by default to dist/NAME, an OCI layout with a tag for each variant; --output and --push
+change that.`,
 		Example: `
 $ build examples/faceblend
 $ build --variant minimal --smoke runtime
@@ -132,18 +132,18 @@ $ build --print=dot | dot -Tsvg > graph.svg`,
 type=oci                    the OCI layout dist/NAME, which all variants share
 type=oci,dest=FILE          an archive of an OCI layout; with tar=false a directory
 type=docker,dest=FILE       an archive for "docker load"; - is the standard output
-type=docker                 loaded by the docker that the docker command reaches
-type=registry               pushed to the registries of the names, as type=image,push=true; with
+type=docker                 load into the docker that the docker command reaches
+type=registry               push to the registries of the names, as type=image,push=true; with
                             push-by-digest=true without a tag
-type=local,dest=DIR      the bare files; with type=tar,dest=FILE as an archive
-type=cacheonly              none: the image is made and tested, and stays in caches
+type=local,dest=DIR         the bare files; type=tar,dest=FILE archives them
+type=cacheonly              no output: the image is built, tested and kept in caches
 further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed,
                             annotation.KEY=VALUE`},
 		ValidArgsFunction: oneDir,
 	})
 }
 
-// image makes c a command that builds an image, with all that says how.
+// image makes c a command that builds an image, with all its flags.
 func (a *app) image(c *cobra.Command) *cobra.Command {
 	var o imageOptions
 	o.add(c)
@@ -164,7 +164,7 @@ func (a *app) image(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// build is the whole way from a spec to its images. They have one engine.
+// build builds the images of a spec, all on one engine.
 func (a *app) build(ctx context.Context, dir string, list []planned) (err error) {
 	start, o := time.Now(), list[0].o
 	p, err := a.open(dir, o.options)
@@ -210,7 +210,7 @@ func (a *app) buildOne(ctx context.Context, p *lamina.Project, one planned, star
 	return a.tell(one.o, one.b.Outputs, made)
 }
 
-// printImage prints what would be built.
+// printImage prints the graph or the layers of an image without building it.
 func (a *app) printImage(ctx context.Context, p *lamina.Project, b lamina.Build, form string) error {
 	if form == "layers" {
 		image, err := p.Draw(ctx, b)
@@ -226,8 +226,8 @@ func (a *app) printImage(ctx context.Context, p *lamina.Project, b lamina.Build,
 	return a.ui.result(text)
 }
 
-// tell prints the summary and writes the files that scripts asked for. The
-// summary makes way where the image itself takes the standard output.
+// tell prints the summary and writes the files that scripts requested. The summary
+// goes to standard error when the image itself goes to standard output.
 func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) error {
 	metadata, err := made.Metadata()
 	if err != nil {

@@ -20,15 +20,15 @@ func (a *app) inspectCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "inspect IMAGE [flags]",
-		Short: "tell what an image is, and what is attached to it",
+		Short: "describe an image and the documents attached to it",
 		Long: `
-Tell what an image in a registry, or in an OCI layout, is made of: its platform,
-its layers, how it starts, and which documents "build --attach" or others have put
-next to it. Manifest, config and documents are read; no layer is.
+Describe an image in a registry or an OCI layout: its platform, its layers, how it
+starts, and the documents that "build --attach" or other tools attached to it. Only
+manifest, config and documents are read, no layers.
 
-With --key, or with --certificate-identity and its issuer, the image must be signed
-by them, and the documents must be those that were signed: else the command exits
-with 3. Nobody but the registry is asked for that.`,
+With --key, or with --certificate-identity and its issuer, exit with 3 unless they
+signed the image and the documents are those that were signed. That contacts nothing
+but the registry.`,
 		Example: `
 $ build inspect registry.example/faceblend:1
 $ build inspect dist/faceblend:debug
@@ -37,7 +37,7 @@ $ build inspect --document spdx dist/faceblend | less
 $ build inspect --key cosign.pub registry.example/faceblend:1`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return failure.New(failure.Usage, errors.New("inspect takes one image: its name in a registry, or the directory of an OCI layout"))
+				return failure.New(failure.Usage, errors.New("inspect requires one image: its name in a registry, or the directory of an OCI layout"))
 			}
 			return nil
 		},
@@ -62,10 +62,10 @@ $ build inspect --key cosign.pub registry.example/faceblend:1`,
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.Var(document, "document", "print an attached document as it is")
+		f.Var(document, "document", "print an attached document unchanged")
 		trustFlags(f, &trust)
-		f.BoolVar(&asJSON, "json", false, "print it as JSON")
-		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
+		f.BoolVar(&asJSON, "json", false, "print JSON")
+		f.BoolVar(&options.Insecure, "insecure-registry", false, "allow plain HTTP and untrusted certificates for the registry")
 	})
 	return c
 }

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/report"
 )
 
-// lockFlags are the flags of "build lock" as they were given.
+// lockFlags are the flags of "build lock" as given.
 type lockFlags struct {
 	options lamina.Options
 	upgrade lamina.Upgrade
@@ -30,19 +30,19 @@ type lockFlags struct {
 func (o *lockFlags) add(c *cobra.Command) {
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVar(&o.check, "check", false,
-			"only compare the lock with its spec: exit 3 where they differ, and change nothing")
+			"only compare the lock with its spec, change nothing, and exit with 3 if they differ")
 		f.StringVar(&o.export, "export", "",
-			"write the Python distributions of the lock to this `FILE`, a pylock.toml (PEP 751), or - for standard output; "+
-				"a lock that fits its spec is not renewed for that")
+			"write the Python distributions of the lock to this `FILE`, a pylock.toml (PEP 751), or - for standard output, "+
+				"without updating a lock that fits its spec")
 		f.BoolVar(&o.upgrade.All, "upgrade", false,
-			"take the newest versions of Python packages that the spec allows; those of the lock stay otherwise")
+			"upgrade Python packages to the newest versions that the spec allows; by default, locked versions stay")
 		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil,
-			"take the newest version of this Python package, `NAME`; may be repeated")
+			"upgrade the Python package with this `NAME`; may be repeated")
 		f.BoolVar(&o.unpublish, "unpublish", false,
-			"have the lock forget where models are published, and their layers: builds make them from what was locked")
-		f.StringVar(&o.variant, "variant", lamina.Production, "export those of this `VARIANT`")
+			"remove published models and their layers from the lock: builds make them from the locked files")
+		f.StringVar(&o.variant, "variant", lamina.Production, "the `VARIANT` to --export")
 		sourceFlags(f, &o.options)
-		f.BoolVar(&o.options.Offline, "offline", false, "have --check and --export ask nobody on the network")
+		f.BoolVar(&o.options.Offline, "offline", false, "use no network for --check and --export")
 	})
 	engineFlags(c, &o.options)
 }
@@ -53,23 +53,22 @@ func (a *app) lockCommand() *cobra.Command {
 		Use:   "lock [DIR] [flags]",
 		Short: "find the packages for a spec and write image.lock",
 		Long: `
-Find the newest packages that answer the spec in DIR, or in the current directory,
-and write them to image.lock next to it: every package by version, size and
-sha256. What it changes is printed, or of a first lock what it holds.
+Find the newest packages that satisfy the spec in DIR, or in the current directory, and
+write them to image.lock next to it: every package by version, size and sha256. Print
+the changes, or the content of a first lock.
 
-The indexes are verified against the archive's keys. apt itself solves the
-dependencies, on the engine and with its network off. uv resolves Python
-requirements, with its network off but for the indexes that the spec names: every
-wheel and sdist is locked by sha256, with what each sdist is built with. Python
-packages keep the versions that they have in the lock, unless the spec no longer
-allows them or --upgrade says otherwise.
+The package indexes are verified with the archive's keys. apt itself resolves the
+dependencies, on the engine with its network off. uv resolves Python requirements with
+access only to the indexes that the spec names: every wheel and sdist is locked by
+sha256, with the build requirements of each sdist. Python packages keep their locked
+versions unless the spec no longer allows them or --upgrade is given.
 
 Logins for package indexes come from variables that requirement files name
-(https://me:${TOKEN}@host/simple), from those of uv, the configuration of uv and pip,
-~/.netrc, or a keyring that they name. The lock holds none, and needs none
-to be checked, or built from where nothing has to be fetched. Whoever wrote a lock
-may have named any file: it is held against the spec, and what it has from an index
-that nobody names is asked for at those that are named.`,
+(https://me:${TOKEN}@host/simple), uv's own variables, the configuration of uv and pip,
+~/.netrc, or a keyring that these name. The lock holds no login; checking it, or
+building from it with nothing to fetch, requires none. A lock by somebody else may name
+any file: it is compared with the spec, and its files from indexes that are not
+configured are looked up in those that are.`,
 		Example: `
 $ build lock examples/faceblend
 $ build lock --check || echo "image.toml has changed"
@@ -94,9 +93,9 @@ func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) 
 	defer func() { err = errors.Join(err, p.Close()) }()
 	switch {
 	case o.check && o.export != "", o.unpublish && (o.check || o.export != ""):
-		return failure.New(failure.Usage, errors.New("flags --check, --export and --unpublish: one of them at a time"))
+		return failure.New(failure.Usage, errors.New("flags --check, --export and --unpublish exclude each other"))
 	case (o.check || o.export != "" || o.unpublish) && (o.upgrade.All || len(o.upgrade.Packages) > 0):
-		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve anew, which --check, --export and --unpublish don't"))
+		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve again, which --check, --export and --unpublish don't"))
 	case o.check:
 		return a.checkLock(ctx, p)
 	case o.unpublish:
@@ -111,7 +110,7 @@ func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) 
 	return a.ui.result(diff)
 }
 
-// relock locks anew, and tells what that changed, or, of a first lock, what it holds.
+// relock locks again and returns the changes, or the content of a first lock.
 func relock(ctx context.Context, p *lamina.Project, up lamina.Upgrade) (string, error) {
 	after, before, err := p.Lock(ctx, up)
 	if err != nil {
@@ -123,8 +122,8 @@ func relock(ctx context.Context, p *lamina.Project, up lamina.Upgrade) (string, 
 	return lamina.Changes(before, after), nil
 }
 
-// exportLock writes the lock for other installers, from the lock that there is
-// or, where there is none, from a new one.
+// exportLock writes the lock for other installers, from the existing lock or a new
+// one.
 func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) error {
 	text, err := p.Pylock(ctx, o.variant, o.export)
 	if err != nil {
@@ -147,7 +146,7 @@ func (a *app) unpublish(p *lamina.Project) error {
 	if len(places) == 0 {
 		return a.ui.result("no model was published\n")
 	}
-	return a.ui.result("forgotten: " + strings.Join(places, ", ") + "\n")
+	return a.ui.result("removed from the lock: " + strings.Join(places, ", ") + "\n")
 }
 
 func (a *app) checkLock(ctx context.Context, p *lamina.Project) error {
@@ -157,7 +156,7 @@ func (a *app) checkLock(ctx context.Context, p *lamina.Project) error {
 		return err
 	case !ok:
 		err := failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath()))
-		return failure.WithHint(err, fmt.Sprintf("\"build lock %s\" writes it", p.Dir()))
+		return failure.WithHint(err, fmt.Sprintf("run \"build lock %s\" to write it", p.Dir()))
 	}
 	if err := p.CheckLock(l); err != nil {
 		return err

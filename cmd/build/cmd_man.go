@@ -17,16 +17,16 @@ import (
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
-		Short: "write the manual pages, one for each command, into a directory",
+		Short: "write a manual page for each command to a directory",
 		Long: `
-Write the manual pages, build.1 and one for each command, into a directory: what
---help says, for man to show.`,
+Write the manual pages, build.1 and one for each command, to a directory: the text of
+--help, for man.`,
 		Example: `
 $ build man ~/.local/share/man/man1
 $ man build-lock`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return failure.New(failure.Usage, errors.New("man needs one directory"))
+				return failure.New(failure.Usage, errors.New("man requires one directory"))
 			}
 			return nil
 		},
@@ -36,7 +36,7 @@ $ man build-lock`,
 }
 
 func (a *app) writeManual(root *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // for everybody to read
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // world-readable
 		return failure.New(failure.Usage, fmt.Errorf("writing manual pages: %w", err))
 	}
 	all := manual(root)
@@ -48,7 +48,7 @@ func (a *app) writeManual(root *cobra.Command, dir string) error {
 	return a.ui.result(report.Written(dir, len(all), "manual page"))
 }
 
-// manual are the pages of c and of all commands below it.
+// manual returns the pages of c and of all commands below it.
 func manual(c *cobra.Command) []page {
 	pages := []page{pageOf(c)}
 	for _, member := range c.Commands() {
@@ -59,10 +59,10 @@ func manual(c *cobra.Command) []page {
 	return pages
 }
 
-// file is what man calls a page.
+// file is the name of a page for man.
 func (p page) file() string { return strings.ReplaceAll(p.command, " ", "-") }
 
-// roff is the page in the language of man(7).
+// roff formats the page in the language of man(7).
 func (p page) roff() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH %s 1 \"\" Lamina\n.SH NAME\n%s \\- %s\n", strings.ToUpper(p.file()), plain(p.file()), plain(p.short))
@@ -87,7 +87,7 @@ func (p page) roff() string {
 	return b.String()
 }
 
-// plain is a text with nothing in it that roff takes for a word to itself.
+// plain escapes everything in a text that roff would interpret.
 func plain(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'").Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {

@@ -20,47 +20,46 @@ import (
 func (a *app) modelCommand() *cobra.Command {
 	return family(&cobra.Command{
 		Use:   "model COMMAND [flags]",
-		Short: "publish the weights of a spec, or pull them, once for all builds",
+		Short: "publish or pull the weights of a spec, once for all builds",
 		Long: `
-Move the weights of a spec's models once, so that no build ever moves them again.
+Transfer the weights of a spec's models once, so that no build transfers them again.
 
-"build model push REF" streams every file from where it was locked to a registry:
-nothing is written to disk, whatever the size, and what the registry has is not
-sent again. A push that was cut goes on where it was, also in another process.
-The lock then says what the layers are and, if image.toml has the repository as the
-published = "…" of its [[model]], where: builds merge them into the image without
-pulling them.
+"build model push REF" streams every file from its locked source to a registry. It writes
+nothing to disk, whatever the size, skips what the registry has, and resumes an
+interrupted push, even in another process. The lock then records the layers and, if
+image.toml names the repository in the published = "…" of its [[model]], where they are:
+builds merge them into the image without pulling them.
 
 "build model pull" does the same into an OCI layout, by default one in the cache
-directory, which all builds on this machine look into.
+directory, which all builds on this machine search.
 
-Builds look at the names and sizes of what they merge, some kilobytes of each layer.
-"build model verify" reads all of it and hashes every file.
+Builds check the names and sizes in the layers that they merge, some kilobytes of each.
+"build model verify" reads them all and hashes every file.
 
-A build that finds its models in neither has the engine fetch them.`,
+If a model is in neither place, a build has the engine fetch it.`,
 		Example: `
 $ build model ls --spec examples/wan
 $ HF_TOKEN=… build model push ghcr.io/acme/wan-weights:2.2
 $ build model pull weights && build --models weights`,
 		Annotations: map[string]string{environment: `
-HF_TOKEN      token for the Hugging Face hub; goes to its host alone
-HF_ENDPOINT   another hub than https://huggingface.co`},
+HF_TOKEN      token for the Hugging Face hub, sent to its host only
+HF_ENDPOINT   hub in place of https://huggingface.co`},
 	}, a.modelPush(), a.modelPull(), a.modelVerify(), a.modelList())
 }
 
-// modelFlags are those that every command about models has.
+// modelFlags are the flags of every command about models.
 type modelFlags struct {
 	name, dir string
 	mayBeDir  bool    // the argument may be the directory of the spec
-	progress  *choice // nil of a command that moves nothing
+	progress  *choice // nil for a command that transfers nothing
 }
 
 func (o *modelFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&o.dir, "spec", "", "the `DIR` with the image.toml and its lock, in place of the current one")
-	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; needed where there are several")
+	f.StringVar(&o.dir, "spec", "", "use the image.toml and lock in this `DIR` (default: the current directory)")
+	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; required if there are several")
 }
 
-// withProject does what a command does with the project of its flags.
+// withProject returns a command's function, which opens the project of its flags for do.
 func (a *app) withProject(o *modelFlags, do func(ctx context.Context, p *lamina.Project, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) (err error) {
 		if o.progress != nil {
@@ -99,12 +98,12 @@ func (a *app) modelPush() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "push REF [flags]",
-		Short: "stream a model's files into a registry, as layers that images are then built on",
+		Short: "stream a model's files to a registry, as layers for images",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return nil
 			}
-			err := failure.New(failure.Usage, errors.New("model push needs one reference: where to"))
+			err := failure.New(failure.Usage, errors.New("model push requires one reference to push to"))
 			return failure.WithHint(err, "build model push registry.example/weights:1")
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -119,7 +118,7 @@ func (a *app) modelPush() *cobra.Command {
 			}
 			what := "published"
 			if moved.Unchanged {
-				what = "was published already"
+				what = "was already published"
 			}
 			text := fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, report.Moved(moved), moved.Reference)
 			if moved.ModelPack != "" {
@@ -131,14 +130,14 @@ func (a *app) modelPush() *cobra.Command {
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		o.add(f)
 		f.BoolVar(&push.Insecure, "insecure-registry", false,
-			"push by plain HTTP, or to a registry whose certificate nobody signed")
+			"allow plain HTTP and untrusted certificates for the registry")
 		f.StringVar(&layer, "max-layer", "",
-			"the registry takes layers up to this `SIZE`, whatever is known of it: 20GB")
-		f.BoolVar(&push.NoLimits, "no-limits", false, "don't hold the layers against what is known of the registry")
+			"the registry accepts layers up to this `SIZE`, such as 20GB, instead of its known limit")
+		f.BoolVar(&push.NoLimits, "no-limits", false, "don't check the layers against the registry's known limits")
 		f.StringArrayVar(&push.MountFrom, "mount-from", nil,
-			"another `REPOSITORY` of the registry that may have the layers already; may be repeated")
+			"another `REPOSITORY` of the registry that may already have the layers; may be repeated")
 		f.BoolVar(&push.ModelPack, "modelpack", false,
-			"have the tag with -modelpack behind it name the same layers as a ModelPack, for modctl and other tools of models")
+			"also push the same layers as a ModelPack, under the tag with -modelpack appended, for modctl and other model tools")
 		o.progress = progressFlag(f)
 	})
 	return c
@@ -148,8 +147,8 @@ func (a *app) modelPull() *cobra.Command {
 	var o modelFlags
 	c := &cobra.Command{
 		Use:               "pull [DIR] [flags]",
-		Short:             "stream a model's files into an OCI layout on this machine, for builds without a registry",
-		Args:              oneAtMost("model pull takes one directory at most"),
+		Short:             "stream a model's files to a local OCI layout, for builds without a registry",
+		Args:              oneAtMost("model pull accepts at most one directory"),
 		ValidArgsFunction: oneDir,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			moved, err := p.Pull(ctx, o.name, strings.Join(args, ""))
@@ -173,8 +172,8 @@ func (a *app) modelVerify() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:               "verify [DIR] [flags]",
-		Short:             "read all of the models, where they are published and in a layout, and hash every file",
-		Args:              oneAtMost("model verify takes one directory at most: that of a spec or of a layout"),
+		Short:             "read the models completely, in the registry and a layout, and hash every file",
+		Args:              oneAtMost("model verify accepts at most one directory: of a spec or of a layout"),
 		ValidArgsFunction: oneDir,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			verify.Model, verify.Dir = o.name, strings.Join(args, "")
@@ -185,7 +184,7 @@ func (a *app) modelVerify() *cobra.Command {
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		o.add(f)
 		f.BoolVar(&verify.Insecure, "insecure-registry", false,
-			"read by plain HTTP, or from a registry whose certificate nobody signed")
+			"allow plain HTTP and untrusted certificates for the registry")
 		o.progress = progressFlag(f)
 	})
 	return c
@@ -198,8 +197,8 @@ func (a *app) modelList() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:               "ls [DIR] [flags]",
-		Short:             "list models, files, sizes and layers, and where they are",
-		Args:              oneAtMost("model ls takes one directory at most: that of a spec or of a layout"),
+		Short:             "list models with their files, sizes, layers and locations",
+		Args:              oneAtMost("model ls accepts at most one directory: of a spec or of a layout"),
 		ValidArgsFunction: oneDir,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			list, err := p.Models(ctx, o.name, strings.Join(args, ""))
@@ -214,13 +213,13 @@ func (a *app) modelList() *cobra.Command {
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		o.add(f)
-		f.BoolVar(&files, "files", false, "list the files of each layer, too")
+		f.BoolVar(&files, "files", false, "also list the files of each layer")
 		f.BoolVar(&asJSON, "json", false, "print JSON")
 	})
 	return c
 }
 
-// oneAtMost is the [cobra.PositionalArgs] of a command that may be given a directory.
+// oneAtMost is the [cobra.PositionalArgs] of a command that accepts a directory.
 func oneAtMost(problem string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {

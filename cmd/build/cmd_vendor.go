@@ -22,22 +22,22 @@ func (a *app) vendorCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "vendor DIR|oci://REF [flags]",
-		Short: "keep all that a lock names in one place, to build from that alone",
+		Short: "store all sources of a lock in one place, to build from it alone",
 		Long: `
 Fetch everything that image.lock and image.toml name into DIR: Debian packages,
 wheels and sdists, uv, git trees as bundles, and the models. "build --mirror DIR"
-then builds the same image from there, also with --offline, whoever has dropped a
-file meanwhile.
+then builds the same image from it, even with --offline, and even if a server has
+since dropped a file.
 
-DIR is an OCI layout: each file is a blob under its sha256, as it was locked, and
-several projects may share one. A file that is there and right is not fetched again, so
-that a run which was cut goes on where it was.
+DIR is an OCI layout: each file is a blob under its locked sha256, and several projects
+may share one. Files that are already there and intact are not fetched again, so an
+interrupted run can be resumed.
 
-oci://REF is a tag of a registry, which an engine then reads by itself: the models stay
+oci://REF is a tag of a registry, which engines then read directly. It leaves the models
 out, since "build model push" publishes them.
 
-The engine's own programs are not among them; an engine that was started once on this
-machine is there.`,
+The engine's own programs are not included; an engine that was started once on this
+machine is available.`,
 		Example: `
 $ build vendor vendored
 $ build vendor vendored --check
@@ -47,7 +47,7 @@ $ build --mirror vendored --offline`,
 			if len(args) == 1 {
 				return nil
 			}
-			err := failure.New(failure.Usage, errors.New("vendor needs one place: where to"))
+			err := failure.New(failure.Usage, errors.New("vendor requires one destination"))
 			return failure.WithHint(err, "build vendor vendored --spec DIR")
 		},
 		ValidArgsFunction: oneDir,
@@ -81,9 +81,9 @@ $ build --mirror vendored --offline`,
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&dir, "spec", "", "the `DIR` with the image.toml and its lock, in place of the current one")
-		f.BoolVar(&check, "check", false, "only read what is there: exit 3 where something is missing or altered, and name it")
-		f.BoolVar(&vendor.NoModels, "no-models", false, "leave the models out")
+		f.StringVar(&dir, "spec", "", "use the image.toml and lock in this `DIR` (default: the current directory)")
+		f.BoolVar(&check, "check", false, "fetch nothing; name what is missing or altered and exit with 3")
+		f.BoolVar(&vendor.NoModels, "no-models", false, "leave out the models")
 		progress = progressFlag(f)
 		sourceFlags(f, &options)
 	})

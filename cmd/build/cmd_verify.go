@@ -21,21 +21,20 @@ func (a *app) verifyCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "verify IMAGE [DIR] [flags]",
-		Short: "build an image anew from its lock and a checkout, and compare",
+		Short: "rebuild an image from its lock and a checkout, and compare",
 		Long: `
-Build an image anew and compare the two: from the lock that is attached to it, and
-from the spec and the trees in DIR, or in the current directory. It is built on an
-engine of its own that has nothing yet, or without a cache on the one of --addr or
---builder, and without smoke tests, which change nothing.
+Rebuild an image from the lock attached to it and from the spec and the trees in DIR, or
+in the current directory, and compare the two. The rebuild runs on a new, empty engine,
+or without a cache on the engine of --addr or --builder, and without smoke tests, which
+change nothing.
 
-Where the digests are the same, whoever has the checkout knows what is in the image.
-Where they are not, the command exits with 3 and names the layers, the files and the
-bytes that differ.
+If the digests are equal, the checkout tells what is in the image. If they differ, the
+command exits with 3 and names the layers, files and bytes that differ.
 
-With --key, or with --certificate-identity and its issuer, the image and its lock must
-be signed by them before anything is built. With --sign, a signed statement says that
-the digests are the same (a SLSA verification summary): it is attached to the image, or
-written to a file.`,
+With --key, or with --certificate-identity and its issuer, the signatures of the image
+and its lock are checked before anything is built. With --sign, a signed statement that
+the digests are equal (a SLSA verification summary) is attached to the image, or written
+to a file.`,
 		Example: `
 $ git checkout v1.0 && build verify registry.example/faceblend:1.0
 $ build verify dist/faceblend examples/faceblend
@@ -44,7 +43,7 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 			if len(args) == 1 || len(args) == 2 {
 				return nil
 			}
-			return failure.New(failure.Usage, errors.New("verify takes an image, and the directory of its project at most"))
+			return failure.New(failure.Usage, errors.New("verify requires an image and accepts the directory of its project"))
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if o.Labels, err = labelsOf(labels); err != nil {
@@ -74,22 +73,22 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&o.Variant, "variant", "", "build this `VARIANT` (default: the one that the image says it is)")
-		f.StringSliceVar(&o.Platforms, "platform", nil, "build only the image for this `PLATFORM` of an index; may be repeated, or with a comma")
-		f.StringArrayVar(&labels, "label", nil, "`KEY=VALUE` that a --label has given the image; may be repeated")
-		f.BoolVar(&asJSON, "json", false, "print what was found as JSON")
-		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
+		f.StringVar(&o.Variant, "variant", "", "build this `VARIANT` (default: the one that the image names)")
+		f.StringSliceVar(&o.Platforms, "platform", nil, "build only the image for this `PLATFORM` of an index; may be repeated or take a comma-separated list")
+		f.StringArrayVar(&labels, "label", nil, "label `KEY=VALUE` that the image was built with (--label); may be repeated")
+		f.BoolVar(&asJSON, "json", false, "print the result as JSON")
+		f.BoolVar(&options.Insecure, "insecure-registry", false, "allow plain HTTP and untrusted certificates for the registry")
 		progress = progressFlag(f)
 		trustFlags(f, &o.Trust)
-		signFlags(f, &o.Sign, "say in a signed statement that the digests are the same")
-		f.StringVar(&o.Statement, "statement", "", "write the statement of --sign to this `FILE`, and attach nothing")
+		signFlags(f, &o.Sign, "sign a statement that the digests are equal")
+		f.StringVar(&o.Statement, "statement", "", "write the statement of --sign to this `FILE` instead of attaching it")
 		sourceFlags(f, &options)
 	})
 	engineFlags(c, &options)
 	return c
 }
 
-// verified prints what became of an image, and fails where that is another one.
+// verified prints the result of a rebuild, and fails if the images differ.
 func (a *app) verified(v lamina.Verified, name, dir string, asJSON bool) (err error) {
 	if asJSON {
 		err = a.ui.resultJSON(v)
@@ -97,7 +96,7 @@ func (a *app) verified(v lamina.Verified, name, dir string, asJSON bool) (err er
 		err = a.ui.result(report.VerifiedImage(v))
 	}
 	if err == nil && !v.Equal() {
-		err = failure.New(failure.Findings, fmt.Errorf("%s is not what its lock and %q give", name, dir))
+		err = failure.New(failure.Findings, fmt.Errorf("%s differs from the rebuild from its lock and %q", name, dir))
 	}
 	return err
 }

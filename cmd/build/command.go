@@ -19,9 +19,9 @@ type app struct {
 	env func(string) string
 }
 
-// run does what args say.
+// run runs the command that args name.
 func (a *app) run(ctx context.Context, args []string) error {
-	var unseen error // help that can't be written
+	var unseen error // from writing help
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.ui.stdout)
@@ -35,34 +35,34 @@ func (a *app) run(ctx context.Context, args []string) error {
 	return errors.Join(root.ExecuteContext(ctx), unseen)
 }
 
-// root is "build", which without a command's name is "build image".
+// root is "build", which runs "build image" when no command is named.
 func (a *app) root() *cobra.Command {
-	cobra.EnableCommandSorting = false // help has them in the order of a user's way
+	cobra.EnableCommandSorting = false // help lists them in the order in which users need them
 	root := a.image(&cobra.Command{
 		Use:   "build [image] [DIR] [flags]",
 		Short: "build lean GPU container images from a short spec",
 		Long: `
-Lamina builds lean GPU container images. It turns a short spec, image.toml, into
-a lock of everything that the image is made of, and the lock into an image: by
-digest, with the network off, the same bytes on every machine.`,
+Lamina builds lean GPU container images. It resolves a short spec, image.toml, to a
+lock of everything in the image, and builds the image from the lock: every source by
+digest, every step with the network off, the same bytes on every machine.`,
 		Example: `
-$ build examples/faceblend                build, test and keep it in dist/faceblend
-$ build --variant debug                   the spec of this directory, with a debugger in
-$ build lock && git diff image.lock       newer packages, and which they are
-$ build --print                           the graph, without building it`,
+$ build examples/faceblend                build and test it, into dist/faceblend
+$ build --variant debug                   the debug variant of the spec in this directory
+$ build lock && git diff image.lock       lock newer packages and show what changed
+$ build --print                           print the graph without building it`,
 		Annotations: map[string]string{
 			exitStatus: exitStatusText, environment: environmentText,
-			learnMore: "\"build COMMAND --help\" says more about each command.",
+			learnMore: "Run \"build COMMAND --help\" for more about a command.",
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A directory is as good as a command: shells offer both.
+		// The first argument may be a command or a directory: shells offer both.
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 	})
 	version := root.Flags().Bool("version", false, "")
-	_ = root.Flags().MarkHidden("version") // it is there
+	_ = root.Flags().MarkHidden("version") // "build version" is listed
 	build := root.RunE
 	root.RunE = func(c *cobra.Command, args []string) error {
 		if *version {
@@ -80,26 +80,26 @@ $ build --print                           the graph, without building it`,
 	return root
 }
 
-// family makes c a command that is nothing without one of its members.
+// family makes c a command that requires one of its subcommands.
 func family(c *cobra.Command, members ...*cobra.Command) *cobra.Command {
-	c.FParseErrWhitelist.UnknownFlags = true // a member's, where its name is misspelt
+	c.FParseErrWhitelist.UnknownFlags = true // they may belong to a misspelt subcommand
 	c.ValidArgsFunction = cobra.NoFileCompletions
 	if c.Annotations == nil {
 		c.Annotations = map[string]string{}
 	}
-	c.Annotations[learnMore] = fmt.Sprintf("\"build %s COMMAND --help\" says more about each command.\n%s", c.Name(), seeRoot)
+	c.Annotations[learnMore] = fmt.Sprintf("Run \"build %s COMMAND --help\" for more about a command.\n%s", c.Name(), seeRoot)
 	c.AddCommand(members...)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknown(c.Name()+" command", args[0], names(c))
 		}
-		err := failure.New(failure.Usage, errors.New(c.Name()+" needs a command"))
-		return failure.WithHint(err, "one of "+strings.Join(names(c), ", "))
+		err := failure.New(failure.Usage, errors.New(c.Name()+" requires a command"))
+		return failure.WithHint(err, "run one of "+strings.Join(names(c), ", "))
 	}
 	return c
 }
 
-// noArgs is the [cobra.PositionalArgs] of a command that takes flags alone.
+// noArgs is the [cobra.PositionalArgs] of a command that takes only flags.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -107,10 +107,10 @@ func noArgs(c *cobra.Command, args []string) error {
 	return failure.New(failure.Usage, fmt.Errorf("%s takes no %q", ownPath(c), args[0]))
 }
 
-// ownPath is how a command is called, without the program: "engine start".
+// ownPath is the path of a command without the program: "engine start".
 func ownPath(c *cobra.Command) string { return strings.TrimPrefix(c.CommandPath(), "build ") }
 
-// names are the commands that may follow c.
+// names lists the subcommands of c.
 func names(c *cobra.Command) []string {
 	var list []string
 	for _, member := range c.Commands() {
@@ -122,7 +122,7 @@ func names(c *cobra.Command) []string {
 }
 
 func badFlag(c *cobra.Command, err error) error {
-	if !c.HasParent() { // a misspelt command is not an error of its flags
+	if !c.HasParent() { // report a misspelt command rather than its flags
 		if unknown := unknownWord(c, c.Flags().Args()); unknown != nil {
 			return unknown
 		}
@@ -132,15 +132,15 @@ func badFlag(c *cobra.Command, err error) error {
 		return failure.New(failure.Usage, err)
 	}
 	if missing.GetSpecifiedShortnames() != "" {
-		return failure.WithHint(failure.New(failure.Usage, err), "add --help for the flags that there are")
+		return failure.WithHint(failure.New(failure.Usage, err), "add --help to list the flags")
 	}
 	var known []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 	return unknown("flag", "--"+missing.GetSpecifiedName(), known)
 }
 
-// unknownWord reports a first word that is neither command nor directory. One that
-// looks like a path is left to be reported as one.
+// unknownWord reports a first argument that is neither a command nor a directory. It
+// leaves paths to findDir.
 func unknownWord(root *cobra.Command, args []string) error {
 	if len(args) == 0 || args[0] == "" || strings.ContainsAny(args[0], "/.\\") {
 		return nil
@@ -151,17 +151,17 @@ func unknownWord(root *cobra.Command, args []string) error {
 	return unknown("command or directory", args[0], append(names(root), "help"))
 }
 
-// unknown is the error for a word that is not among the known ones.
+// unknown returns the error for a word that is not among the known ones.
 func unknown(what, word string, known []string) error {
 	err := failure.New(failure.Usage, fmt.Errorf("unknown %s %q", what, word))
 	if meant := failure.Closest(word, known, abbreviated); meant != "" {
 		return failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
 	}
-	return failure.WithHint(err, "\"build --help\" lists what there is")
+	return failure.WithHint(err, "run \"build --help\" for the commands and flags")
 }
 
-// abbreviated is the distance of two words, where the beginning of the known
-// one is as good as one letter wrong.
+// abbreviated is the edit distance of two words, but counts a prefix of the known
+// one as one edit.
 func abbreviated(word, known string, limit int) int {
 	if len(word) > 2 && strings.HasPrefix(known, word) {
 		return 1

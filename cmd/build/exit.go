@@ -18,27 +18,27 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// interruptedCode is what shells report for a command that Ctrl-C ended.
+// interruptedCode is the status that shells report for a command that Ctrl-C ended.
 const interruptedCode = 130
 
 var errInterrupted = errors.New("interrupted")
 
 // interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP cancels, so
-// that the build can clean up. The second ends the program at once. A reader of what we
-// print that goes away ("| head -1") cancels it as well: a program that SIGPIPE ends
-// leaves behind what it has started.
+// that the build can clean up; the second ends the program at once. The context is also
+// canceled when the reader of our output goes away ("| head -1"): a program that SIGPIPE
+// ends leaves behind what it has started.
 func interruptible(parent context.Context, u *ui) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	pipes := make(chan os.Signal, 1)
 	signal.Notify(pipes, syscall.SIGPIPE)
 	go func() {
 		for range pipes {
-			if unheard() { // and not a connection that somebody closed
+			if unheard() { // and not a closed connection
 				cancel(errInterrupted)
 				return
 			}
@@ -59,16 +59,15 @@ func interruptible(parent context.Context, u *ui) (ctx context.Context, stop fun
 	}
 }
 
-// unheard says whether nobody reads standard output or standard error any more.
+// unheard reports whether standard output or standard error has lost its reader.
 func unheard() bool {
 	fds := []unix.PollFd{{Fd: 1}, {Fd: 2}}
 	_, err := unix.Poll(fds, 0)
 	return err == nil && slices.ContainsFunc(fds, func(p unix.PollFd) bool { return p.Revents&(unix.POLLERR|unix.POLLHUP) != 0 })
 }
 
-// exitCode reports err, if there is one, and turns it into the exit code. What
-// fails after an interruption fails because of it: gRPC words that in ways of
-// its own.
+// exitCode prints err, if any, and returns its exit code. An error after an
+// interruption is due to it, however gRPC words it.
 func (a *app) exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
@@ -83,7 +82,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	return int(failure.KindOf(err))
 }
 
-// keepOutput keeps what the last step that failed had printed.
+// keepOutput stores the output of the step that failed, in place of the last one's.
 func (a *app) keepOutput(text string) (place string, err error) {
 	dir, err := lamina.Options{Env: a.env}.CacheRoot()
 	if err == nil {
@@ -96,7 +95,7 @@ func (a *app) keepOutput(text string) (place string, err error) {
 	return place, atomicfile.Write(place, []byte(strings.TrimRight(text, "\n")+"\n"), 0o600)
 }
 
-// whenResumed tells that the program goes on after it was stopped (Ctrl-Z).
+// whenResumed reports that the program continues after it was stopped (Ctrl-Z).
 func whenResumed() (resumed <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGCONT)

@@ -14,8 +14,8 @@ import (
 	"lamina.build"
 )
 
-// Who reads only the first line ("| head -1") ends a build as Ctrl-C does, with all that
-// it has started.
+// A reader of only the first line ("| head -1") ends a build as Ctrl-C does, with
+// everything that it has started.
 func TestAReaderThatGoesAwayEndsABuild(t *testing.T) {
 	if how := os.Getenv("LAMINA_TEST_UNHEARD"); how != "" {
 		u := newUI(os.Stdout, os.Stderr, os.Getenv)

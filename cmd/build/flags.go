@@ -14,11 +14,11 @@ import (
 	"lamina.build"
 )
 
-// heading is the annotation of a flag that says under which heading help has it.
+// heading is the annotation of a flag that names its heading in the help.
 const heading = "heading"
 
-// section gives a command flags, under one heading of its help, and tells shells
-// how to complete their values.
+// section adds flags to a command, under one heading of its help, and registers
+// the completion of their values.
 func section(c *cobra.Command, title string, add func(f *pflag.FlagSet)) {
 	f := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	f.SortFlags = false
@@ -31,7 +31,7 @@ func section(c *cobra.Command, title string, add func(f *pflag.FlagSet)) {
 	})
 }
 
-// completion is how the value of a flag is completed, by what help calls it.
+// completion completes the value of a flag by the name that help gives that value.
 func completion(flag *pflag.Flag) cobra.CompletionFunc {
 	if c, ok := flag.Value.(*choice); ok {
 		return cobra.FixedCompletions(c.words, cobra.ShellCompDirectiveNoFileComp)
@@ -47,14 +47,14 @@ func completion(flag *pflag.Flag) cobra.CompletionFunc {
 	return cobra.NoFileCompletions
 }
 
-// variants are those of the spec that the words before are about.
+// variants completes the variants of the spec that args name.
 func variants(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	dir := "."
 	if len(args) > 0 {
 		dir = args[0]
 	}
 	p, err := lamina.Open(dir, lamina.Options{})
-	if err != nil { // told when it is run
+	if err != nil { // reported when the command runs
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer p.Close()
@@ -77,7 +77,7 @@ type choice struct {
 
 func (c *choice) String() string { return c.value }
 
-// Type is what help shows for the value.
+// Type is the value's name in the help.
 func (c *choice) Type() string { return strings.Join(c.words, "|") }
 
 // Set implements [pflag.Value].
@@ -89,44 +89,44 @@ func (c *choice) Set(word string) error {
 	return nil
 }
 
-// engineFlags say which engine to use.
+// engineFlags adds the flags that choose the engine.
 func engineFlags(c *cobra.Command, o *lamina.Options) {
 	section(c, "ENGINE FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.Engines, "addr", nil,
 			"use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one; "+
-				"may be repeated: the next one is used where one fails or is lost")
-		f.StringVar(&o.Builder, "builder", "", "use the builder of docker buildx that has this `NAME`")
-		f.StringVar(&o.EngineTLS.CACert, "tlscacert", "", "`FILE` of the authority that an engine at tcp://… must have its certificate from")
-		f.StringVar(&o.EngineTLS.Cert, "tlscert", "", "`FILE` of the certificate that we show to such an engine")
-		f.StringVar(&o.EngineTLS.Key, "tlskey", "", "`FILE` of the certificate's key")
-		f.StringVar(&o.EngineTLS.ServerName, "tlsservername", "", "`HOST` that the engine's certificate is for, where its address has another one")
+				"may be repeated: if one fails or is lost, the next is used")
+		f.StringVar(&o.Builder, "builder", "", "use the docker buildx builder with this `NAME`")
+		f.StringVar(&o.EngineTLS.CACert, "tlscacert", "", "`FILE` of the CA that must have issued the certificate of an engine at tcp://…")
+		f.StringVar(&o.EngineTLS.Cert, "tlscert", "", "`FILE` of the client certificate for that engine")
+		f.StringVar(&o.EngineTLS.Key, "tlskey", "", "`FILE` of the client certificate's key")
+		f.StringVar(&o.EngineTLS.ServerName, "tlsservername", "", "`HOST` that the engine's certificate is for, if its address has another")
 		engineConfigFlag(f, o)
 	})
 }
 
-// engineConfigFlag says what an engine of our own is started with.
+// engineConfigFlag adds the flag that configures our own engine.
 func engineConfigFlag(f *pflag.FlagSet, o *lamina.Options) {
-	f.StringVar(&o.EngineConfig, "engine-config", "", "start an engine of our own with this `FILE`, a buildkitd.toml, and not with the usual one")
+	f.StringVar(&o.EngineConfig, "engine-config", "", "start our own engine with this `FILE`, a buildkitd.toml, instead of the default one")
 }
 
-// sourceFlags say where packages come from.
+// sourceFlags adds the flags for the sources of packages.
 func sourceFlags(f *pflag.FlagSet, o *lamina.Options) {
 	f.StringVar(&o.DebianMirror, "debian-mirror", "",
 		"fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
 	f.StringVar(&o.PythonIndex, "python-index", "",
-		"resolve Python packages from the index at this `URL`, where neither requirement files nor "+
+		"resolve Python packages from the index at this `URL` if neither requirement files nor "+
 			"[[python.index]] name one (default: PyPI)")
 }
 
-// progressFlag says what to show while an engine works, or a model moves.
+// progressFlag adds the flag for what to show while an engine works or a model is transferred.
 func progressFlag(f *pflag.FlagSet) *choice {
 	mode := &choice{"auto", []string{"auto", "plain", "tty", "rawjson", "quiet"}}
 	f.Var(mode, "progress", "how to show what the engine does: a view by stage (tty), lines that begin with their step and stage (plain), "+
-		"BuildKit's own events (rawjson), or nothing; auto is tty on a terminal, else plain")
+		"BuildKit's own events (rawjson), or nothing (quiet); auto is tty on a terminal, else plain")
 	return mode
 }
 
-// parseSize reads "20GB" as disks are sold: in powers of ten. Nothing is zero.
+// parseSize reads a size such as "20GB" in powers of ten, as disks are sold. Empty is zero.
 func parseSize(s string) (int64, error) {
 	if s == "" {
 		return 0, nil

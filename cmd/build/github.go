@@ -10,16 +10,16 @@ import (
 )
 
 // github writes errors and warnings as workflow commands of GitHub Actions, which shows
-// them at the lines of files that they are about:
+// them at the lines that they are about:
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 type github struct {
-	to        io.Writer // past the guard of everything else
-	workspace string    // the checkout, which files are named from
-	dir       string    // of the project, which its own files are named from
+	to        io.Writer // without the guard that all other output has
+	workspace string    // the checkout, which annotations name files relative to
+	dir       string    // of the project, which messages name its files relative to
 }
 
-// annotate writes a command for each error of a text: a line each, with the indented ones
-// that follow.
+// annotate writes a command for each error of a text: a line with the indented lines that
+// follow it.
 func (g *github) annotate(command, text string) {
 	var b strings.Builder
 	message := ""
@@ -40,11 +40,11 @@ func (g *github) annotate(command, text string) {
 	_, _ = io.WriteString(g.to, b.String())
 }
 
-// place is what follows the name of a file in a message: its line and, maybe, its column.
+// place matches what follows a file's name in a message: its line and maybe its column.
 var place = regexp.MustCompile(`:(\d+)(?::(\d+))?: `)
 
-// properties say where an error is, if its first line begins with the place of a file that
-// is there, after the words of whoever read it.
+// properties locates an error whose first line begins with a position in an existing
+// file, possibly after prefixes such as "reading requirements: ".
 func (g *github) properties(message string) string {
 	first, _, _ := strings.Cut(message, "\n")
 	for _, at := range place.FindAllStringSubmatchIndex(first, -1) {
@@ -63,7 +63,7 @@ func (g *github) properties(message string) string {
 	return ""
 }
 
-// file names a file as the checkout has it.
+// file names a file relative to the checkout.
 func (g *github) file(name string) (string, bool) {
 	for _, path := range []string{name, filepath.Join(g.dir, name)} {
 		info, err := os.Stat(path)
@@ -81,8 +81,8 @@ func (g *github) file(name string) (string, bool) {
 	return "", false
 }
 
-// escapeData and escapeProperty write what would end a command or one of its properties, as
-// the toolkit of GitHub does.
+// escapeData and escapeProperty escape what would end a command or one of its properties,
+// as GitHub's toolkit does.
 func escapeData(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
 }
@@ -91,13 +91,13 @@ func escapeProperty(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(s)
 }
 
-// commandGuard has no line that is written through it be a workflow command, whoever wrote
-// the line: packages print into our logs. A runner takes as one what begins with "::", after
-// what it counts as spaces, and "##[" anywhere.
+// commandGuard keeps the lines written through it from being workflow commands: packages
+// print into our logs. A runner takes a line as a command that begins with "::", after
+// what it counts as spaces, or has "##[" anywhere.
 type commandGuard struct {
 	to     io.Writer
-	inLine bool    // something was written since the line began
-	last   [2]byte // the two bytes before
+	inLine bool    // the line has more than spaces
+	last   [2]byte // the preceding two bytes
 }
 
 func (g *commandGuard) Write(p []byte) (int, error) {
@@ -110,7 +110,7 @@ func (g *commandGuard) Write(p []byte) (int, error) {
 		switch {
 		case c == '\n' || c == '\r':
 			g.inLine = false
-		case c > ' ' && c < 0x80: // some letters of others are spaces, too
+		case c > ' ' && c < 0x80: // some non-ASCII characters count as spaces, too
 			g.inLine = true
 		}
 		g.last = [2]byte{g.last[1], c}
@@ -121,7 +121,7 @@ func (g *commandGuard) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// guarded keeps commands out of a stream that a runner reads. A file has what is written.
+// guarded keeps commands out of a stream that a runner reads; files stay unguarded.
 func guarded(w io.Writer) io.Writer {
 	if f, ok := w.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {

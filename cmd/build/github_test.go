@@ -53,7 +53,7 @@ build: a note
 	}
 }
 
-// What a package or a server wrote is never a command.
+// Text from a package or a server is never a command.
 func TestNothingElseIsACommand(t *testing.T) {
 	u, out, errs := inWorkflow(t)
 	said := "::add-mask::a\n \t::error::b\nx ::c\n##[error]d\ne\r::error::f\n\u00a0::error::g\r\n::h"
@@ -72,15 +72,15 @@ func TestNothingElseIsACommand(t *testing.T) {
 		}
 	}
 	if got := strings.ReplaceAll(out.String(), `\`, ""); got != said {
-		t.Errorf("what was said is %q", got)
+		t.Errorf("the text is %q", got)
 	}
-	// A text of several errors is a command for each, and never one that a line of it names.
+	// A text of several errors is a command for each, and no command in it is obeyed.
 	if want := "::error::::add-mask::a%0A \t::error::b\n"; !strings.Contains(errs.String(), want) {
 		t.Errorf("%q is not in %q", want, errs)
 	}
 }
 
-// A script that has standard output in a file finds there what was asked for.
+// A script that redirects standard output to a file gets the bytes unchanged.
 func TestAFileHasWhatWasAskedFor(t *testing.T) {
 	u, _, _ := inWorkflow(t)
 	f, err := os.Create("out")

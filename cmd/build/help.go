@@ -13,15 +13,15 @@ import (
 // helpWidth is where the text of a flag is wrapped.
 const helpWidth = 100
 
-// page is the help of one command, which is printed by its String and as a manual page
-// by its roff.
+// page is the help of one command: String formats it for a terminal, roff as a manual
+// page.
 type page struct {
 	command, short, about string
 	parts                 []part
 }
 
-// part is what stands below one heading: rows of a word with what it does, or a
-// text as it is.
+// part is the text below one heading: rows of a word and its description, or a text
+// to print as is.
 type part struct {
 	title string
 	rows  [][2]string
@@ -38,8 +38,8 @@ const (
 	learnMore   = "LEARN MORE"
 )
 
-// seeRoot points from a lesser command to what holds for all.
-const seeRoot = "\"build --help\" lists the exit status and the environment variables."
+// seeRoot points from a subcommand to what holds for all.
+const seeRoot = "Run \"build --help\" for exit statuses and environment variables."
 
 func pageOf(c *cobra.Command) page {
 	p := page{command: c.CommandPath(), short: c.Short, about: strings.TrimSpace(c.Long)}
@@ -53,7 +53,7 @@ func pageOf(c *cobra.Command) page {
 			continue
 		}
 		members.rows = append(members.rows, [2]string{m.Name(), m.Short})
-		if m.Name() != "image" { // which is the first line
+		if m.Name() != "image" { // its line comes first
 			use.text += "\n" + usageOf(m)
 		}
 	}
@@ -77,7 +77,7 @@ func pageOf(c *cobra.Command) page {
 	return p
 }
 
-// usageOf is the line that says how to call a command.
+// usageOf is the usage line of a command.
 func usageOf(c *cobra.Command) string {
 	if !c.HasParent() || c.Name() == "image" {
 		return c.Root().Use
@@ -85,7 +85,7 @@ func usageOf(c *cobra.Command) string {
 	return c.Parent().CommandPath() + " " + c.Use
 }
 
-// flagParts are the flags by their headings, in the order they were added in.
+// flagParts returns the flags by heading, in the order in which they were added.
 func flagParts(f *pflag.FlagSet) []part {
 	var parts []part
 	f.VisitAll(func(flag *pflag.Flag) {
@@ -102,16 +102,16 @@ func flagParts(f *pflag.FlagSet) []part {
 	return parts
 }
 
-// mainFlags are those that most builds need, for the page of the program itself.
+// mainFlags returns the flags that most builds need, for the page of the program itself.
 func mainFlags(f *pflag.FlagSet) part {
-	p := part{title: "MAIN FLAGS (\"build image --help\" has all)"}
+	p := part{title: "MAIN FLAGS (\"build image --help\" lists all)"}
 	for _, name := range []string{"variant", "tag", "push", "output", "relock", "print", "addr"} {
 		p.rows = append(p.rows, flagRow(f.Lookup(name)))
 	}
 	return p
 }
 
-// flagRow is a flag as "-o, --output SPEC" and what it does.
+// flagRow is a flag as "-o, --output SPEC" and its description.
 func flagRow(flag *pflag.Flag) [2]string {
 	name, text := pflag.UnquoteUsage(flag)
 	if d := flag.DefValue; d != "" && d != "false" && d != "[]" && d != "0" {
@@ -147,7 +147,7 @@ func (p page) String() string {
 	return b.String()
 }
 
-// columns sets pairs side by side and wraps the right ones.
+// columns prints pairs in two columns and wraps the right one.
 func columns(rows [][2]string) string {
 	wide := 0
 	for _, r := range rows {
@@ -177,15 +177,15 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// helpCommand is another way to write "build COMMAND --help".
+// helpCommand is a synonym for "build COMMAND --help".
 func (a *app) helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "help [COMMAND]",
-		Short:  "say more about a command",
-		Long:   "Say more about a command, as its flag --help does.",
+		Short:  "print the help of a command",
+		Long:   "Print the help of a command, as its --help flag does.",
 		Hidden: true,
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			of, _, _ := c.Root().Find(args) // the last that there is
+			of, _, _ := c.Root().Find(args) // the last one found
 			return names(of), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
@@ -199,35 +199,35 @@ func (a *app) helpCommand() *cobra.Command {
 }
 
 const exitStatusText = `
-0    all is well
-1    something failed: a step of the build, a smoke test, the disk
-2    what was given is wrong: flags, the spec, a lock that can't be read
+0    success
+1    something failed: a build step, a smoke test, the disk
+2    wrong input: flags, the spec, a lock that can't be read
 3    findings, packages that differ when installed twice, or a lock that no longer fits its spec
 4    no engine to build with
-75   a passing trouble, of the network for instance: trying again may help
+75   a transient failure, such as of the network: a retry may help
 130  interrupted`
 
 const environmentText = `
 BUILDKIT_HOST          address of the engine, as --addr
 BUILDKIT_TLS_CACERT, BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY, BUILDKIT_TLS_SERVERNAME
-                       for its TLS, as --tlscacert and its like
+                       for its TLS, as the flags --tls…
 BUILDKIT_TLS_DIR       the same: a directory with ca.pem, cert.pem and key.pem
 BUILDX_BUILDER         builder of docker buildx, as --builder
 LAMINA_DEBIAN_MIRROR   where Debian packages come from, as --debian-mirror
 LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-index
-HF_TOKEN               token for the Hugging Face hub; it goes to the hub's host alone
-HF_ENDPOINT            another hub than https://huggingface.co
+HF_TOKEN               token for the Hugging Face hub, sent to the hub's host only
+HF_ENDPOINT            hub in place of https://huggingface.co
 NETRC                  file with logins for package indexes, in place of ~/.netrc
-XDG_CACHE_HOME         engine, indexes and packed layers are kept in its directory lamina, and in
-                       failed-step.log what the last step that failed had printed
+XDG_CACHE_HOME         its directory lamina holds the engine, indexes and packed layers, and in
+                       failed-step.log the output of the last step that failed
 SSL_CERT_FILE          certificates that the resolver trusts, in place of the system's
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
-                       proxies for the resolver and for an engine of our own
+                       proxies for the resolver and for our own engine
 COSIGN_PASSWORD        password of the key of --sign
-SIGSTORE_ID_TOKEN      identity token for --sign=keyless; GitHub Actions gives one itself
+SIGSTORE_ID_TOKEN      identity token for --sign=keyless; GitHub Actions has its own
 DOCKER_CONFIG          directory of the config.json with registry logins
-REGISTRY_AUTH_FILE     podman's file of them, in place of containers/auth.json
-GITHUB_ACTIONS         where it is true, errors and warnings are annotations of the files
-                       that they are about
-NO_COLOR               no colour, if it is set to anything
-TERM                   a dumb terminal has lines as a log has them`
+REGISTRY_AUTH_FILE     podman's file of registry logins, in place of containers/auth.json
+GITHUB_ACTIONS         if true, errors and warnings are annotations of the files that they
+                       are about
+NO_COLOR               no colour, if set to anything
+TERM                   if dumb, lines are printed as to a log`

@@ -1,8 +1,8 @@
-// Command build makes lean GPU container images from a short spec, an
-// image.toml, through BuildKit. "build --help" says how it is used.
+// Command build builds lean GPU container images from a short spec, an
+// image.toml, with BuildKit. Run "build --help" for usage.
 //
-// This package alone knows of the command line, the environment, the terminal
-// and exit codes. Each command has a file of its own, cmd_NAME.go.
+// Only this package deals with the command line, the environment, the terminal
+// and exit codes. Each command has its own file, cmd_NAME.go.
 package main
 
 import (
@@ -26,8 +26,8 @@ func main() {
 	os.Exit(code)
 }
 
-// quieten has libraries log their errors alone, which quote servers: what they remark, such
-// as a missing feature of the disk, is not for our users.
+// quieten limits libraries' logs to errors, which may quote servers. Other remarks, such
+// as a missing disk feature, don't concern our users.
 func quieten(stderr io.Writer) {
 	_ = log.SetLevel("error")
 	log.L.Logger.SetOutput(&report.ShownWriter{To: stderr})

@@ -20,10 +20,10 @@ type planned struct {
 	b lamina.Build
 }
 
-// plans are the builds of all variants. Each needs names and places of its own.
+// plans returns the builds of all variants. Each requires its own names and paths.
 func (o *imageOptions) plans(a *app, args []string) (dir string, list []planned, err error) {
 	if len(o.variants) == 0 {
-		return "", nil, failure.New(failure.Usage, errors.New("flag --variant: none is named"))
+		return "", nil, failure.New(failure.Usage, errors.New("flag --variant: no variant is named"))
 	}
 	for _, variant := range o.variants {
 		one := o.of(variant)
@@ -37,7 +37,7 @@ func (o *imageOptions) plans(a *app, args []string) (dir string, list []planned,
 	return dir, list, checkShared(list)
 }
 
-// of are the options for one variant, whose name they may have in those of its image.
+// of returns the options for one variant, with its name in place of {variant}.
 func (o *imageOptions) of(variant string) *imageOptions {
 	one := *o
 	fill := func(text string) string { return strings.ReplaceAll(text, "{variant}", variant) }
@@ -56,7 +56,7 @@ func (o *imageOptions) of(variant string) *imageOptions {
 	return &one
 }
 
-// checkShared finds names and places that two variants would have.
+// checkShared reports names and paths that two variants would share.
 func checkShared(list []planned) error {
 	owner, told := map[string]string{}, map[string]bool{}
 	var problems []error
@@ -76,18 +76,18 @@ func checkShared(list []planned) error {
 			owner[what] = one.o.variant
 		}
 	}
-	return failure.WithHint(failure.New(failure.Usage, errors.Join(problems...)), "{variant} in a name or a place stands for that of each")
+	return failure.WithHint(failure.New(failure.Usage, errors.Join(problems...)), "write {variant} in a name or path: it stands for the name of each variant")
 }
 
-// plan checks all flags, reports everything that is wrong with them at once, and
-// returns the directory and the build that they mean.
+// plan checks all flags, reports all their problems at once, and returns the
+// directory and the build that they describe.
 func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
 	outputs, problems := o.destinations()
 	remote, cacheErr := lamina.ParseCache(o.from, o.to)
 	var streamErr error
 	for _, out := range outputs {
 		if out.ToStdout() && isTerminal(a.ui.stdout) {
-			streamErr = errors.New("dest=-: an archive is not for a terminal to show: redirect it")
+			streamErr = errors.New("dest=-: an archive can't be written to a terminal; redirect it")
 		}
 	}
 	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
@@ -102,7 +102,7 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))
 	}
-	if problems == nil { // outputs are held against each other when all of them can be
+	if problems == nil { // conflicts between outputs make sense only once each is valid
 		problems = b.Check()
 	}
 	progress, progressErr := o.shown()
@@ -122,11 +122,11 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	return dir, b, nil
 }
 
-// shown is how the build is shown.
+// shown returns the mode in which the build is shown.
 func (o *imageOptions) shown() (string, error) {
 	mode := o.progress.value
 	if o.quiet && mode != "auto" && mode != "quiet" {
-		return mode, fmt.Errorf("flag --quiet: nothing is shown, and --progress=%s shows it", mode)
+		return mode, fmt.Errorf("flag --quiet shows nothing, which contradicts --progress=%s", mode)
 	}
 	if o.quiet {
 		mode = "quiet"
@@ -134,7 +134,7 @@ func (o *imageOptions) shown() (string, error) {
 	return mode, nil
 }
 
-// labelsOf reads labels as docker does, to which a lone key has an empty value.
+// labelsOf parses labels as docker does: a key without = has an empty value.
 func labelsOf(texts []string) (map[string]string, error) {
 	labels := map[string]string{}
 	var problems []error
@@ -148,12 +148,12 @@ func labelsOf(texts []string) (map[string]string, error) {
 	return labels, errors.Join(problems...)
 }
 
-// dirOf is the directory of a spec that is named as docker's users name a Dockerfile.
+// dirOf returns the directory of the spec that --file names, as docker users name a Dockerfile.
 func dirOf(file string, args []string) ([]string, error) {
 	dir, name := filepath.Split(filepath.Clean(file))
 	if name != lamina.SpecName {
-		err := failure.New(failure.Usage, fmt.Errorf("flag --file: %q is no %s, and nothing else is read: no Dockerfile either", file, lamina.SpecName))
-		return nil, failure.WithHint(err, "a directory has one spec: another image is a [variant.NAME] of it, or has a directory of its own")
+		err := failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not an %s; no other file is read, nor a Dockerfile", file, lamina.SpecName))
+		return nil, failure.WithHint(err, "a directory has one spec: make another image a [variant.NAME] of it, or give it its own directory")
 	}
 	dir = filepath.Clean(dir)
 	if len(args) == 0 {
@@ -161,19 +161,19 @@ func dirOf(file string, args []string) ([]string, error) {
 	}
 	is, err := os.Stat(dir)
 	if named, otherErr := os.Stat(args[0]); err != nil || otherErr != nil || !os.SameFile(is, named) {
-		err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of directory %q, from which its paths go", file, args[0]))
+		err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of directory %q, which its paths are relative to", file, args[0]))
 		return nil, failure.WithHint(err, "build "+dir)
 	}
 	return args, nil
 }
 
-// checkFile finds out before a build that its file can't be written after it.
+// checkFile reports before a build that its file can't be written afterwards.
 func checkFile(flag, name string) error {
 	if name == "" {
 		return nil
 	}
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("flag --%s: %q is there, and is no file", flag, name)
+		return fmt.Errorf("flag --%s: %q exists and is not a regular file", flag, name)
 	}
 	if _, err := os.Stat(filepath.Dir(name)); err != nil {
 		return fmt.Errorf("flag --%s: %w", flag, err)
@@ -185,13 +185,13 @@ func checkFile(flag, name string) error {
 func (o *imageOptions) misread(args []string, err error) error {
 	for _, word := range o.print.words {
 		if o.print.value != "" && len(args) > 0 && args[0] == word {
-			return failure.WithHint(err, "the form of a graph is written with =: --print="+word)
+			return failure.WithHint(err, "write the form of the graph with =: --print="+word)
 		}
 	}
 	return err
 }
 
-// destinations are the outputs with names and pushing filled in.
+// destinations returns the outputs with names and pushing filled in.
 func (o *imageOptions) destinations() ([]output.Output, error) {
 	var problems []error
 	for _, tag := range o.tags {
@@ -232,8 +232,8 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 	return outputs, errors.Join(append(problems, err, annotate(outputs, o.notes, err == nil))...)
 }
 
-// annotate gives each output the annotations that it has a place for. Where these are all
-// of the outputs, something of each annotation has to have one.
+// annotate gives each output the annotations that it has a place for. If these are all
+// of the outputs, each annotation must fit at least one.
 func annotate(outputs []output.Output, texts []string, all bool) error {
 	var problems []error
 	for _, text := range texts {
@@ -253,7 +253,7 @@ func annotate(outputs []output.Output, texts []string, all bool) error {
 	return errors.Join(problems...)
 }
 
-// makeImagesPush says whether there is an output that --push is about.
+// makeImagesPush has all images pushed and reports whether there is one.
 func makeImagesPush(outputs []output.Output) (found bool) {
 	for i := range outputs {
 		if outputs[i].Type == "image" {

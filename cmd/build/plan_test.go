@@ -17,7 +17,7 @@ import (
 	"lamina.build/output"
 )
 
-// given are the flags of "build image" with nothing said but these.
+// given returns the flags of "build image" with only these changed.
 func given(change func(*imageOptions)) *imageOptions {
 	o := &imageOptions{variant: "production", smoke: &choice{"all", nil}, print: &choice{"", []string{"tree", "json"}}, progress: &choice{"plain", nil}}
 	change(o)
@@ -29,7 +29,7 @@ func anApp(t *testing.T) *app {
 	return &app{ui: &ui{stdout: io.Discard, stderr: io.Discard}, env: func(string) string { return "" }}
 }
 
-// Names go to every output that can have one, and --push to those in a registry.
+// Names apply to every output that can have one, --push to those in a registry.
 func TestDestinations(t *testing.T) {
 	names := []string{"r.example/a:1", "r.example/a:2"}
 	for _, tt := range []struct {
@@ -37,7 +37,7 @@ func TestDestinations(t *testing.T) {
 		o    *imageOptions
 		want []output.Output
 	}{
-		{"nothing said", given(func(*imageOptions) {}), []output.Output{{Type: output.OCI}}},
+		{"nothing given", given(func(*imageOptions) {}), []output.Output{{Type: output.OCI}}},
 		{"a push", given(func(o *imageOptions) { o.push, o.tags = true, names }), []output.Output{{Type: output.Image, Push: true, Names: names}}},
 		{
 			"several", given(func(o *imageOptions) {
@@ -53,7 +53,7 @@ func TestDestinations(t *testing.T) {
 			[]output.Output{{Type: output.Image, Push: true, Names: names[:1]}, {Type: output.Docker, Tar: true, Names: names[:1]}},
 		},
 		{
-			"a load that is said twice", given(func(o *imageOptions) { o.load, o.outputs = true, []string{"type=docker,compression=gzip"} }),
+			"a load given twice", given(func(o *imageOptions) { o.load, o.outputs = true, []string{"type=docker,compression=gzip"} }),
 			[]output.Output{{Type: output.Docker, Tar: true, Compression: output.Gzip}},
 		},
 		{
@@ -80,7 +80,7 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
-// All that is wrong is told at once, before a directory is looked at.
+// All problems are reported at once, before the directory is read.
 func TestProblemsOfAPlan(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -88,12 +88,12 @@ func TestProblemsOfAPlan(t *testing.T) {
 		want []string
 	}{
 		{"tags", given(func(o *imageOptions) { o.tags = []string{"a b", "a@sha256:" + strings.Repeat("0", 64)} }), []string{
-			`flag --tag: "a b" is not the name of an image`, `flag --tag: "a@sha256:` + strings.Repeat("0", 64) + `" has a digest, which only a build can know`,
+			`flag --tag: "a b" is not the name of an image`, `flag --tag: "a@sha256:` + strings.Repeat("0", 64) + `" has a digest, which only the build determines`,
 		}},
 		{"no name to push to", given(func(o *imageOptions) { o.push = true }), []string{"an image for a registry needs a name: add --tag registry/name:tag"}},
 		{"nothing to push", given(func(o *imageOptions) { o.push, o.outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
 		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a directory"}},
-		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
+		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another output already writes there"}},
 		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
 		{"annotations of nothing", given(func(o *imageOptions) {
 			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
@@ -101,17 +101,17 @@ func TestProblemsOfAPlan(t *testing.T) {
 		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
 		{"a tag next to a digest", given(func(o *imageOptions) {
 			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
-		}), []string{"push-by-digest gives no tag: name r.example/a without one"}},
+		}), []string{"push-by-digest sets no tag; name r.example/a without one"}},
 		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
 		{"a platform that is none", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
 		{"an empty platform", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64", ""} }), []string{`platform "": `}},
-		{"a view of nothing", given(func(o *imageOptions) { o.quiet = true }), []string{"flag --quiet: nothing is shown, and --progress=plain shows it"}},
+		{"a view of nothing", given(func(o *imageOptions) { o.quiet = true }), []string{"flag --quiet shows nothing, which contradicts --progress=plain"}},
 		{"everything", given(func(o *imageOptions) {
 			o.labels, o.notes, o.quiet = []string{"=x"}, []string{"index[linux/amd64]:a=b", "a", "a=b"}, true
 			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
 		}), []string{
 			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "an index is of all platforms", `annotation "a" is not key=value`,
-			"flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`,
+			"flag --quiet", `flag --metadata-file: "." exists and is not a regular file`, `--python-index: index "x"`, `"y" is not the address of an engine`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestProblemsOfAPlan(t *testing.T) {
 				}
 			}
 			if got := strings.Count(err.Error(), "\n") + 1; got != len(tt.want) {
-				t.Errorf("%d problems are told, want %d: %v", got, len(tt.want), err)
+				t.Errorf("%d problems are reported, want %d: %v", got, len(tt.want), err)
 			}
 		})
 	}
@@ -142,16 +142,16 @@ func TestPlan(t *testing.T) {
 		t.Errorf("got %s, %+v, %v", got, b, err)
 	}
 	if a.ui.mode != "plain" || a.ui.quiet {
-		t.Errorf("shown is %q", a.ui.mode)
+		t.Errorf("mode %q", a.ui.mode)
 	}
 	o.print.value = "tree"
-	if _, _, err = o.plan(a, []string{"json"}); len(failure.Hints(err)) != 1 || failure.Hints(err)[0] != "the form of a graph is written with =: --print=json" {
+	if _, _, err = o.plan(a, []string{"json"}); len(failure.Hints(err)) != 1 || failure.Hints(err)[0] != "write the form of the graph with =: --print=json" {
 		t.Errorf("got %v, %q", err, failure.Hints(err))
 	}
 }
 
-// The directory is the one that is named, else the current one where it has a spec of
-// whichever kind: the example stands in for none alone.
+// The directory is the one named, else the current one if it has a spec of any kind: the
+// example replaces only a missing spec.
 func TestFindDir(t *testing.T) {
 	t.Chdir(t.TempDir())
 	cache := t.TempDir()
@@ -164,7 +164,7 @@ func TestFindDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	if dir, err := a.findDir(nil); err != nil || dir != "." {
-		t.Errorf("with a spec that leads nowhere it is %q, %v", dir, err)
+		t.Errorf("with a dangling spec it is %q, %v", dir, err)
 	}
 	for _, tt := range []struct {
 		args       []string
@@ -172,7 +172,7 @@ func TestFindDir(t *testing.T) {
 	}{
 		{[]string{"none"}, `directory "none" does not exist`, ""},
 		{[]string{"a", "b"}, "one directory at a time, not a, b", ""},
-		{[]string{"a", "lock"}, "one directory at a time, not a, lock", "a command comes first: build lock …"},
+		{[]string{"a", "lock"}, "one directory at a time, not a, lock", "put the command first: build lock …"},
 	} {
 		if _, err := a.findDir(tt.args); failure.KindOf(err) != failure.Usage || err.Error() != tt.want || strings.Join(failure.Hints(err), "") != tt.hint {
 			t.Errorf("%q: got %v, %q", tt.args, err, failure.Hints(err))
@@ -182,11 +182,11 @@ func TestFindDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := a.findDir([]string{"file"}); failure.KindOf(err) != failure.Usage || err.Error() != `"file" is not a directory` || len(failure.Hints(err)) != 1 {
-		t.Errorf("of a file: %v, %q", err, failure.Hints(err))
+		t.Errorf("a file: %v, %q", err, failure.Hints(err))
 	}
 }
 
-// What was made is told, and written where scripts asked for it.
+// The result is printed, and written to the files that scripts requested.
 func TestTell(t *testing.T) {
 	dir := t.TempDir()
 	made := lamina.Made{Name: "x", Variant: "production", Config: "sha256:" + "0123"}
@@ -194,17 +194,17 @@ func TestTell(t *testing.T) {
 	a := &app{ui: &ui{stdout: &stdout, stderr: &stderr}}
 	o := &imageOptions{metadata: filepath.Join(dir, "made.json"), iidfile: filepath.Join(dir, "iid")}
 	if err := a.tell(o, nil, made); err != nil || stdout.Len() == 0 || stderr.Len() > 0 {
-		t.Errorf("told is %q, %q, %v", stdout.String(), stderr.String(), err)
+		t.Errorf("stdout %q, stderr %q, %v", stdout.String(), stderr.String(), err)
 	}
 	iid, iidErr := os.ReadFile(o.iidfile)
 	metadata, err := os.ReadFile(o.metadata)
 	if err = errors.Join(iidErr, err); err != nil || string(iid) != "sha256:0123" || !strings.Contains(string(metadata), `"containerimage.config.digest": "sha256:0123"`) {
-		t.Errorf("written are %q and %s, %v", iid, metadata, err)
+		t.Errorf("wrote %q and %s, %v", iid, metadata, err)
 	}
-	// An image on the standard output has it for itself.
+	// An image on the standard output is alone there.
 	stdout.Reset()
 	if err := a.tell(&imageOptions{}, []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}}, made); err != nil || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "build: ") {
-		t.Errorf("told is %q, %q, %v", stdout.String(), stderr.String(), err)
+		t.Errorf("stdout %q, stderr %q, %v", stdout.String(), stderr.String(), err)
 	}
 	o.iidfile = filepath.Join(dir, "none", "iid")
 	if err := a.tell(o, nil, made); err == nil || !strings.HasPrefix(err.Error(), "writing what was built: ") {

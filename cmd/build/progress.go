@@ -14,26 +14,26 @@ import (
 	"lamina.build/internal/report"
 )
 
-// show says how the work of an engine is shown, in a word of --progress.
+// show sets how the work of an engine is shown, as a value of --progress.
 func (u *ui) show(mode string) { u.quiet, u.mode = mode == "quiet", mode }
 
-// checkProgress finds out that a view can't be shown before a build has to.
+// checkProgress reports before a build that a requested view can't be shown.
 func (u *ui) checkProgress() error {
 	if u.mode == "tty" && !u.canDraw() {
-		return failure.New(failure.Usage, errors.New("flag --progress: tty needs a terminal, and one that isn't dumb (TERM)"))
+		return failure.New(failure.Usage, errors.New("flag --progress: tty requires a terminal that isn't dumb (TERM)"))
 	}
 	return nil
 }
 
-// canDraw says whether lines that were written can be drawn anew.
+// canDraw reports whether written lines can be redrawn.
 func (u *ui) canDraw() bool { return isTerminal(u.stderr) && !u.dumb }
 
 // Note implements [lamina.Progress].
 func (u *ui) Note(line string) { u.note("%s", line) }
 
-// Watch implements [lamina.Progress]. Of the resolving of a lock somebody who watches
-// is shown what the engine does, since uv may have sources to fetch; a log gets the few
-// lines of notes. That nobody can be shown anything any more is no failure of the work.
+// Watch implements [lamina.Progress]. While a lock is resolved, a terminal shows what the
+// engine does, since uv may fetch sources; a log gets only the few notes. Failing to
+// print is not a failure of the work.
 func (u *ui) Watch(_ context.Context, w lamina.Work, steps chan *client.SolveStatus) error {
 	mode := u.mode
 	if draws := u.canDraw(); (mode == "" || mode == "auto" || w.Task == lamina.Resolving && !u.quiet) && draws {
@@ -44,7 +44,7 @@ func (u *ui) Watch(_ context.Context, w lamina.Work, steps chan *client.SolveSta
 	stage := map[lamina.Task]string{lamina.Resolving: progress.Resolve, lamina.Moving: progress.Model}[w.Task]
 	switch mode {
 	case "quiet":
-		for range steps { // nobody looks
+		for range steps { // not shown
 		}
 	case "rawjson":
 		u.watchJSON(steps)
@@ -63,7 +63,7 @@ func (u *ui) Watch(_ context.Context, w lamina.Work, steps chan *client.SolveSta
 	return nil
 }
 
-// watchJSON passes on what the engine tells, as "buildctl --progress rawjson" does.
+// watchJSON passes on the engine's events, as "buildctl --progress rawjson" does.
 func (u *ui) watchJSON(steps <-chan *client.SolveStatus) {
 	to := u.stderr
 	if isTerminal(u.stderr) {

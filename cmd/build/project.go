@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// open opens the project in a directory, to be worked on as the flags say.
+// open opens the project in a directory with the options of the flags.
 func (a *app) open(dir string, o lamina.Options) (*lamina.Project, error) {
 	o.Env, o.Progress = a.env, a.ui
 	if a.ui.github != nil {
@@ -23,8 +23,8 @@ func (a *app) open(dir string, o lamina.Options) (*lamina.Project, error) {
 	return lamina.Open(dir, o)
 }
 
-// findDir is the directory that the user means: the one named, else the current one
-// where it has a spec, else that of the embedded example.
+// findDir returns the directory to use: the one named, else the current one if it has a
+// spec, else that of the embedded example.
 func (a *app) findDir(args []string) (string, error) {
 	switch {
 	case len(args) > 1:
@@ -44,28 +44,28 @@ func (a *app) findDir(args []string) (string, error) {
 		return "", failure.New(failure.Usage, err)
 	case !info.IsDir():
 		err := failure.New(failure.Usage, fmt.Errorf("%q is not a directory", dir))
-		return "", failure.WithHint(err, fmt.Sprintf("name the directory that holds it: build %s", filepath.Dir(dir)))
+		return "", failure.WithHint(err, fmt.Sprintf("name its directory: build %s", filepath.Dir(dir)))
 	}
 	return dir, nil
 }
 
-// example is the directory of the example that is part of this program.
+// example returns the directory of the embedded example, which it unpacks.
 func (a *app) example() (string, error) {
 	dir, err := lamina.Options{Env: a.env}.Example(wan22animate.Name, wan22animate.Files)
 	if err == nil {
-		a.ui.note("no %s in the current directory: this is about the example %s, in %s", lamina.SpecName, wan22animate.Name, dir)
+		a.ui.note("no %s in the current directory: using the example %s, in %s", lamina.SpecName, wan22animate.Name, dir)
 	}
 	return dir, err
 }
 
-// misplaced reports more than one directory; a command that doesn't come first
-// looks like one.
+// misplaced reports more than one directory. A command that doesn't come first looks
+// like one.
 func (a *app) misplaced(args []string) error {
 	err := failure.New(failure.Usage, fmt.Errorf("one directory at a time, not %s", strings.Join(args, ", ")))
 	commands := names(a.root())
 	for _, word := range args {
 		if slices.Contains(commands, word) {
-			err = failure.WithHint(err, fmt.Sprintf("a command comes first: build %s …", word))
+			err = failure.WithHint(err, fmt.Sprintf("put the command first: build %s …", word))
 		}
 	}
 	return err

@@ -16,23 +16,23 @@ import (
 	"lamina.build/internal/progress"
 )
 
-// frame is how often a view is drawn anew at most, and second how often where nothing has
-// happened: times go on.
+// frame is the shortest time between two drawings of a view, and second the longest, since
+// the times in it advance.
 const (
 	frame  = 125 * time.Millisecond
 	second = time.Second
 )
 
-// screen are the lines above the cursor of a terminal, which are drawn anew. A terminal
-// that was made narrower may have wrapped them, or not: nobody can know. We go back over
-// as many as we wrote, and never over what somebody else did.
+// screen is the block of lines above the cursor that is redrawn. A terminal that was made
+// narrower may or may not have wrapped them, which is impossible to know. We go back over
+// as many lines as we wrote, and never over foreign ones.
 type screen struct {
 	w      io.Writer
 	colour bool
 	lines  []string
 }
 
-// draw puts lines in the place of those that are there.
+// draw replaces the lines that are there.
 func (s *screen) draw(lines []string) {
 	if slices.Equal(lines, s.lines) {
 		return
@@ -43,11 +43,11 @@ func (s *screen) draw(lines []string) {
 		b.WriteString(s.marked(line) + "\x1b[K\n")
 	}
 	b.WriteString("\x1b[J")
-	_, _ = io.WriteString(s.w, b.String()) // a build goes on where its terminal is gone
+	_, _ = io.WriteString(s.w, b.String()) // a build continues if its terminal is gone
 	s.lines = lines
 }
 
-// above writes what stays above the lines.
+// above writes text that stays above the lines.
 func (s *screen) above(text string) {
 	lines := s.lines
 	_, _ = io.WriteString(s.w, s.back()+"\x1b[J"+text)
@@ -62,7 +62,7 @@ func (s *screen) back() string {
 	return fmt.Sprintf("\r\x1b[%dA", len(s.lines))
 }
 
-// marked gives the mark of a line its colour.
+// marked colours the mark of a line.
 func (s *screen) marked(line string) string {
 	mark, n := utf8.DecodeRuneInString(line)
 	if colour, ok := map[rune]string{'•': cyan, '✓': green, '✗': red}[mark]; ok && s.colour {
@@ -71,7 +71,7 @@ func (s *screen) marked(line string) string {
 	return line
 }
 
-// size is how many columns and rows a terminal has, as far as it says.
+// size returns the columns and rows of a terminal, or 80 by 24 if it reports none.
 func size(w io.Writer) (columns, rows int) {
 	if f, ok := w.(*os.File); ok {
 		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
@@ -85,7 +85,7 @@ func size(w io.Writer) (columns, rows int) {
 func (u *ui) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps) {
 	s := &screen{w: u.stderr, colour: u.colour}
 	if !u.open(s) {
-		for range steps { // something else is drawn already
+		for range steps { // another view is open
 		}
 		return
 	}
@@ -110,7 +110,7 @@ func (u *ui) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps)
 				u.draw(view)
 				drawn, isNew = now, false
 			}
-		case <-resumed: // a shell has written since
+		case <-resumed: // the shell has written in between
 			u.mu.Lock()
 			s.lines = nil
 			u.mu.Unlock()
@@ -118,7 +118,7 @@ func (u *ui) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps)
 	}
 }
 
-// open makes s what is drawn, or nothing where it is nil. It says whether nothing was.
+// open makes s the current screen; nil closes it. It reports false if another one is open.
 func (u *ui) open(s *screen) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -24,11 +24,11 @@ import (
 	"lamina.build"
 )
 
-// emulator is what is seen of a terminal: it wraps lines, scrolls, and obeys the few
-// sequences that a view is drawn with. It panics where it is driven otherwise.
+// emulator shows what is seen on a terminal: it wraps lines, scrolls, and obeys the few
+// sequences that a view is drawn with. It panics on any other.
 type emulator struct {
 	columns, rows int
-	lines         []string // with what has scrolled away
+	lines         []string // including those scrolled away
 	row, column   int
 }
 
@@ -49,7 +49,7 @@ func (e *emulator) write(text string) {
 		case r == '\r':
 			e.column = 0
 		case r < ' ' || r == utf8.RuneError && n == 1:
-			panic(fmt.Sprintf("driven by %q", r))
+			panic(fmt.Sprintf("unexpected %q", r))
 		default:
 			wide := r >= 0x2e80 && r < 0xff00
 			if e.column == e.columns || wide && e.column == e.columns-1 {
@@ -82,7 +82,7 @@ func (e *emulator) put(r rune) {
 func (e *emulator) obey(number, what string) {
 	switch n, _ := strconv.Atoi(number); what {
 	case "A":
-		top := max(0, len(e.lines)-e.rows) // what has scrolled away is out of reach
+		top := max(0, len(e.lines)-e.rows) // lines scrolled away are out of reach
 		e.row = max(top, e.row-n)
 	case "K":
 		*e.line() = string([]rune(*e.line())[:min(e.column, utf8.RuneCountInString(*e.line()))])
@@ -91,7 +91,7 @@ func (e *emulator) obey(number, what string) {
 		e.lines = e.lines[:e.row+1]
 	case "m":
 	default:
-		panic("driven by " + what)
+		panic("unexpected sequence " + what)
 	}
 }
 
@@ -106,7 +106,7 @@ func (e *emulator) seen() []string {
 	return lines
 }
 
-// watched is a user interface on a terminal, and what came there.
+// watched is a user interface on a terminal, and the output it received.
 type watched struct {
 	*ui
 	t      *testing.T
@@ -154,7 +154,7 @@ func (w *watched) text() string {
 	return w.came.String()
 }
 
-// until waits for text after what has come already, and returns all that came.
+// until waits for text after the given offset, and returns all output.
 func (w *watched) until(from int, text string) string {
 	w.t.Helper()
 	for range 1000 {
@@ -167,7 +167,7 @@ func (w *watched) until(from int, text string) string {
 	return ""
 }
 
-// end is all that came.
+// end closes the terminal and returns all output.
 func (w *watched) end() string {
 	_ = w.theirs.Close()
 	<-w.closed
@@ -175,7 +175,7 @@ func (w *watched) end() string {
 	return w.text()
 }
 
-// step has begun, and ended after so many seconds where they aren't zero.
+// step is a step that has begun, and that ended after seconds if these aren't zero.
 func step(name string, seconds int) *client.SolveStatus {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	v := &client.Vertex{Digest: digest.FromString(name), Name: name, Inputs: []digest.Digest{"source"}}
@@ -190,8 +190,8 @@ func prints(name, text string) *client.SolveStatus {
 	return &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: digest.FromString(name), Data: []byte(text)}}}
 }
 
-// However a terminal is, in the end it has every note once, and below them the sum of the
-// stages: nothing is left of what was drawn in between, and nothing is drawn over.
+// On any terminal, the end shows every note once, and below them the summary of the stages:
+// no intermediate drawing is left, and nothing is overwritten.
 func TestTerminals(t *testing.T) {
 	for _, size := range []struct{ columns, rows int }{{80, 24}, {20, 24}, {20, 4}, {0, 0}} {
 		t.Run(fmt.Sprintf("%dx%d", size.columns, size.rows), func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestTerminals(t *testing.T) {
 	}
 }
 
-// A terminal that changes its size is drawn to as it is then.
+// The view follows a change of the terminal's size.
 func TestResizedTerminals(t *testing.T) {
 	w := onTerminal(t, 100, 30, nil)
 	steps, done := make(chan *client.SolveStatus), make(chan error)
@@ -257,15 +257,15 @@ func TestResizedTerminals(t *testing.T) {
 	}
 }
 
-// Colour is for those who want it, and what can't be drawn anew is a log.
+// Colour can be turned off, and a terminal that can't redraw gets a log.
 func TestColourlessTerminals(t *testing.T) {
 	for name, tt := range map[string]struct {
 		env          map[string]string
 		has, without string
 	}{
-		"a colourful one": {nil, "\x1b[36m•\x1b[0m wheels", "#1 "},
-		"NO_COLOR":        {map[string]string{"NO_COLOR": "1"}, "• wheels", "m"},
-		"dumb":            {map[string]string{"TERM": "dumb"}, "#1 [wheels] x: compile\r\n", "\x1b"},
+		"with colour": {nil, "\x1b[36m•\x1b[0m wheels", "#1 "},
+		"NO_COLOR":    {map[string]string{"NO_COLOR": "1"}, "• wheels", "m"},
+		"dumb":        {map[string]string{"TERM": "dumb"}, "#1 [wheels] x: compile\r\n", "\x1b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := onTerminal(t, 80, 24, tt.env)
@@ -290,8 +290,8 @@ func TestColourlessTerminals(t *testing.T) {
 	}
 }
 
-// A terminal that is closed ends a build as SIGHUP does. One that ignores the signal
-// (nohup) goes on to its end, and nobody sees it.
+// A closed terminal ends a build as SIGHUP does. A build that ignores the signal (nohup)
+// runs to its end unseen.
 func TestATerminalThatIsClosed(t *testing.T) {
 	if how := os.Getenv("LAMINA_TEST_TERMINAL"); how != "" {
 		work(how)
@@ -326,8 +326,8 @@ func TestATerminalThatIsClosed(t *testing.T) {
 	}
 }
 
-// work is a build that prints until it is ended, or for some seconds where it ignores that
-// its terminal is closed.
+// work is a build that prints until it is ended, or, if it ignores that its terminal is
+// closed, for some seconds.
 func work(how string) {
 	if how == "nohup" {
 		signal.Ignore(syscall.SIGHUP)

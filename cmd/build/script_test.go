@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"build": main})
 }
 
-// TestScript runs the compiled command: what it prints, where, and with which
-// exit code. None of these needs an engine.
+// TestScript runs the compiled command and compares its output and exit code. None of
+// the scripts requires an engine.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -70,8 +70,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// interrupt runs a command that talks to an engine which never answers, and
-// sends it SIGINT once it has connected: interrupt SOCKET PROGRAM ARGS…
+// interrupt runs a command against an engine that never answers, and sends it SIGINT
+// once it has connected: interrupt SOCKET PROGRAM ARGS…
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var listen net.ListenConfig
 	silent, err := listen.Listen(context.Background(), "unix", ts.MkAbs(args[0]))
@@ -91,7 +91,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(cmd.Process.Signal(os.Interrupt))
 	err = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != interruptedCode || !strings.Contains(stderr.String(), "press Ctrl-C again") {
-		ts.Fatalf("exit code %d (%v), want %d; it said:\n%s", code, err, interruptedCode, stderr.String())
+		ts.Fatalf("exit code %d (%v), want %d; it printed:\n%s", code, err, interruptedCode, stderr.String())
 	}
 }
 
@@ -105,8 +105,8 @@ func lookPath(ts *testscript.TestScript, name string) string {
 	return ""
 }
 
-// fakeLock writes a lock that answers the spec of a directory, and a mirror with
-// the packages that are read without an engine: fakelock DIR MIRROR
+// fakeLock writes a lock that fits the spec of a directory, and a mirror with the
+// packages that are read without an engine: fakelock DIR MIRROR
 func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	dir, mirror := ts.MkAbs(args[0]), ts.MkAbs(args[1])
 	file, err := spec.Read(os.DirFS(dir), dir)
@@ -142,7 +142,7 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(dir, lamina.LockName), l.Format(), 0o644))
 }
 
-// oldLock has the lock of a directory be of an earlier format: oldlock DIR
+// oldLock rewrites the lock of a directory in an earlier format: oldlock DIR
 func oldLock(ts *testscript.TestScript, _ bool, args []string) {
 	name := filepath.Join(ts.MkAbs(args[0]), lamina.LockName)
 	l, err := lock.Parse(name, []byte(ts.ReadFile(name)))
@@ -155,7 +155,7 @@ func sum(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// fakeDeb makes a package with what the tools are taken from, if it is one of them.
+// fakeDeb makes a package, with its tool if it is one that tools are taken from.
 func fakeDeb(ts *testscript.TestScript, name string) []byte {
 	content := map[string]string{
 		"busybox-static": "./bin/busybox",

@@ -33,7 +33,7 @@ func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 	}
 }
 
-// What an engine tells drives no terminal.
+// Text from an engine never controls the terminal.
 func TestStepsAreShown(t *testing.T) {
 	var errs strings.Builder
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
@@ -58,18 +58,18 @@ func TestStepsAreShown(t *testing.T) {
 	got := errs.String()
 	for _, want := range []string{`fetch \x1b]0;title\a`, `one \x1b[2Jtwo`, "°C", `err\xff`, `no\x1b[5n`} {
 		if !strings.Contains(got, want) {
-			t.Errorf("it does not show %s", want)
+			t.Errorf("it doesn't show %s", want)
 		}
 	}
 	if shown := report.Shown(got); shown != got {
-		t.Errorf("the terminal is driven by %q", got)
+		t.Errorf("the terminal is controlled by %q", got)
 	}
 	if strings.Contains(got, "\nbuild: ") {
 		t.Errorf("it has lines that look like ours:\n%s", got)
 	}
 }
 
-// Programs read what BuildKit's own client would write, odd bytes and all.
+// rawjson is what BuildKit's own client would write, odd bytes included.
 func TestRawJSONIsBuildKits(t *testing.T) {
 	now := time.Now()
 	status := client.SolveStatus{
@@ -102,7 +102,7 @@ func TestRawJSONIsBuildKits(t *testing.T) {
 	}
 }
 
-// What libraries log is shown, too.
+// Libraries' logs are escaped, too.
 func TestLogsOfLibrariesAreShown(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
 	cmd.Env = append(os.Environ(), "LOG_HERE=1")
@@ -115,7 +115,7 @@ func TestLogsOfLibrariesAreShown(t *testing.T) {
 // TestLogger is the process that logs.
 func TestLogger(t *testing.T) {
 	if os.Getenv("LOG_HERE") == "" {
-		t.Skip("it is run by another test")
+		t.Skip("run by another test")
 	}
 	quieten(os.Stderr)
 	log.L.Error("x\x1b]52;c;eA==\a")

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal makes a terminal: our side of it, and that of the programs on it.
+// openTerminal opens a pseudoterminal: our side, and the side of the programs on it.
 func openTerminal() (ours, theirs *os.File, err error) {
 	if ours, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		return nil, nil, err
@@ -26,8 +26,8 @@ func openTerminal() (ours, theirs *os.File, err error) {
 	return ours, theirs, err
 }
 
-// terminal runs a command whose outputs are a terminal, and leaves what came there in the
-// file of that name: terminal PROGRAM ARGS…
+// terminal runs a command on a terminal and writes its output to the file "terminal":
+// terminal PROGRAM ARGS…
 func terminal(ts *testscript.TestScript, _ bool, args []string) {
 	ours, theirs, err := openTerminal()
 	ts.Check(err)
@@ -39,7 +39,7 @@ func terminal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(cmd.Start())
 	ts.Check(theirs.Close())
-	came, _ := io.ReadAll(ours) // which ends in an error when nobody has the other side
+	came, _ := io.ReadAll(ours) // it ends in an error when the other side is closed
 	_ = cmd.Wait()              // whatever its code
 	ts.Check(os.WriteFile(ts.MkAbs("terminal"), came, 0o600))
 }

@@ -4,7 +4,7 @@ package main
 
 import "github.com/rogpeppe/go-internal/testscript"
 
-// terminal makes a terminal as Linux has them, and as no other system has.
+// terminal requires a pseudoterminal of Linux.
 func terminal(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("only Linux has such a terminal")
 }

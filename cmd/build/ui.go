@@ -19,27 +19,26 @@ import (
 	"lamina.build/internal/report"
 )
 
-// ui is the only thing that prints. Its rules:
+// ui does all printing. Its rules:
 //
-//   - Standard output is for what was asked for: a summary, a graph, a
-//     version, help. Everything else goes to standard error.
-//   - A line of ours on standard error begins with "build: ". An error is a
-//     line each, "build: error: …"; what can be done about it follows,
-//     "build: hint: …".
-//   - Nothing that somebody else has written drives the terminal: see [report.Shown].
-//     Standard output has the bytes as they are where no terminal reads them.
-//   - Colour marks these words and the marks of the view only, on a terminal only,
-//     and never where NO_COLOR is set.
-//   - In a workflow of GitHub an error or a warning is an annotation, and nothing else that
-//     is printed is a command: see [github].
+//   - Standard output is for what was requested: a summary, a graph, a version,
+//     help. Everything else goes to standard error.
+//   - Our lines on standard error begin with "build: ". Each error has a line,
+//     "build: error: …", followed by what the user can do, "build: hint: …".
+//   - Foreign text never controls the terminal: see [report.Shown]. Standard output
+//     that is no terminal gets the bytes unchanged.
+//   - Only these words and the marks of the view are coloured, only on a terminal,
+//     and never if NO_COLOR is set.
+//   - In a GitHub workflow errors and warnings are annotations, and no other output
+//     is a command: see [github].
 type ui struct {
 	mu     sync.Mutex
 	stdout io.Writer
 	stderr io.Writer
 	colour bool
 	quiet  bool
-	mode   string // how the work of an engine is shown, see --progress
-	dumb   bool   // the terminal goes back over nothing
+	mode   string // the value of --progress
+	dumb   bool   // the terminal can't move its cursor up
 	screen *screen
 	plain  progress.Plain
 	github *github // nil outside of its workflows
@@ -55,13 +54,13 @@ func newUI(stdout, stderr io.Writer, env func(string) string) *ui {
 	return u
 }
 
-// isTerminal says whether people are likely to see what is written to w.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// result prints what the user asked for.
+// result prints what the user requested.
 func (u *ui) result(text string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -72,7 +71,7 @@ func (u *ui) result(text string) error {
 	return err
 }
 
-// text is the standard output for text; an image goes there as it is.
+// text is the standard output for text; images are written there directly.
 func (u *ui) text() io.Writer {
 	if u.github == nil {
 		return u.stdout
@@ -80,7 +79,7 @@ func (u *ui) text() io.Writer {
 	return guarded(u.stdout)
 }
 
-// resultJSON prints what the user asked for, for a program to read.
+// resultJSON prints what the user requested as JSON.
 func (u *ui) resultJSON(value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
@@ -89,7 +88,7 @@ func (u *ui) resultJSON(value any) error {
 	return u.result(string(text) + "\n")
 }
 
-// note tells how things go, unless the user wants to hear of trouble only.
+// note reports progress, unless the user wants to see problems only.
 func (u *ui) note(format string, args ...any) {
 	if u.quiet {
 		return
@@ -102,9 +101,8 @@ func (u *ui) note(format string, args ...any) {
 	u.lines("", "", text)
 }
 
-// fail prints an error: every problem on a line of its own, then what the step that failed
-// had printed, then the hints. What is too long is kept elsewhere, by a function that
-// returns where.
+// fail prints an error: every problem on its own line, then the output of the failed step,
+// then the hints. Output that is too long is stored by keep, which returns its path.
 func (u *ui) fail(err error, keep func(text string) (place string, err error)) {
 	if u.github != nil {
 		u.annotate("error", err.Error())
@@ -119,23 +117,22 @@ func (u *ui) fail(err error, keep func(text string) (place string, err error)) {
 	}
 }
 
-// annotate tells of errors or warnings at their places.
+// annotate reports errors or warnings at their positions.
 func (u *ui) annotate(command, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.github.annotate(command, report.Shown(text))
 }
 
-// outputLines is how many lines of a step's output are shown, of lineBytes at most, and
-// restLines how many of them follow the one that says why it failed: more of them hide the
-// error.
+// outputLines limits the lines of a step's output that are shown, lineBytes their length,
+// and restLines the lines after the one that says why the step failed: more would hide it.
 const (
 	outputLines = 40
 	restLines   = 10
 	lineBytes   = 2000
 )
 
-// output prints what of a step's output says why it failed, set off from what is ours.
+// output prints the part of a step's output that says why it failed, set off from our lines.
 func (u *ui) output(step *lamina.StepError, keep func(text string) (place string, err error)) {
 	lines := strings.Split(strings.TrimRight(step.Output, "\n"), "\n")
 	title := "output of " + step.Step
@@ -144,7 +141,7 @@ func (u *ui) output(step *lamina.StepError, keep func(text string) (place string
 		if place, err := keep(step.Output); err == nil {
 			last := min(all, max(step.Line+restLines, outputLines))
 			first := max(0, last-outputLines)
-			title += fmt.Sprintf(", lines %d to %d; all of it is in %s", first+1, last, place)
+			title += fmt.Sprintf(", lines %d to %d; the full output is in %s", first+1, last, place)
 			lines = lines[first:last]
 			for i, line := range lines {
 				if isLong(line) {
@@ -175,7 +172,7 @@ func (u *ui) lines(word, colour, text string) {
 	u.write(b.String())
 }
 
-// write prints whole lines, above those that are drawn.
+// write prints whole lines, above the view.
 func (u *ui) write(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

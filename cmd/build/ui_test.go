@@ -48,8 +48,8 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// Of a long output that is shown which says why, and where all of it is; all of it where
-// it can't be kept.
+// A long output is cut to the lines that say why the step failed, and the path of the rest
+// is printed; all of it is printed if it can't be stored.
 func TestALongOutputIsKeptElsewhere(t *testing.T) {
 	var output strings.Builder
 	for n := range 1200 {
@@ -64,9 +64,9 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 		title       string
 		first, last int
 	}{
-		"the end":       {1199, keep, ", lines 1161 to 1200; all of it is in " + kept, 1161, 1200},
-		"the middle":    {599, keep, ", lines 570 to 609; all of it is in " + kept, 570, 609},
-		"the beginning": {0, keep, ", lines 1 to 40; all of it is in " + kept, 1, 40},
+		"the end":       {1199, keep, ", lines 1161 to 1200; the full output is in " + kept, 1161, 1200},
+		"the middle":    {599, keep, ", lines 570 to 609; the full output is in " + kept, 570, 609},
+		"the beginning": {0, keep, ", lines 1 to 40; the full output is in " + kept, 1, 40},
 		"not kept":      {5, func(string) (string, error) { return "", errors.New("full") }, "", 1, 1200},
 	} {
 		var errs strings.Builder
@@ -83,11 +83,11 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 	}
 	var errs strings.Builder
 	(&ui{stderr: &errs}).fail(&lamina.StepError{Step: "x", Output: strings.Repeat("\x00", 64<<10), Err: errors.New("x: binary")}, func(string) (string, error) { return "here", nil })
-	if text := errs.String(); len(text) > 5*lineBytes || !strings.Contains(text, "output of x, lines 1 to 1; all of it is in here\n  │ \\x00") {
-		t.Errorf("of a line of 64 kB it says %d bytes: %.100s", len(text), text)
+	if text := errs.String(); len(text) > 5*lineBytes || !strings.Contains(text, "output of x, lines 1 to 1; the full output is in here\n  │ \\x00") {
+		t.Errorf("a line of 64 kB prints %d bytes: %.100s", len(text), text)
 	}
 	if text, err := os.ReadFile(kept); err != nil || string(text) != output.String() {
-		t.Errorf("kept are %d bytes, %v", len(text), err)
+		t.Errorf("stored %d bytes, %v", len(text), err)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestDidYouMean(t *testing.T) {
 		if want != "" {
 			want = fmt.Sprintf("did you mean %q?", want)
 		} else {
-			want = "\"build --help\" lists what there is"
+			want = "run \"build --help\" for the commands and flags"
 		}
 		if diff := cmp.Diff([]string{want}, failure.Hints(unknown("word", word, known))); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", word, diff)
@@ -121,7 +121,7 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-// Help has to fit a terminal: no line is wider than what flags are wrapped to.
+// Help fits a terminal: no line is wider than the width at which flags are wrapped.
 func TestHelpFits(t *testing.T) {
 	pages := map[string]string{}
 	for _, p := range manual((&app{}).root()) {

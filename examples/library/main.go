@@ -1,6 +1,6 @@
 // Library builds an image by a program: the Debian packages and the model of the
-// image.toml next to it, and a layer of its own with a C program that is compiled in
-// the builder. Try it: go run ./examples/library
+// image.toml next to it, and a layer with a C program that is compiled in the
+// builder. Try it: go run ./examples/library
 package main
 
 import (
@@ -43,7 +43,7 @@ func build(ctx context.Context, dir string, b lamina.Build) (made lamina.Made, e
 	return p.Build(ctx, b) // the first time it writes image.lock
 }
 
-// draw adds the program to what Lamina draws, and has a container start it.
+// draw adds the program to Lamina's drawing, and makes it the entrypoint.
 func draw(in stages.Input) (stages.Image, error) {
 	builder, err := stages.Builder(in)
 	if err != nil {

@@ -60,18 +60,18 @@ func TestRealLibrary(t *testing.T) {
 	t.Cleanup(c.Remove)
 	code, err := c.Wait(time.Minute)
 	if code != 0 || err != nil || c.Output() != "hello from a model\n" {
-		t.Errorf("it ends with %d, %v:\n%s", code, err, c.Output())
+		t.Errorf("it exits with %d, %v:\n%s", code, err, c.Output())
 	}
 	again, err := build(t.Context(), dir, lamina.Build{Outputs: []output.Output{out}})
 	if err != nil || again.Manifest != made.Manifest {
-		t.Errorf("once more it is %s, %v; it was %s", again.Manifest, err, made.Manifest)
+		t.Errorf("a second build makes %s, %v, the first made %s", again.Manifest, err, made.Manifest)
 	}
 	if got := bySpec(t, dir, out); got != made.Manifest {
-		t.Errorf("of a spec that is made in Go comes %s, of the same as TOML %s", got, made.Manifest)
+		t.Errorf("a spec in Go makes %s, the same as TOML %s", got, made.Manifest)
 	}
 }
 
-// bySpec builds without the image.toml, of a value that says the same.
+// bySpec builds from a value that equals image.toml, without the file.
 func bySpec(t *testing.T, dir string, out output.Output) digest.Digest {
 	t.Helper()
 	if err := os.Remove(filepath.Join(dir, "image.toml")); err != nil {

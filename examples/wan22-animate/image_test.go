@@ -13,12 +13,12 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(e2etest.Main(m)) }
 
-// The app's own tests run under the Python of the image, where nothing but Debian's
-// is installed, and without a network.
+// The app's own tests run under the image's Python, with only Debian's packages and
+// without a network.
 func TestRealAppPassesItsOwnTests(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
-	// The engine would not run again what it has run before.
+	// Otherwise the engine would use its cached result.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
 	dir := e2etest.PythonProject(t, `keep = ["/app/wan/tests/fakes/right.test.pem"]
 [app]

@@ -9,8 +9,8 @@ import (
 	"lamina.build/spec"
 )
 
-// A variant that has another list of models writes it out: what it shares with
-// production is the same to the letter, or the image would have it twice.
+// A variant with another list of models repeats what it shares with production, which
+// must be the same to the letter, or the image would have it twice.
 func TestModelsAreTheSameInAllVariants(t *testing.T) {
 	t.Parallel()
 	file, err := spec.Read(os.DirFS("."), ".")
@@ -25,7 +25,7 @@ func TestModelsAreTheSameInAllVariants(t *testing.T) {
 		}
 		for _, m := range s.Models {
 			if old, ok := want[m.Name]; ok && !reflect.DeepEqual(old, m.Request()) {
-				t.Errorf("%s: the model %q is %+v, and production's is %+v", variant, m.Name, m.Request(), old)
+				t.Errorf("%s: the model %q is %+v, production's is %+v", variant, m.Name, m.Request(), old)
 			}
 			want[m.Name] = m.Request()
 		}

@@ -1,10 +1,9 @@
-// Package atomicfile makes files and directories that get their names when they are
-// whole, and has the locks that processes hold against each other.
+// Package atomicfile makes files and directories that get their names only when they are
+// complete, and provides locks between processes.
 //
-// Until then they lie next to their place, under a hidden name, and locked. The
-// kernel drops the lock of a process that was killed, and whoever next writes
-// to the same place removes what nobody holds any more. What another process is
-// writing there meanwhile stays.
+// Until then they lie next to their final path, under a hidden name, and locked. The
+// kernel drops the lock of a killed process, and the next writer of the same path removes
+// what is no longer locked. What another process is still writing stays.
 package atomicfile
 
 import (
@@ -21,19 +20,19 @@ import (
 	"lamina.build/internal/beneath"
 )
 
-// Temporary is a file or directory that is not whole yet.
+// Temporary is a file or directory that is not complete yet.
 type Temporary struct {
 	root *os.Root // the directory that holds it
-	base string   // what it will be called
-	name string   // what it is called
+	base string   // its final name
+	name string   // its temporary name
 	lock *Lock
-	made directories // around it
+	made directories // that hold it
 }
 
-// File makes an empty file for what will be at path, and the directories above it.
+// File makes an empty file that will become path, and the directories above it.
 func File(path string) (*Temporary, error) { return holdAt(path, makeFile) }
 
-// FileIn makes an empty file for what will be called base in root.
+// FileIn makes an empty file that will become base in root.
 func FileIn(root *os.Root, base string) (*Temporary, error) {
 	own, err := root.OpenRoot(".")
 	if err != nil {
@@ -46,7 +45,7 @@ func makeFile(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// Dir makes an empty directory for what will be at path, and those above it.
+// Dir makes an empty directory that will become path, and the directories above it.
 func Dir(path string) (*Temporary, error) { return holdAt(path, makeDir) }
 
 func makeDir(root *os.Root, name string) (*os.File, error) {
@@ -60,16 +59,16 @@ func makeDir(root *os.Root, name string) (*os.File, error) {
 	return f, err
 }
 
-// errRemoved means that a cleanup took what was being made for a leftover.
+// errRemoved means that a cleanup mistook a new file or directory for a leftover.
 var errRemoved = errors.New("removed by another process")
 
 type maker func(root *os.Root, name string) (*os.File, error)
 
-// attempts is how often the directories around a path are made: another process that made
-// them as well removes them again while they are empty.
+// attempts limits how often the directories above a path are made: another process that
+// made them, too, removes them again while they are empty.
 const attempts = 100
 
-// holdAt makes something for a path of the user's.
+// holdAt makes a temporary for a path of the user.
 func holdAt(path string, make maker) (t *Temporary, err error) {
 	path = filepath.Clean(path) // "root/" lies next to root, not in it
 	for range attempts {
@@ -94,9 +93,8 @@ func holdOnce(path string, make maker) (*Temporary, error) {
 	return hold(root, filepath.Base(path), made, make)
 }
 
-// hold makes something under a name of its own and locks it. Until it is locked, a
-// cleanup takes it for a leftover: then another one is made.
-// The root is closed with what is made.
+// hold makes a temporary under a unique name and locks it. Until it is locked, a cleanup
+// may remove it as a leftover; hold then makes another. Closing it closes root.
 func hold(root *os.Root, base string, made directories, make maker) (*Temporary, error) {
 	CleanupIn(root, base)
 	for {
@@ -110,23 +108,23 @@ func hold(root *os.Root, base string, made directories, make maker) (*Temporary,
 			return nil, errors.Join(err, root.Close())
 		}
 		t := &Temporary{root: root, base: base, name: name, lock: &Lock{file: f}, made: made}
-		// Where a file system knows no locks, a cleanup can't take one either.
+		// On a file system without locks, a cleanup can't take one either.
 		if err = t.lock.TryExclusive(); !errors.Is(err, ErrBusy) && !t.lock.Gone() {
 			return t, nil
 		}
-		_ = t.lock.Close() // it was somebody else's to remove
+		_ = t.lock.Close() // a cleanup is removing it
 	}
 }
 
-// Name is where it lies until it is committed.
+// Name returns its path until it is committed.
 func (t *Temporary) Name() string { return filepath.Join(t.root.Name(), t.name) }
 
-// Create opens a file to be written. Closing that leaves it locked.
+// Create opens the file for writing. Closing that leaves it locked.
 func (t *Temporary) Create() (*os.File, error) {
 	return beneath.File(t.root, t.name, os.O_WRONLY|os.O_TRUNC, 0)
 }
 
-// Commit puts it in its place, with a mode. After that there is nothing to close.
+// Commit moves it to its final path, with a mode. After that, Close does nothing.
 func (t *Temporary) Commit(mode fs.FileMode) error {
 	err := t.root.Chmod(t.name, mode)
 	if err == nil {
@@ -140,7 +138,7 @@ func (t *Temporary) Commit(mode fs.FileMode) error {
 	return errors.Join(lock.Close(), t.root.Close())
 }
 
-// Close removes what was not committed, and the directories that were made for it.
+// Close removes it, with the directories made for it, unless it was committed.
 func (t *Temporary) Close() error {
 	if t.lock == nil {
 		return nil
@@ -150,9 +148,8 @@ func (t *Temporary) Close() error {
 	return err
 }
 
-// Write replaces the file at path as a whole, so that nobody ever sees half of
-// it, also after a crash, and a failure leaves the old one. Its directory must be
-// there.
+// Write replaces the file at path atomically: nobody ever sees half of it, not even after a
+// crash, and a failure leaves the old one. Its directory must exist.
 func Write(path string, data []byte, mode fs.FileMode) (err error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -162,7 +159,7 @@ func Write(path string, data []byte, mode fs.FileMode) (err error) {
 	return WriteIn(root, filepath.Base(path), data, mode)
 }
 
-// WriteIn replaces the file of a name in root as [Write] does.
+// WriteIn replaces the file base in root as [Write] does.
 func WriteIn(root *os.Root, base string, data []byte, mode fs.FileMode) error {
 	t, err := FileIn(root, base)
 	if err != nil {
@@ -174,9 +171,9 @@ func WriteIn(root *os.Root, base string, data []byte, mode fs.FileMode) error {
 	})
 }
 
-// Stream replaces the file at path by what is written, and makes the directories above it.
-// It doesn't wait for the disk: after a crash of the machine the file may be there and
-// hold nothing, which whoever reads it has to see.
+// Stream replaces the file at path with what write writes, and makes the directories above
+// it. It doesn't sync: after a crash of the machine the file may exist and be empty, which
+// its readers must detect.
 func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	t, err := File(path)
 	if err != nil {
@@ -185,7 +182,7 @@ func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	return t.fill(mode, func(f *os.File) error { return write(f) })
 }
 
-// fill writes the file and puts it in its place.
+// fill writes the file and commits it.
 func (t *Temporary) fill(mode fs.FileMode, write func(*os.File) error) error {
 	f, err := t.Create()
 	if err == nil {
@@ -197,14 +194,14 @@ func (t *Temporary) fill(mode fs.FileMode, write func(*os.File) error) error {
 	return errors.Join(err, t.Close())
 }
 
-// suffixLength is how many random letters tell those of one place apart.
+// suffixLength is the number of random letters that distinguish the temporaries of one path.
 const suffixLength = 10
 
-// prefix begins the names of all that is made for what will be called base.
+// prefix begins the names of all temporaries that will become base.
 func prefix(base string) string { return "." + base + ".lamina-" }
 
-// Leftovers are what dead processes left of their attempts at path, for those who have
-// more to end than files.
+// Leftovers returns what dead processes left of their attempts at path, for callers that
+// have more to clean up than files.
 func Leftovers(path string) []string {
 	var list []string
 	root, err := os.OpenRoot(filepath.Dir(path))
@@ -217,12 +214,12 @@ func Leftovers(path string) []string {
 }
 
 // CleanupIn removes what dead processes left of their attempts at base in root, as every
-// new attempt does. What can't be removed keeps nobody from writing next to it.
+// new attempt does. What can't be removed doesn't hinder a new attempt.
 func CleanupIn(root *os.Root, base string) {
 	eachLeftover(root, base, func(name string) { _ = root.RemoveAll(name) })
 }
 
-// eachLeftover visits what nobody holds, and holds it meanwhile.
+// eachLeftover calls visit for each one that is not locked, holding its lock.
 func eachLeftover(root *os.Root, base string, visit func(name string)) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
@@ -237,7 +234,7 @@ func eachLeftover(root *os.Root, base string, visit func(name string)) {
 }
 
 func visitLeftover(root *os.Root, e fs.DirEntry, visit func(name string)) {
-	how := os.O_RDWR // an NFS wants that for an exclusive lock
+	how := os.O_RDWR // NFS requires that for an exclusive lock
 	switch {
 	case e.IsDir():
 		how = os.O_RDONLY

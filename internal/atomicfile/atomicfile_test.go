@@ -18,8 +18,8 @@ import (
 	"lamina.build/internal/test/process"
 )
 
-// victim in the environment makes the test binary write next to that path, say so
-// and wait to be killed, or for the end of its input.
+// victim in the environment makes the test binary write next to that path, report that, and
+// wait until it is killed or its input ends.
 const victim = "LAMINA_ATOMICFILE_TEST"
 
 func TestMain(m *testing.M) {
@@ -45,7 +45,7 @@ func hang(path string) {
 	os.Exit(0)
 }
 
-// other is a process that is writing next to path.
+// other starts a process that is writing next to path.
 func other(t *testing.T, path string) *exec.Cmd {
 	t.Helper()
 	cmd, _ := process.Start(t, victim+"="+path)
@@ -64,8 +64,8 @@ func entries(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// What a killed process has left goes with the next attempt; what a living one
-// is writing stays, and so does everything that only looks alike.
+// The next attempt removes what a killed process left; what a living one is writing stays, and
+// so does everything that only looks similar.
 func TestLeftoversOfTheDeadAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "root")
@@ -106,7 +106,7 @@ func TestLeftoversOfTheDeadAreRemoved(t *testing.T) {
 	if left := atomicfile.Leftovers(path); len(left) != 2 || filepath.Dir(left[0]) != dir || !slices.Equal(entries(t, dir), busy) {
 		t.Errorf("a dead process left %q of %q", left, busy)
 	}
-	for _, name := range entries(t, dir) { // as a directory that was half written
+	for _, name := range entries(t, dir) { // like a half-written directory
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
 			if err := os.MkdirAll(filepath.Join(dir, name, "usr", "bin"), 0o755); err != nil {
 				t.Fatal(err)
@@ -139,14 +139,14 @@ func TestDirectoriesThatWereMadeGoAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err = tmp.Close(); err != nil {
-		t.Errorf("closing what is committed: %v", err)
+		t.Errorf("closing after a commit: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
 		t.Errorf("got %v, %v", info, err)
 	}
 }
 
-// A place that can't be made leaves nothing, whichever part of it is in the way.
+// A path that can't be made leaves nothing, whichever part of it fails.
 func TestPlacesThatCanNotBeMade(t *testing.T) {
 	long := strings.Repeat("n", 256)
 	for name, path := range map[string]string{
@@ -186,8 +186,8 @@ func TestDirectoriesThatOthersUseStay(t *testing.T) {
 	}
 }
 
-// Whoever writes to one place at once takes what the others just began for leftovers, and
-// removes the directories around it. Nobody fails for that.
+// Concurrent writers of one path mistake each other's new files for leftovers and remove the
+// directories above. None of them fails because of that.
 func TestManyBeginAtOnePlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b", "image")
 	var all sync.WaitGroup
@@ -234,8 +234,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// Whoever reads meanwhile sees the one or the other, and all of it; one link to the
-// file as it was keeps that.
+// Concurrent readers see the old or the new file, and all of it; a link to the old file keeps
+// that.
 func TestReadersSeeAWholeFile(t *testing.T) {
 	dir := t.TempDir()
 	path, old := filepath.Join(dir, "image.lock"), filepath.Join(dir, "old")

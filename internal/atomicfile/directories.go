@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// directories are directories that were made, the highest first.
+// directories lists directories that were made, the topmost first.
 type directories []string
 
-// makeDirs makes dir and the directories above it, and returns those that were
-// not there. Where it fails none of them stays.
+// makeDirs makes dir and the directories above it, and returns those that were missing. If
+// it fails, it removes them again.
 func makeDirs(dir string) (directories, error) {
 	var missing directories
 	for at := dir; ; at = filepath.Dir(at) {
@@ -31,8 +31,7 @@ func makeDirs(dir string) (directories, error) {
 	return missing, nil
 }
 
-// removeEmpty removes the directories again. One that has something in it by now
-// stays, with those above it.
+// removeEmpty removes the directories again, up to the first that is not empty.
 func (f directories) removeEmpty() {
 	for _, dir := range slices.Backward(f) {
 		if os.Remove(dir) != nil {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Free is how many bytes this user may still write to the disk of a directory.
+// Free returns how many bytes this user may still write to the disk of a directory.
 func Free(dir string) (int64, error) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {

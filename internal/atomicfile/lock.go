@@ -15,18 +15,17 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// pollEvery is how often a lock is tried: a blocked flock knows nothing of a context.
+// pollEvery is the interval between tries of a lock: a blocking flock ignores a context.
 const pollEvery = 10 * time.Millisecond
 
-// Exclusive waits until this process holds the lock file at path alone, and makes it
-// where there is none. Closing the lock gives it back, and so does the kernel when
-// its process ends. The file itself stays: removing it would let two processes lock
-// two files of one name.
+// Exclusive waits until this process alone holds the lock file at path, which it creates if
+// necessary. Closing the lock releases it, and so does the end of the process. The file
+// stays: removing it would let two processes lock two files of one name.
 func Exclusive(ctx context.Context, path string) (*flock.Flock, error) {
 	return acquire(ctx, path, (*flock.Flock).TryLockContext)
 }
 
-// Shared waits until it holds the lock file at path together with others that share it.
+// Shared waits until this process holds the lock file at path together with other sharers.
 func Shared(ctx context.Context, path string) (*flock.Flock, error) {
 	return acquire(ctx, path, (*flock.Flock).TryRLockContext)
 }
@@ -45,7 +44,7 @@ func acquire(
 	return nil, fmt.Errorf("locking %q: %w", path, err)
 }
 
-// Held says whether somebody holds the lock file at path alone.
+// Held reports whether the lock file at path is held exclusively.
 func Held(path string) (bool, error) {
 	l := flock.New(path, flock.SetFlag(os.O_RDWR))
 	free, err := l.TryRLock()
@@ -55,16 +54,16 @@ func Held(path string) (bool, error) {
 	return !free, errors.Join(err, l.Close())
 }
 
-// ErrBusy says that another holder keeps the lock from being taken.
+// ErrBusy means that another holder prevents taking the lock.
 var ErrBusy = errors.New("somebody else holds the lock")
 
-// Lock is the lock of a file or directory that is open already. gofrs/flock opens what
-// it locks by its path, through links, and doesn't go from one kind of lock to the
-// other; what lies below an [os.Root], and a store's lease, need both.
+// Lock is the lock of an open file or directory. gofrs/flock opens what it locks by path,
+// through links, and doesn't convert one kind of lock to the other; files below an
+// [os.Root] and a store's lease need better.
 type Lock struct{ file *os.File }
 
-// OpenLock opens the lock file of a name in root, making it where there is none, and
-// follows no link. It takes no lock yet.
+// OpenLock opens the lock file name in root, creating it if necessary, and follows no
+// link. It takes no lock yet.
 func OpenLock(root *os.Root, name string) (*Lock, error) {
 	f, err := beneath.File(root, name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -73,8 +72,8 @@ func OpenLock(root *os.Root, name string) (*Lock, error) {
 	return &Lock{file: f}, nil
 }
 
-// Gone says whether the file no longer has its name: whoever removes a lock
-// file has to hold its lock, and whoever gets a lock has to look again.
+// Gone reports whether the file has lost its name. A lock file may be removed only while
+// holding its lock, so check again after getting a lock.
 func (l *Lock) Gone() bool {
 	here, err := os.Lstat(l.file.Name())
 	if err != nil {
@@ -84,14 +83,14 @@ func (l *Lock) Gone() bool {
 	return err != nil || !os.SameFile(here, mine)
 }
 
-// Shared waits until it has the lock together with other shared holders.
+// Shared waits until it holds the lock together with other sharers.
 func (l *Lock) Shared(ctx context.Context) error { return l.wait(ctx, unix.LOCK_SH) }
 
-// Exclusive waits until it has the lock alone.
+// Exclusive waits until it alone holds the lock.
 func (l *Lock) Exclusive(ctx context.Context) error { return l.wait(ctx, unix.LOCK_EX) }
 
-// TryExclusive takes the lock alone, or returns [ErrBusy] at once. A shared
-// lock that l held before may be lost then: take it again.
+// TryExclusive takes the lock exclusively, or returns [ErrBusy] at once. It may lose a
+// shared lock that l held: take it again.
 func (l *Lock) TryExclusive() error { return l.try(unix.LOCK_EX) }
 
 // Close releases the lock.

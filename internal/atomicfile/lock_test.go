@@ -45,7 +45,7 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.Exclusive(t.Context()); err != nil {
-		t.Fatalf("after both let go: %v", err)
+		t.Fatalf("after both released it: %v", err)
 	}
 	if err := errors.Join(c.Shared(t.Context()), open(t, dir).Shared(t.Context())); err != nil {
 		t.Fatalf("shared again: %v", err)
@@ -65,11 +65,11 @@ func TestGone(t *testing.T) {
 		t.Error("the lock is there without its file")
 	}
 	if again := open(t, dir); again.Gone() || !l.Gone() {
-		t.Error("another file of the name is taken for the lock")
+		t.Error("another file of the same name counts as the lock")
 	}
 }
 
-// The locks of a path and those of an open file are of one kind.
+// Locks by path and locks of an open file exclude each other.
 func TestLockFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "lock")

@@ -18,13 +18,13 @@ import (
 	"lamina.build/stages"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const image = digest.Digest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
 func sum(text string) string { return digest.FromString(text).Encoded() }
 
-// input has a source of each kind, and of another variant one that is none of this image's.
+// input has a source of each kind, and one of another variant, which isn't part of this image.
 func input() stages.Input {
 	deb := func(name string, kind lock.Kind, variant string) lock.Package {
 		return lock.Package{
@@ -73,7 +73,7 @@ func run() attest.Run {
 	}
 }
 
-// A provenance names all that the image was made from by digest, and nothing else.
+// A provenance names everything that the image was made from by digest, and nothing else.
 func TestProvenance(t *testing.T) {
 	text, err := attest.Provenance(input(), image, run())
 	if err != nil {
@@ -93,7 +93,7 @@ func TestProvenance(t *testing.T) {
 	}
 	for _, name := range []string{"gdb", "other"} {
 		if bytes.Contains(text, []byte(sum(name))) {
-			t.Errorf("%s is among the dependencies, and of another variant", name)
+			t.Errorf("%s of another variant is among the dependencies", name)
 		}
 	}
 	var indented bytes.Buffer
@@ -115,7 +115,7 @@ func TestProvenance(t *testing.T) {
 	}
 }
 
-// What a statement is about and which documents it names is read back.
+// Parsing returns the subject of a statement and the documents that it names.
 func TestParse(t *testing.T) {
 	text, err := attest.Provenance(input(), image, run())
 	if err != nil {
@@ -140,7 +140,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, bad := range []string{"", "{}", `{"_type":"https://in-toto.io/Statement/v0.1"}`, `{"_type":1}`} {
 		if _, err := attest.Parse([]byte(bad)); err == nil {
-			t.Errorf("%q is read as a statement", bad)
+			t.Errorf("%q is parsed as a statement", bad)
 		}
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"lamina.build/stages"
 )
 
-// buildType says how the parameters of a provenance are read: README.md, "Provenance".
+// buildType defines the parameters of a provenance: README.md, "Provenance".
 const buildType = "https://lamina.build/provenance/image/v1"
 
-// builderID is who built where no CI service says so.
+// builderID is the builder unless a CI service names one.
 const builderID = "https://lamina.build"
 
-// Run is what of a build the image does not show.
+// Run is the part of a build that the image doesn't show.
 type Run struct {
 	Smoke      stages.Level
-	Builder    string // URI of the CI service's workflow; "" where there is none
-	Invocation string // URI of its run; "" where there is none
+	Builder    string // URI of the CI service's workflow; "" if none
+	Invocation string // URI of its run; "" if none
 	Lamina     string // version
 	Engine     string // "BuildKit v0.34.2"
 	Source     Source
@@ -31,14 +31,14 @@ type Run struct {
 	Documents  []Resource
 }
 
-// Source is the git commit that a project was built from; the zero value where it is in none.
+// Source is the git commit that a project was built from; the zero value if there is none.
 type Source struct {
-	URL    string // "https://github.com/acme/faceblend", without a login; "" where nobody knows it
+	URL    string // "https://github.com/acme/faceblend", without a login; "" if unknown
 	Commit string
-	Dirty  bool // files that git knows are not those of the commit
+	Dirty  bool // tracked files differ from the commit
 }
 
-// Resource is the commit as others name it.
+// Resource returns the commit as a resource.
 func (s Source) Resource() Resource {
 	r := Resource{Name: "source", Digest: map[string]string{"gitCommit": s.Commit}}
 	if s.URL != "" {
@@ -89,8 +89,8 @@ type metadata struct {
 	InvocationID string `json:"invocationId"`
 }
 
-// Provenance says how an image was built: https://slsa.dev/spec/v1.0/provenance. It is the
-// same for the same build, so that it has no time.
+// Provenance describes how an image was built: https://slsa.dev/spec/v1.0/provenance. It is
+// the same for the same build, so it has no time.
 func Provenance(in stages.Input, image digest.Digest, r Run) ([]byte, error) {
 	var p provenance
 	d := &p.BuildDefinition
@@ -114,7 +114,7 @@ func Provenance(in stages.Input, image digest.Digest, r Run) ([]byte, error) {
 	return write(image, ProvenanceV1, p)
 }
 
-// dependencies are all that the engine was let have for an image, each by digest.
+// dependencies returns everything that the engine was given for an image, each by digest.
 func dependencies(in stages.Input) (list []Resource) {
 	for _, c := range sbom.Sources(in) {
 		list = append(list, ofComponent(c)...)
@@ -125,7 +125,7 @@ func dependencies(in stages.Input) (list []Resource) {
 	return list
 }
 
-// materials are what a lock was made from, which no engine has seen.
+// materials returns what a lock was made from, which no engine has seen.
 func materials(list []lock.Material) (all []Resource) {
 	for _, m := range list {
 		r := Of("", m.URL, digest.NewDigestFromEncoded(digest.SHA256, m.SHA256))
@@ -152,8 +152,8 @@ func ofComponent(c sbom.Component) (list []Resource) {
 	}
 }
 
-// ofFile is a file of a model. One of a directory next to the spec has the digest of the
-// layer that it is in.
+// ofFile returns a file of a model. One in a directory next to the spec has the digest of its
+// layer.
 func ofFile(model, f sbom.Component) []Resource {
 	name := path.Join(model.Name, f.Name)
 	if f.SHA256 == "" {

@@ -1,5 +1,5 @@
-// Package attest says what somebody claims of an image, as in-toto statements: how it was
-// built, in SLSA provenance, and that it was built anew with the same result.
+// Package attest makes claims about an image, as in-toto statements: how it was built, as
+// SLSA provenance, and that a rebuild gave the same result.
 package attest
 
 import (
@@ -20,10 +20,10 @@ const statementV1 = "https://in-toto.io/Statement/v1"
 const (
 	ProvenanceV1   = "https://slsa.dev/provenance/v1"
 	VerificationV1 = "https://slsa.dev/verification_summary/v1"
-	SignatureV1    = "https://sigstore.dev/cosign/sign/v1" // that cosign's signatures of images have
+	SignatureV1    = "https://sigstore.dev/cosign/sign/v1" // used by cosign for signatures of images
 )
 
-// PredicateAnnotation says of an artifact which kind of statement it is, as BuildKit has it.
+// PredicateAnnotation names an artifact's kind of statement, as in BuildKit.
 const PredicateAnnotation = "in-toto.io/predicate-type"
 
 // Statement is a claim about an image:
@@ -45,18 +45,18 @@ type Resource struct {
 	Annotations map[string]any    `json:"annotations,omitempty"`
 }
 
-// Of is a resource with a digest.
+// Of returns a resource with a digest.
 func Of(name, uri string, d digest.Digest) Resource {
 	return Resource{Name: name, URI: uri, Digest: map[string]string{d.Algorithm().String(): d.Encoded()}}
 }
 
-// Signature says nothing of an image but that somebody signed it.
+// Signature returns a statement that claims nothing about an image except being signed.
 func Signature(image digest.Digest) []byte {
-	text, _ := write(image, SignatureV1, struct{}{}) // it is all strings
+	text, _ := write(image, SignatureV1, struct{}{}) // only strings
 	return text
 }
 
-// write is the same text for the same claim.
+// write returns the same text for the same claim.
 func write(image digest.Digest, kind string, predicate any) ([]byte, error) {
 	inner, err := marshal(predicate)
 	if err != nil {
@@ -65,7 +65,7 @@ func write(image digest.Digest, kind string, predicate any) ([]byte, error) {
 	return marshal(Statement{Type: statementV1, Subject: []Resource{Of("", "", image)}, PredicateType: kind, Predicate: inner})
 }
 
-// marshal leaves the & of addresses as it is.
+// marshal doesn't escape the & of URLs.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -80,12 +80,12 @@ func Parse(text []byte) (s Statement, err error) {
 		return s, fmt.Errorf("reading an in-toto statement: %w", err)
 	}
 	if s.Type != statementV1 {
-		return s, fmt.Errorf("%q is no type of in-toto statement that this program reads", s.Type)
+		return s, fmt.Errorf("%q is not a supported type of in-toto statement", s.Type)
 	}
 	return s, nil
 }
 
-// Names says whether a statement is about an image.
+// Names reports whether a statement is about an image.
 func (s Statement) Names(image digest.Digest) bool {
 	for _, r := range s.Subject {
 		if r.Digest[image.Algorithm().String()] == image.Encoded() {
@@ -95,14 +95,14 @@ func (s Statement) Names(image digest.Digest) bool {
 	return false
 }
 
-// Byproducts are the documents that a provenance names, by digest; nil for another statement.
+// Byproducts returns the documents that a provenance names, by digest; nil for another statement.
 func (s Statement) Byproducts() (map[digest.Digest]bool, error) {
 	if s.PredicateType != ProvenanceV1 {
 		return nil, nil
 	}
 	var p provenance
 	if err := json.Unmarshal(s.Predicate, &p); err != nil {
-		return nil, errors.New("the provenance is none of SLSA's version 1")
+		return nil, errors.New("the provenance is not of SLSA version 1")
 	}
 	named := map[digest.Digest]bool{}
 	for _, r := range p.RunDetails.Byproducts {

@@ -6,16 +6,16 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Rebuild is an image that was built anew from its lock, with the same digest.
+// Rebuild is an image that was rebuilt from its lock, with the same digest.
 type Rebuild struct {
-	Image  string // its name in a registry; "" where there is none
+	Image  string // its name in a registry; "" if none
 	Lock   digest.Digest
 	Lamina string // version
 	Engine string // "BuildKit v0.34.2"
 	Time   time.Time
 }
 
-// verifiedLevel is what a rebuild shows. SLSA has no level for it.
+// verifiedLevel is the claim of a rebuild. SLSA has no level for it.
 const verifiedLevel = "LAMINA_REPRODUCED"
 
 type verification struct {
@@ -29,7 +29,7 @@ type verification struct {
 	SLSAVersion string     `json:"slsaVersion"`
 }
 
-// Verification says that an image was built anew with the same result:
+// Verification states that an image was rebuilt with the same result:
 // https://slsa.dev/spec/v1.0/verification_summary.
 func Verification(image digest.Digest, r Rebuild) ([]byte, error) {
 	uri := image.String()

@@ -1,14 +1,13 @@
-// Package beneath opens what lies below a directory, and follows no link on the way.
+// Package beneath opens files below a directory without following links.
 //
-// A project that somebody got from elsewhere may hold links where Lamina writes
-// and removes: dist/NAME/ingest that leads to somebody's documents. Only a path
-// that the user typed may be a link, or lead through some. Below it every step
-// is looked at: directories have to be directories, and files regular files, so that a
-// FIFO or a device is never opened either. What was looked at is what is opened,
-// also where somebody swaps one for the other meanwhile.
+// A project from elsewhere may contain links where Lamina writes and removes files:
+// dist/NAME/ingest may point to somebody's documents. Only a path that the user typed
+// may be a link or lead through links. Below it every step is checked: directories must
+// be directories, and files regular files, so that no FIFO or device is opened, either.
+// What was checked is what is opened, even if somebody swaps it in between.
 //
-// A project's own files, which are read and not written, may be links that stay in it
-// ([FS], [ReadAtMost]).
+// A project's own files, which are only read, may be links that stay inside it ([FS],
+// [ReadAtMost]).
 package beneath
 
 import (
@@ -25,10 +24,10 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// hint is what can be done about something that isn't what it has to be.
-const hint = "links are not followed there: remove it, or name another directory with -o type=oci,dest=DIR,tar=false"
+// hint is the hint for anything of the wrong kind.
+const hint = "links are not followed there: remove it, or choose another directory with -o type=oci,dest=DIR,tar=false"
 
-// refuse says what lies at name in root.
+// refuse returns an error that says what name in root is.
 func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
 	what := "is not " + want
 	if mode&fs.ModeSymlink != 0 {
@@ -38,10 +37,10 @@ func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
 	return failure.WithHint(err, hint)
 }
 
-// errSwapped says that something became something else between two looks.
-var errSwapped = errors.New("it was replaced while it was opened")
+// errSwapped means that a file was replaced between check and open.
+var errSwapped = errors.New("it was replaced while being opened")
 
-// Dir opens the directory at name, which may have several steps.
+// Dir opens the directory name, which may have several steps.
 func Dir(root *os.Root, name string) (*os.Root, error) {
 	at, err := root.OpenRoot(".")
 	for step := range strings.SplitSeq(filepath.ToSlash(filepath.Clean(name)), "/") {
@@ -78,11 +77,11 @@ func child(root *os.Root, step string) (*os.Root, error) {
 	return at, nil
 }
 
-// File opens a regular file in root, and makes it where there is none and flag has
-// os.O_CREATE. It never waits for somebody at the other end.
+// File opens a regular file in root, and creates it if it is missing and flag has
+// os.O_CREATE. It never blocks on the other end of a FIFO.
 func File(root *os.Root, name string, flag int, mode fs.FileMode) (*os.File, error) {
 	if flag&os.O_CREATE != 0 {
-		f, err := root.OpenFile(name, flag|os.O_EXCL, mode) // which takes a link for something that is there
+		f, err := root.OpenFile(name, flag|os.O_EXCL, mode) // fails with ErrExist for a link
 		if !errors.Is(err, fs.ErrExist) || flag&os.O_EXCL != 0 {
 			return f, err
 		}
@@ -118,7 +117,7 @@ func ReadFile(root *os.Root, name string) (data []byte, err error) {
 	return io.ReadAll(f)
 }
 
-// ReadDir lists the directory at name, sorted.
+// ReadDir lists the directory name, sorted.
 func ReadDir(root *os.Root, name string) (list []fs.DirEntry, err error) {
 	at, err := Dir(root, name)
 	if err != nil {
@@ -128,7 +127,7 @@ func ReadDir(root *os.Root, name string) (list []fs.DirEntry, err error) {
 	return fs.ReadDir(at.FS(), ".")
 }
 
-// CheckDir refuses what is at name unless it is a directory, or nothing.
+// CheckDir rejects name if it exists and is not a directory.
 func CheckDir(root *os.Root, name string) error {
 	at, err := Dir(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -140,7 +139,7 @@ func CheckDir(root *os.Root, name string) error {
 	return at.Close()
 }
 
-// CheckFile refuses what is called name in root unless it is a regular file, or nothing.
+// CheckFile rejects name in root if it exists and is not a regular file.
 func CheckFile(root *os.Root, name string) error {
 	seen, err := root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -152,8 +151,8 @@ func CheckFile(root *os.Root, name string) error {
 	return err
 }
 
-// CheckFiles refuses the directory at name if anything but regular files and directories
-// lies in it; there may be none.
+// CheckFiles rejects the directory name if it contains anything but regular files and
+// directories; it need not exist.
 func CheckFiles(root *os.Root, name string) error {
 	list, err := ReadDir(root, name)
 	if errors.Is(err, fs.ErrNotExist) {

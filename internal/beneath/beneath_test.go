@@ -23,7 +23,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// world is a directory with one of each kind.
+// world returns a directory with one file of each kind.
 func world(t *testing.T) (dir string, root *os.Root) {
 	t.Helper()
 	dir = t.TempDir()
@@ -39,7 +39,7 @@ func world(t *testing.T) (dir string, root *os.Root) {
 	return dir, root
 }
 
-// refused wants an error of the user's kind, with a hint, that names what is there.
+// refused wants a usage error with a hint that names what is there.
 func refused(t *testing.T, err error, says string) {
 	t.Helper()
 	if failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 || !strings.Contains(err.Error(), says) {
@@ -170,7 +170,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// What was typed is made, and removed, as anybody would.
+// A typed path is made and removed without checks.
 func TestTypedPlaces(t *testing.T) {
 	dir, _ := world(t)
 	t.Chdir(dir)

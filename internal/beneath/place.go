@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// Place is where a directory is, or will be.
+// Place is the path of a directory that may not exist yet.
 type Place struct {
-	Typed string // what the user typed, which may be a link or lead through some; "." where nothing was
-	Below string // what nobody typed: steps below that, each of which has to be a directory
+	Typed string // what the user typed, which may be a link or lead through links; "." by default
+	Below string // what the user didn't type: steps below that, each of which must be a directory
 }
 
-// Typed is the place that the user typed.
+// Typed returns the place that the user typed.
 func Typed(dir string) Place { return Place{Typed: dir} }
 
-// String is the path.
+// String returns the path.
 func (p Place) String() string { return filepath.Join(p.Typed, p.Below) }
 
 // Open opens the directory.
@@ -32,7 +32,7 @@ func (p Place) Open() (*os.Root, error) {
 	return below, errors.Join(err, root.Close())
 }
 
-// typed opens the directory that was typed. What is none isn't opened: a FIFO would wait.
+// typed opens the directory that was typed. It opens nothing else: a FIFO would block.
 func (p Place) typed() (*os.Root, error) {
 	info, err := os.Stat(p.Typed)
 	if err == nil && !info.IsDir() {
@@ -44,7 +44,7 @@ func (p Place) typed() (*os.Root, error) {
 	return os.OpenRoot(filepath.Clean(p.Typed))
 }
 
-// Make makes the directory and those above it where there are none, and opens it.
+// Make makes the directory and those above it if they are missing, and opens it.
 func (p Place) Make() (*os.Root, error) {
 	if err := os.MkdirAll(p.Typed, 0o755); err != nil { //nolint:gosec // images are meant to be read by others
 		return nil, err
@@ -63,7 +63,7 @@ func (p Place) Make() (*os.Root, error) {
 	return at, err
 }
 
-// Missing are the directories that Make would make, the highest first.
+// Missing returns the directories that Make would make, the topmost first.
 func (p Place) Missing() []Place {
 	var missing []Place
 	for at := p; !at.exists(); at = at.above() {
@@ -73,7 +73,7 @@ func (p Place) Missing() []Place {
 	return missing
 }
 
-// Nearest opens the place, or else the nearest directory above it that there is.
+// Nearest opens the place, or else the nearest existing directory above it.
 func (p Place) Nearest() (*os.Root, error) {
 	root, err := p.Open()
 	if errors.Is(err, fs.ErrNotExist) && p != p.above() {
@@ -82,7 +82,7 @@ func (p Place) Nearest() (*os.Root, error) {
 	return root, err
 }
 
-// Remove removes the directory, if it is empty.
+// Remove removes the directory if it is empty.
 func (p Place) Remove() error {
 	if p.Below == "" {
 		return os.Remove(p.Typed)
@@ -111,7 +111,7 @@ func (p Place) exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// above is the directory that holds p.
+// above returns the directory that holds p.
 func (p Place) above() Place {
 	if p.Below == "" {
 		return Place{Typed: filepath.Dir(p.Typed)}

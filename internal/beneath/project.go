@@ -14,13 +14,13 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// FS is the file system of a project's directory. Links may lead about in it, as in a
-// workspace, and never out of it. What is opened is a regular file or a directory: a FIFO
-// has nobody wait for its other end. No file that is read at once by [fs.ReadFile] is
-// larger than 64 MB, which is a large uv.lock; see [ReadAtMost].
+// FS returns the file system of a project's directory. Links may stay inside it, as in a
+// workspace, and never lead out of it. It opens only regular files and directories, so
+// that no FIFO blocks. [fs.ReadFile] reads at most 64 MB, the size of a large uv.lock;
+// see [ReadAtMost].
 func FS(root *os.Root) fs.FS { return projectFS{root.FS().(rootFS), root} }
 
-// rootFS is what the file system of an [os.Root] has.
+// rootFS is what the file system of an [os.Root] implements.
 type rootFS interface {
 	fs.StatFS
 	fs.ReadDirFS
@@ -32,7 +32,7 @@ type projectFS struct {
 	root *os.Root
 }
 
-// readLimit is how large a file may be, in bytes, that nobody has another limit for.
+// readLimit is the default limit for the size of a file, in bytes.
 const readLimit = 64 << 20
 
 // Stat implements [fs.StatFS].
@@ -63,7 +63,7 @@ func (p projectFS) Open(name string) (fs.File, error) {
 // ReadFile implements [fs.ReadFileFS].
 func (p projectFS) ReadFile(name string) ([]byte, error) { return ReadAtMost(p, name, readLimit) }
 
-// SizeError is that a file has more bytes than it may have.
+// SizeError means that a file exceeds its size limit.
 type SizeError struct {
 	Name  string
 	Limit int64
@@ -71,9 +71,8 @@ type SizeError struct {
 
 func (e *SizeError) Error() string { return fmt.Sprintf("%q has more than %d bytes", e.Name, e.Limit) }
 
-// ReadAtMost reads a regular file of a project, of the file system that [FS] gives, or
-// of one below it, if it has no more than so many bytes. What can't be read is an error
-// of the kind [failure.Usage].
+// ReadAtMost reads a regular file of a project, from the file system that [FS] returns or one
+// below it, if it has no more than limit bytes. Its errors are of the kind [failure.Usage].
 func ReadAtMost(project fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(project, name)
 	if err == nil {
@@ -92,13 +91,13 @@ func ReadAtMost(project fs.FS, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
 	n, err := b.ReadFrom(io.LimitReader(f, limit+1))
-	if err == nil && n > limit { // it grows, or its system doesn't know how long it is
+	if err == nil && n > limit { // it grows, or its file system reports no size
 		err = &SizeError{name, limit}
 	}
 	return b.Bytes(), failure.New(failure.Usage, err)
 }
 
-// regular refuses what is no regular file.
+// regular rejects what is not a regular file.
 func regular(op, name string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
@@ -106,7 +105,7 @@ func regular(op, name string, info fs.FileInfo) error {
 	return &fs.PathError{Op: op, Path: name, Err: fmt.Errorf("it is %s and not a regular file", Kind(info.Mode()))}
 }
 
-// Kind says what something is by its mode: "a directory", "a named pipe".
+// Kind returns what a mode stands for: "a directory", "a named pipe".
 func Kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsRegular():
@@ -125,8 +124,8 @@ func Kind(mode fs.FileMode) string {
 	return "a special file"
 }
 
-// worded has an error of an [os.Root] say what was done and not by which system call,
-// and that a link leads out: package os has no name for that.
+// worded rewords an error of an [os.Root] to name the operation and not the system call, and
+// to say if a link leads out: package os has no error value for that.
 func worded(err error) error {
 	at, ok := errors.AsType[*fs.PathError](err)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// A directory of plain files is what any file system is.
+// A directory of plain files behaves like any file system.
 func TestFilesOfAProject(t *testing.T) {
 	dir := t.TempDir()
 	must(
@@ -60,12 +60,12 @@ func TestFilesOfAProject(t *testing.T) {
 	}
 }
 
-// unopened are files that can be looked at alone.
+// unopened has files that can't be opened.
 type unopened struct{ fs.StatFS }
 
 func (unopened) Open(string) (fs.File, error) { return nil, fs.ErrPermission }
 
-// No memory is taken for what a file that is too large says to have.
+// No memory is allocated for a file that is too large.
 func TestLargeFiles(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "large"), nil, 0o644), os.Truncate(filepath.Join(dir, "large"), 1<<40))
@@ -89,7 +89,7 @@ func TestKind(t *testing.T) {
 	}
 }
 
-// What is swapped for a FIFO after it was looked at is not waited for either.
+// A file that is swapped for a FIFO after the check doesn't block, either.
 func TestNobodyWaitsForAFIFO(t *testing.T) {
 	dir := t.TempDir()
 	must(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600), os.Symlink("/dev/zero", filepath.Join(dir, "zero")))
@@ -111,7 +111,7 @@ func TestNobodyWaitsForAFIFO(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		case <-time.After(10 * time.Second):
-			t.Fatalf("%s is waited for", name)
+			t.Fatalf("%s blocks", name)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 // thesis is what a link leads to.
 const thesis = "thesis"
 
-// list and read are what somebody sees who opens a directory, or a file.
+// list and read return what opening a directory or a file shows.
 func list(root *os.Root) (seen string, err error) {
 	at, err := beneath.Dir(root, "swap")
 	if err != nil {
@@ -44,8 +44,8 @@ func read(root *os.Root) (string, error) {
 	return string(data), err
 }
 
-// What somebody swaps for a link again and again is opened, or it isn't: what the link
-// leads to never is. It goes on until a swap has fallen between the two looks.
+// A file that is repeatedly swapped for a link is opened or not, but never the link's target.
+// The test runs until a swap has fallen between check and open.
 func TestSwaps(t *testing.T) {
 	for name, open := range map[string]func(*os.Root) (string, error){"directory": list, "file": read} {
 		for _, out := range []bool{false, true} {
@@ -53,7 +53,7 @@ func TestSwaps(t *testing.T) {
 				dir, root := world(t)
 				swap, other := filepath.Join(dir, "swap"), filepath.Join(dir, "other")
 				victim, to := filepath.Join(dir, "victim"), "victim"
-				between := regexp.MustCompile("^opening .*swap: it was replaced while it was opened$")
+				between := regexp.MustCompile("^opening .*swap: it was replaced while being opened$")
 				if out {
 					victim = filepath.Join(t.TempDir(), "victim")
 					to, between = victim, regexp.MustCompile("path escapes from parent$")
@@ -74,13 +74,13 @@ func TestSwaps(t *testing.T) {
 						return
 					}
 				}
-				t.Log("no swap fell between the two looks")
+				t.Log("no swap fell between check and open")
 			})
 		}
 	}
 }
 
-// swapping exchanges two names until it is told to end.
+// swapping exchanges two names until end is called.
 func swapping(one, other string) (end func()) {
 	ended := make(chan struct{})
 	var group sync.WaitGroup
@@ -100,7 +100,7 @@ func swapping(one, other string) (end func()) {
 	}
 }
 
-// A file whose system doesn't know how long it is, is read no further than it may be.
+// A file of unknown size is read only up to the limit.
 func TestFilesOfUnknownSize(t *testing.T) {
 	root, err := os.OpenRoot("/proc/self")
 	must(t, err)

@@ -22,8 +22,8 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// WalkDeb calls visit for each entry of what a .deb installs. Names come
-// without "./" in front. visit may return [ErrStop].
+// WalkDeb calls visit for each entry that a .deb installs, with its name without a leading
+// "./". visit may return [ErrStop].
 func WalkDeb(r io.Reader, visit func(h *tar.Header, content io.Reader) error) error {
 	err := walkAr(r, func(name string, member io.Reader) error {
 		suffix, isData := strings.CutPrefix(name, "data.tar")
@@ -49,8 +49,8 @@ func WalkDeb(r io.Reader, visit func(h *tar.Header, content io.Reader) error) er
 	return err
 }
 
-// PlainDeb returns a .deb with the files of another one, uncompressed, where busybox can't
-// unpack that: it knows xz and gzip, and not what Ubuntu packs with. Else it returns nothing.
+// PlainDeb returns an uncompressed .deb with the files of deb if busybox can't unpack it:
+// it supports xz and gzip, but not Ubuntu's compression. Otherwise it returns nil.
 func PlainDeb(deb string) (plain []byte, err error) {
 	f, err := os.Open(deb) //nolint:gosec // a file of the cache
 	if err != nil {
@@ -80,11 +80,11 @@ func PlainDeb(deb string) (plain []byte, err error) {
 	return plain, err
 }
 
-// ErrStop ends a walk before its time, without an error.
+// ErrStop ends a walk early, without an error.
 var ErrStop = errors.New("stop")
 
-// ReadDebFile returns the first regular file of the .deb at a path whose name one of the
-// patterns matches, as [path.Match] does.
+// ReadDebFile returns the first regular file of a .deb whose name matches one of the patterns,
+// as in [path.Match].
 func ReadDebFile(deb string, patterns ...string) (content []byte, err error) {
 	f, err := os.Open(deb) //nolint:gosec // a file of the cache
 	if err != nil {
@@ -104,7 +104,7 @@ func ReadDebFile(deb string, patterns ...string) (content []byte, err error) {
 	return content, cmp.Or(walked, err)
 }
 
-// matches is for patterns in a source: none of them is bad.
+// matches is for constant patterns, which are all valid.
 func matches(pattern, name string) bool {
 	ok, _ := path.Match(pattern, name)
 	return ok
@@ -132,11 +132,11 @@ const (
 	arHeader = 60 // name 16, time 12, uid 6, gid 6, mode 8, size 10, "`\n"
 )
 
-// walkAr calls visit for each member of an ar archive, as a .deb is one.
+// walkAr calls visit for each member of an ar archive, the format of a .deb.
 func walkAr(r io.Reader, visit func(name string, member io.Reader) error) error {
 	magic := make([]byte, len(arMagic))
 	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != arMagic {
-		return errors.New("not a .deb: it doesn't begin as an ar archive")
+		return errors.New("not a .deb: it doesn't begin like an ar archive")
 	}
 	header := make([]byte, arHeader)
 	for {
@@ -153,7 +153,7 @@ func walkAr(r io.Reader, visit func(name string, member io.Reader) error) error 
 		if err := visit(strings.TrimRight(string(header[:16]), " /"), member); err != nil {
 			return err
 		}
-		// Members begin at even places.
+		// Members begin at even offsets.
 		if _, err := io.Copy(io.Discard, member); err != nil {
 			return err
 		}
@@ -165,13 +165,12 @@ func walkAr(r io.Reader, visit func(name string, member io.Reader) error) error 
 	}
 }
 
-// mostUnpacked is what an index, or the data of a package that the client itself looks
-// into, may unpack to, in bytes: the largest have a sixth of it.
+// mostUnpacked limits the unpacked bytes of an index, or of the data of a package that the
+// client itself reads: the largest have a sixth of it.
 const mostUnpacked = 512 << 20
 
-// unpack returns a reader of what r holds compressed, which ends with an error where that
-// is more than it may be. The suffix is that of the file's name: ".xz", ".gz", ".zst",
-// ".bz2" or nothing.
+// unpack returns a reader that decompresses r, and fails beyond the size limit. The suffix
+// is from the file's name: ".xz", ".gz", ".zst", ".bz2" or nothing.
 func unpack(r io.Reader, suffix string) (io.ReadCloser, error) {
 	plain, err := decompress(r, suffix)
 	if err != nil {
@@ -206,11 +205,11 @@ func decompress(r io.Reader, suffix string) (io.ReadCloser, error) {
 	case ".bz2":
 		return io.NopCloser(bzip2.NewReader(bufio.NewReaderSize(r, 1<<16))), nil
 	case ".zst":
-		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(128<<20)) // as zstd itself, unless it is told otherwise
+		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(128<<20)) // zstd's own default
 		if err != nil {
 			return nil, err
 		}
 		return z.IOReadCloser(), nil
 	}
-	return nil, fmt.Errorf("unpacking %q files is not known here", suffix)
+	return nil, fmt.Errorf("unsupported compression %q", suffix)
 }

@@ -64,7 +64,7 @@ func TestADebIsWalked(t *testing.T) {
 	}
 }
 
-// What busybox can't unpack comes to it uncompressed.
+// busybox gets uncompressed what it can't unpack.
 func TestADebIsMadePlain(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"/usr/bin/x": "program", "/usr/share/x/odd": "1"}
@@ -78,7 +78,7 @@ func TestADebIsMadePlain(t *testing.T) {
 			continue
 		}
 		if !bytes.Contains(plain, []byte("data.tar  ")) {
-			t.Errorf("%q is compressed still", compression)
+			t.Errorf("%q is still compressed", compression)
 		}
 		for want, content := range files {
 			if got, err := debian.ReadDebFile(stored(t, plain), want[1:]); err != nil || string(got) != content {
@@ -108,7 +108,7 @@ func TestABrokenDebIsRefused(t *testing.T) {
 		{"a broken size", bytes.Replace(deb, []byte("100644  4 "), []byte("100644  x "), 1)},
 	} {
 		if _, err := debian.ReadDebFile(stored(t, tc.data), "usr/bin/hello"); err == nil {
-			t.Errorf("%s: it was taken", tc.name)
+			t.Errorf("%s: it was accepted", tc.name)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func FuzzWalkDebNeverPanics(f *testing.F) {
 	})
 }
 
-// A package that would fill memory is refused while it is unpacked.
+// A package that would fill memory is rejected while unpacking.
 func TestADebThatIsABomb(t *testing.T) {
 	t.Parallel()
 	var data bytes.Buffer

@@ -1,12 +1,10 @@
 // Package debian reads Debian repositories: mirrors, signed indexes, packages.
 //
-// Trust runs in one line. A [Getter] fetches an InRelease; [Keyring.Verify]
-// checks its signature and yields a [Release], which names the size and hash
-// of each Packages file; those name the size and hash of each .deb. Nothing is
-// believed that does not hang on that line, so a mirror need not be trusted.
+// Trust is a chain. A [Getter] fetches an InRelease; [Keyring.Verify] checks its signature
+// and yields a [Release], which has the size and hash of each Packages file; those have the
+// size and hash of each .deb. Nothing outside this chain is trusted, so a mirror need not be.
 //
-// The package resolves nothing: which packages a requirement needs is apt's work, see
-// the package resolve.
+// The package resolves nothing: apt does, see package resolve.
 package debian
 
 import (
@@ -28,12 +26,12 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Getter fetches files from mirrors, or takes them from directories that are ones.
+// Getter fetches files from mirrors, which may be local directories.
 type Getter struct {
 	HTTP     *fetch.Client
-	CacheDir string // where files with a known hash are kept; none are without
+	CacheDir string // for files with a known hash; others are not cached
 
-	// Vendored opens a file that is kept elsewhere, by its SHA-256; nil where none is.
+	// Vendored opens a file of another store, by its SHA-256; nil for none.
 	Vendored func(ctx context.Context, sha256 string) (io.ReadCloser, error)
 }
 
@@ -42,8 +40,7 @@ func NewGetter(cacheDir string) *Getter {
 	return &Getter{HTTP: fetch.New(fetch.Options{}), CacheDir: cacheDir}
 }
 
-// Fetch returns the content of a file whose hash nobody knows yet, at most
-// limit bytes of it.
+// Fetch returns the content of a file whose hash is not known yet, of at most limit bytes.
 func (g *Getter) Fetch(ctx context.Context, address string, limit int64) ([]byte, error) {
 	body, err := g.Open(ctx, address)
 	if err != nil {
@@ -57,8 +54,8 @@ func (g *Getter) Fetch(ctx context.Context, address string, limit int64) ([]byte
 	return data, err
 }
 
-// Open opens a file of a server, or of a local mirror. One that is absent there
-// is to the caller what a 404 is.
+// Open opens a file on a server or a local mirror. A missing local file returns the error of
+// a 404.
 func (g *Getter) Open(ctx context.Context, address string) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "file" {
@@ -71,14 +68,14 @@ func (g *Getter) Open(ctx context.Context, address string) (io.ReadCloser, error
 	return f, err
 }
 
-// File is what a signed index promises of a file, in hexadecimal. One hash is enough.
+// File is what a signed index promises of a file. One hash, in hexadecimal, is enough.
 type File struct {
 	Size   int64
 	SHA256 string
-	SHA512 string // looked at where there is no SHA256
+	SHA512 string // used if there is no SHA256
 }
 
-// promised is the hash that a file must have, and how that is called.
+// promised returns the hash that a file must have, and its algorithm.
 func (f File) promised() (algorithm, sum string) {
 	if f.SHA256 == "" {
 		return "sha512", f.SHA512
@@ -86,7 +83,7 @@ func (f File) promised() (algorithm, sum string) {
 	return "sha256", f.SHA256
 }
 
-// seen returns what a reader has, as it is promised.
+// seen returns the size and hash of a reader's content, by the algorithm of f.
 func (f File) seen(r io.Reader) (got File, err error) {
 	h := sha256.New()
 	if f.SHA256 == "" {
@@ -104,8 +101,8 @@ func (f File) seen(r io.Reader) (got File, err error) {
 	return got, nil
 }
 
-// Get returns the path of a file with the promised content: from the cache
-// directory where it is there, else fetched into it.
+// Get returns the path of a file with the promised content in the cache directory, after
+// fetching it if necessary.
 func (g *Getter) Get(ctx context.Context, address string, want File) (string, error) {
 	name := g.blobPath(want)
 	if holds(name, want) {
@@ -121,7 +118,7 @@ func (g *Getter) Get(ctx context.Context, address string, want File) (string, er
 		}
 	}
 	err := g.download(ctx, address, want, name)
-	if isChanged(err) { // one name may have many servers
+	if isChanged(err) { // a name may have several servers
 		err = g.download(ctx, address, want, name)
 	}
 	if err != nil {
@@ -135,7 +132,7 @@ func (g *Getter) blobPath(f File) string {
 	return filepath.Join(g.CacheDir, algorithm, sum)
 }
 
-// holds reads a cached file whole: a disk may have lost what it once held.
+// holds reads a whole cached file: it may have been damaged on disk.
 func holds(name string, want File) bool {
 	f, err := os.Open(name) //nolint:gosec // a name made of a hash
 	if err != nil {
@@ -154,7 +151,7 @@ func (g *Getter) download(ctx context.Context, address string, want File, name s
 	return g.take(body, fetch.Redact(address), want, name)
 }
 
-// take writes a file under another name and gives it its own when all is right.
+// take writes a file under a temporary name, and renames it once it is verified.
 func (g *Getter) take(body io.ReadCloser, from string, want File, name string) error {
 	defer body.Close()
 	return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
@@ -166,7 +163,7 @@ func (g *Getter) take(body io.ReadCloser, from string, want File, name string) e
 	})
 }
 
-// SHA256 returns the hash of a file of the cache.
+// SHA256 returns the hash of a cached file.
 func SHA256(name string) (string, error) {
 	f, err := os.Open(name) //nolint:gosec // a file of the cache
 	if err != nil {
@@ -192,30 +189,30 @@ func mismatch(address string, want, got File) error {
 	return &fetch.MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: size}
 }
 
-// signatureError is an index that nobody trusted has signed as it is.
+// signatureError is an index without a valid signature by a trusted key.
 type signatureError struct{ subject, reason string }
 
 func (e *signatureError) Error() string { return e.subject + ": " + e.reason }
 
-// IsNotFound tells whether a server says that it doesn't have the file.
+// IsNotFound reports whether a server answered that it doesn't have the file.
 func IsNotFound(err error) bool {
 	status, ok := errors.AsType[*fetch.StatusError](err)
 	return ok && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
 }
 
-// isUnreachable tells whether a file can not be had from here, or not now.
+// isUnreachable reports whether a file can't be fetched from here, or not now.
 func isUnreachable(err error) bool {
 	_, proxy := errors.AsType[*fetch.ProxyError](err)
 	return proxy || fetch.IsUntrusted(err) || failure.KindOf(fetch.Explain(err)) == failure.Transient
 }
 
-// isChanged tells a file that became another one while it came.
+// isChanged reports whether a file changed during its download.
 func isChanged(err error) bool {
 	_, ok := errors.AsType[*fetch.ChangedError](err)
 	return ok
 }
 
-// explain gives an error of the network its exit code and says what helps.
+// explain adds a kind and hints to a network error.
 func explain(err error) error {
 	_, mismatch := errors.AsType[*fetch.MismatchError](err)
 	_, refused := errors.AsType[*fetch.StatusError](err)
@@ -228,7 +225,7 @@ func explain(err error) error {
 		return failure.WithHint(err, "check the network and HTTP_PROXY, or "+mirror)
 	case mismatch || isChanged(err):
 		err = failure.New(failure.Transient, err)
-		return failure.WithHint(err, "the mirror may be in the middle of an update: try again in a while, or "+mirror)
+		return failure.WithHint(err, "the mirror may be in the middle of an update: try again later, or "+mirror)
 	case refused:
 		return failure.WithHint(err, "check the suite, the component and the mirror's URL, or "+mirror)
 	}

@@ -94,8 +94,8 @@ func TestItIsGivenUpAfterAFewAttempts(t *testing.T) {
 	checkNothingLeft(t, g.CacheDir)
 }
 
-// TestManyServersUnderOneName has ones whose marks of a file differ, so that a
-// cut transfer begins again.
+// TestManyServersUnderOneName has servers whose ETags for a file differ, so that a cut download
+// begins again.
 func TestManyServersUnderOneName(t *testing.T) {
 	t.Parallel()
 	n := 0
@@ -149,7 +149,7 @@ func TestACachedFileNeedsNoNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := g.Get(t.Context(), w.URL+"/file", promise(content)); err == nil {
-		t.Error("a damaged file in the cache was taken")
+		t.Error("a damaged file in the cache was used")
 	}
 }
 
@@ -168,11 +168,11 @@ func TestADirectoryIsAMirror(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := g.Get(t.Context(), m.URL(debian.Main, "none"), promise("none")); !debian.IsNotFound(err) {
-		t.Errorf("got %v, want that it is not there", err)
+		t.Errorf("got %v, want a not-found error", err)
 	}
 }
 
-// checkNothingLeft refuses temporary files.
+// checkNothingLeft checks that no temporary files are left.
 func checkNothingLeft(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// HostMirrors returns where a Debian host's own apt gets Debian from, read
-// from /etc/apt below the root of fsys. What can not be read counts for nothing:
-// the host is only one of several ways to a mirror.
+// HostMirrors returns the mirrors of a Debian host's own apt, from /etc/apt below the root of
+// fsys. It ignores what it can't read: the host is only one of several sources of mirrors.
 func HostMirrors(fsys fs.FS) Mirrors {
 	mirrors := Mirrors{}
 	lists, _ := fs.Glob(fsys, "etc/apt/sources.list.d/*")
@@ -45,9 +44,9 @@ var (
 	ownPath = regexp.MustCompile(`(^|[/:])debian(-security)?(/\d{8}T\d{6}Z)?$`)
 )
 
-// addTo notes the mirrors that s has for Debian's own suites. Others publish
-// suites of the same names: what is Debian's is told by component and path, or
-// by the key. Whoever is mistaken for Debian is found out by the signature.
+// addTo adds the mirrors that s has for Debian's own suites. Others publish suites of the
+// same names: Debian's are recognized by component and path, or by the key. The signature
+// check catches mistakes.
 func (s source) addTo(m Mirrors) {
 	if !slices.Contains(s.components, "main") {
 		return
@@ -72,7 +71,7 @@ func (s source) addTo(m Mirrors) {
 	}
 }
 
-// oneLineSources reads lines as "deb [signed-by=…] URL suite component…".
+// oneLineSources reads lines such as "deb [signed-by=…] URL suite component…".
 func oneLineSources(text string) []source {
 	var found []source
 	for line := range strings.Lines(text) {
@@ -96,8 +95,8 @@ func oneLineSources(text string) []source {
 	return found
 }
 
-// deb822Sources reads paragraphs of "Types: deb", "URIs: …", "Suites: …". Lines that
-// begin with # may stand within one.
+// deb822Sources reads paragraphs of "Types: deb", "URIs: …", "Suites: …", with comment lines
+// that begin with #.
 func deb822Sources(text string) (found []source) {
 	field, key := map[string]string{}, ""
 	for line := range strings.Lines(text + "\n\n") {

@@ -18,19 +18,19 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Index is what several Packages files offer together.
+// Index is the combined content of several Packages files.
 type Index struct {
 	files []*indexed
 }
 
-// indexed is a Packages file of which single packages are read.
+// indexed is a Packages file from which single packages are read.
 type indexed struct {
 	release *Release
 	text    []byte
 	table   table
 
 	mu   sync.Mutex
-	read map[int]*Package // by where they begin
+	read map[int]*Package // by the offset of their paragraphs
 }
 
 // NewIndex opens Packages files, several at a time.
@@ -67,7 +67,7 @@ func (f IndexFile) open() (*indexed, error) {
 	return &indexed{release: f.Release, text: text, table: t, read: map[int]*Package{}}, nil
 }
 
-// broken says of an error that it is the index's own.
+// broken marks an error as caused by the index itself.
 func (f IndexFile) broken(err error) error {
 	if err == nil {
 		return nil
@@ -75,7 +75,7 @@ func (f IndexFile) broken(err error) error {
 	return failure.WithHint(fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err), brokenIndex)
 }
 
-// at returns the package whose paragraph begins there, always the same one; none where a
+// at returns the package whose paragraph begins there, always the same pointer; nil if the
 // table is wrong.
 func (f *indexed) at(begin int) *Package {
 	f.mu.Lock()
@@ -94,7 +94,7 @@ func (f *indexed) at(begin int) *Package {
 	return &p
 }
 
-// lastLine is what stands before the end of a text that ends with a line.
+// lastLine returns the last line of a text that ends with a newline.
 func lastLine(text []byte) []byte {
 	text = bytes.TrimSuffix(text, []byte("\n"))
 	return text[bytes.LastIndexByte(text, '\n')+1:]
@@ -102,7 +102,7 @@ func lastLine(text []byte) []byte {
 
 func isBlank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
-// all returns the packages that begin at places, as far as they are what is looked for.
+// all returns the packages that begin at places and match is.
 func (f *indexed) all(places []int, is func(*Package) bool) (found []*Package) {
 	for _, begin := range places {
 		if p := f.at(begin); p != nil && is(p) {
@@ -112,8 +112,8 @@ func (f *indexed) all(places []int, is func(*Package) bool) (found []*Package) {
 	return found
 }
 
-// Names yields the names in a list of relations, as "a (>= 1), b:any" with a comma
-// between, without versions and architectures.
+// Names yields the names in a list of relations, such as "a (>= 1), b:any" with commas between,
+// without versions and architectures.
 func Names(list, between string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for item := range strings.SplitSeq(list, between) {
@@ -124,7 +124,7 @@ func Names(list, between string) iter.Seq[string] {
 	}
 }
 
-// nameOf is the name in a relation.
+// nameOf returns the name in a relation.
 func nameOf(item string) string {
 	item = strings.TrimSpace(item)
 	if end := strings.IndexAny(item, " \t(:"); end >= 0 {
@@ -133,7 +133,7 @@ func nameOf(item string) string {
 	return item
 }
 
-// Essential returns the packages that no system is without, in the order of the sources.
+// Essential returns the essential packages, in the order of the sources.
 func (x *Index) Essential() []*Package {
 	return x.own(essentialName, func(p *Package) bool { return p.Essential })
 }
@@ -150,8 +150,8 @@ func (x *Index) own(name string, is func(*Package) bool) (found []*Package) {
 	return found
 }
 
-// Best returns the package of that name that apt would take: the newest one
-// of those that need no asking for.
+// Best returns the package of that name that apt would choose: the newest one, preferably of
+// the suites that need no explicit request.
 func (x *Index) Best(name string) (*Package, bool) {
 	var best *Package
 	for _, p := range x.Candidates(name) {
@@ -182,8 +182,7 @@ func (x *Index) Providers(name string) (found []string) {
 	return slices.Compact(found)
 }
 
-// Suggestions returns a few names of packages that a misspelt one may have meant, the
-// nearest first.
+// Suggestions returns a few package names that a misspelt one may stand for, closest first.
 func (x *Index) Suggestions(name string) []string {
 	distance := map[string]int{}
 	limit := 1 + len(name)/4
@@ -205,8 +204,8 @@ func (x *Index) Suggestions(name string) []string {
 	return suggestions[:min(len(suggestions), 3)]
 }
 
-// isAffix tells whether what was asked for is a whole part of a name, as numpy
-// of python3-numpy, or a name with the number of a library left off.
+// isAffix reports whether a request is a whole part of a name, as numpy of python3-numpy, or
+// a library's name without its number.
 func isAffix(asked, name string) bool {
 	if len(asked) < 3 {
 		return false
@@ -218,7 +217,7 @@ func isVersionTail(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789.-") == ""
 }
 
-// rank prefers what people mean over its by-products.
+// rank prefers the packages that people usually mean over their by-products.
 func rank(name string) int {
 	switch {
 	case strings.HasPrefix(name, "python3-"):

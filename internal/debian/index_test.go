@@ -94,7 +94,7 @@ func TestASuiteToBeAskedForComesLast(t *testing.T) {
 		t.Errorf("got %s, want 1.0", p)
 	}
 	if p, ok := x.Best("only"); !ok {
-		t.Errorf("got %v, want what is in backports alone", p)
+		t.Errorf("got %v, want the package that only backports has", p)
 	}
 }
 
@@ -111,11 +111,11 @@ func TestAPackageIsFetchedAndChecked(t *testing.T) {
 	p, _ := x.Best("hello")
 	w.Fail("/debian/pool/**", testworld.Status(http.StatusNotFound, 1))
 	if _, err := g.Package(t.Context(), m, p); !debian.IsNotFound(err) || !strings.Contains(err.Error(), "package hello 1.0") {
-		t.Errorf("got %v, want that the package is not there", err)
+		t.Errorf("got %v, want a not-found error", err)
 	}
 	w.Fail("/debian/pool/**", testworld.Wrong(1))
 	if _, err := g.Package(t.Context(), m, p); err == nil {
-		t.Error("wrong bytes were taken")
+		t.Error("wrong bytes were accepted")
 	}
 	if _, err := g.Package(t.Context(), m, p); err != nil {
 		t.Error(err)
@@ -134,7 +134,7 @@ func TestABrokenPackagesFileIsRefused(t *testing.T) {
 		{"an absolute path", strings.Replace(good, "pool/", "/pool/", 1)},
 	} {
 		if err := debian.ReadPackages([]byte(tc.text), func(int, debian.Package) {}); err == nil {
-			t.Errorf("%s: it was taken", tc.name)
+			t.Errorf("%s: it was accepted", tc.name)
 		}
 	}
 	if err := debian.ReadPackages([]byte("\n\n"+good+"\n\n\n"+good), func(int, debian.Package) {}); err != nil {
@@ -190,8 +190,8 @@ func BenchmarkReadPackages(b *testing.B) {
 	}
 }
 
-// TestRealMirror reads Debian's own archive, from the mirror of this host or,
-// where it is no Debian, from the snapshot archive.
+// TestRealMirror reads Debian's own archive, from the mirror of this host, or, if it isn't a
+// Debian host, from the snapshot archive.
 func TestRealMirror(t *testing.T) {
 	m := testworld.RealMirrors(t)
 	keys, err := debian.ArchiveKeys()

@@ -27,7 +27,7 @@ type Keyring struct {
 	entities openpgp.EntityList
 }
 
-// ArchiveKeys returns the keys that Debian itself signs with.
+// ArchiveKeys returns Debian's own signing keys.
 func ArchiveKeys() (Keyring, error) {
 	ring := Keyring{name: "the keys of Debian's archive"}
 	entries, err := archiveKeys.ReadDir("keys")
@@ -48,11 +48,11 @@ func ArchiveKeys() (Keyring, error) {
 	return ring, nil
 }
 
-// armoured begins a block of keys as text.
+// armoured begins an armoured block of keys.
 const armoured = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
-// ParseKeys reads the public keys in a file, binary or armoured, in which case there may be
-// several blocks of them. The name is for messages.
+// ParseKeys reads the public keys in a file, either binary or in one or more armoured blocks.
+// The name is for messages.
 func ParseKeys(name string, data []byte) (Keyring, error) {
 	read, parts := openpgp.ReadKeyRing, [][]byte{data}
 	if blocks := bytes.Split(data, []byte(armoured)); len(blocks) > 1 {
@@ -76,7 +76,7 @@ func ParseKeys(name string, data []byte) (Keyring, error) {
 	return Keyring{name: "the keys in " + name, entities: entities}, nil
 }
 
-// Fingerprints returns those of the primary keys, upper case.
+// Fingerprints returns the fingerprints of the primary keys, in upper case.
 func (k Keyring) Fingerprints() []string {
 	prints := make([]string, len(k.entities))
 	for i, e := range k.entities {
@@ -89,10 +89,9 @@ func fingerprint(e *openpgp.Entity) string {
 	return strings.ToUpper(hex.EncodeToString(e.PrimaryKey.Fingerprint))
 }
 
-// Verify checks the clear signature of an InRelease as of now. It returns the
-// text that was signed and the fingerprints of the trusted keys that did,
-// sorted. One good signature is enough: Debian signs with old and new keys at
-// once. The subject is for messages.
+// Verify checks the clear signature of an InRelease as of now. It returns the signed text and
+// the sorted fingerprints of the trusted keys that signed it. One good signature is enough:
+// Debian signs with old and new keys at once. The subject is for messages.
 func (k Keyring) Verify(subject string, inRelease []byte, now time.Time) (text []byte, signers []string, err error) {
 	block, rest := clearsign.Decode(inRelease)
 	if block == nil {
@@ -111,15 +110,14 @@ func (k Keyring) VerifyDetached(subject string, release, signature []byte, now t
 	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN PGP")) {
 		block, err := armor.Decode(body)
 		if err != nil {
-			return nil, &signatureError{subject, "its signature can not be read: " + err.Error()}
+			return nil, &signatureError{subject, "its signature can't be read: " + err.Error()}
 		}
 		body = block.Body
 	}
 	return k.check(subject, release, body, now)
 }
 
-// check tries the signatures one by one, since an unknown or a broken one says
-// nothing about the others.
+// check tries the signatures one by one: an unknown or broken one doesn't affect the others.
 func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now time.Time) ([]string, error) {
 	var signers []string
 	var reasons []string
@@ -130,7 +128,7 @@ func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now 
 			break
 		}
 		if err != nil {
-			return nil, &signatureError{subject, "its signature can not be read: " + err.Error()}
+			return nil, &signatureError{subject, "its signature can't be read: " + err.Error()}
 		}
 		sig, ok := p.(*packet.Signature)
 		if !ok {
@@ -153,8 +151,8 @@ func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now 
 	return slices.Compact(signers), nil
 }
 
-// clockLag is how far this machine's clock may be behind that of a signer: indexes are
-// signed several times a day.
+// clockLag is how far this machine's clock may be behind a signer's: indexes are signed
+// several times a day.
 const clockLag = 24 * time.Hour
 
 func (k Keyring) checkOne(signed []byte, sig *packet.Signature, now time.Time) (*openpgp.Entity, error) {
@@ -174,7 +172,7 @@ func (k Keyring) checkOne(signed []byte, sig *packet.Signature, now time.Time) (
 	case errors.Is(err, pgperrors.ErrUnknownIssuer):
 		return nil, fmt.Errorf("it is signed by the key %s, which is not among %s", issuer(sig), k.name)
 	case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired):
-		return nil, fmt.Errorf("the key %s or its signature has expired, or is of the future by this machine's clock", issuer(sig))
+		return nil, fmt.Errorf("the key %s or its signature has expired, or is from the future by this machine's clock", issuer(sig))
 	case errors.As(err, &bad):
 		return nil, fmt.Errorf("the signature by the key %s does not match: the text was altered after it was signed", issuer(sig))
 	}

@@ -14,15 +14,14 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// The repositories that Debian itself consists of.
+// Debian's own repositories.
 const (
 	Main     = "debian"
 	Security = "debian-security"
 )
 
-// Mirrors maps the name of a repository to the URL that its dists and pool
-// paths are relative to, without a slash at the end. Besides http and https a
-// URL may be file:///directory.
+// Mirrors maps the name of a repository to the URL that its dists and pool paths are relative
+// to, without a trailing slash. Besides http and https, a URL may be file:///directory.
 type Mirrors map[string]string
 
 // RepositoryOf returns which of Debian's own repositories has a suite.
@@ -33,14 +32,14 @@ func RepositoryOf(suite string) string {
 	return Main
 }
 
-// URL returns where a path of a repository is to be had. A plus sign is escaped
-// as apt does it, since object stores read a bare one as a space.
+// URL returns the URL of a path in a repository. It escapes plus signs as apt does, since
+// object stores read a bare one as a space.
 func (m Mirrors) URL(repository, name string) string {
 	return strings.TrimSuffix(m[repository], "/") + "/" + strings.ReplaceAll(path.Clean(name), "+", "%2B")
 }
 
-// Merge takes each repository's mirror from the first that knows one. The
-// order of precedence is: flag, environment, spec, host, snapshot archive.
+// Merge takes each repository's mirror from the first that has one. The order of precedence
+// is: flag, environment, spec, host, snapshot archive.
 func Merge(byPrecedence ...Mirrors) Mirrors {
 	merged := Mirrors{}
 	for _, m := range slices.Backward(byPrecedence) {
@@ -49,7 +48,7 @@ func Merge(byPrecedence ...Mirrors) Mirrors {
 	return merged
 }
 
-// Snapshot returns Debian's public archive of its past, as it was at t.
+// Snapshot returns Debian's public snapshot archive as of t.
 func Snapshot(t time.Time) Mirrors {
 	at := t.UTC().Format("20060102T150405Z")
 	return Mirrors{
@@ -58,8 +57,8 @@ func Snapshot(t time.Time) Mirrors {
 	}
 }
 
-// ParseMirrors reads what a user says: "URL" for Debian's own repositories, or
-// "name=URL,name=URL" for any. Nothing yields no mirrors.
+// ParseMirrors parses a user's setting: "URL" for Debian's own repositories, or
+// "name=URL,name=URL" for any. An empty one yields no mirrors.
 func ParseMirrors(s string) (Mirrors, error) {
 	mirrors := Mirrors{}
 	for item := range strings.SplitSeq(s, ",") {
@@ -100,7 +99,7 @@ func badMirror(item string, err error) error {
 
 var repositoryName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
-// cutName splits "name=URL"; an equals sign may as well be part of a bare URL.
+// cutName splits "name=URL"; a bare URL may contain an equals sign, too.
 func cutName(item string) (name, address string, named bool) {
 	before, after, found := strings.Cut(item, "=")
 	if found && repositoryName.MatchString(before) {
@@ -141,8 +140,8 @@ func fileURL(name string) string {
 
 var mainBase = regexp.MustCompile(`/debian(/\d{8}T\d{6}Z)?$`)
 
-// addSibling derives the security archive from a mirror of the main one: they
-// lie side by side on nearly all mirrors, and on snapshot archives.
+// addSibling derives the security archive from a mirror of the main one: they are next to each
+// other on nearly all mirrors, and on snapshot archives.
 func addSibling(m Mirrors, base string) {
 	if mainBase.MatchString(base) {
 		m[Security] = mainBase.ReplaceAllString(base, "/debian-security$1")

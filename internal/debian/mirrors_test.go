@@ -52,7 +52,7 @@ func TestBadMirrorsAreTheUsersProblem(t *testing.T) {
 	}
 }
 
-// A login in an address would stand in graphs and logs, and is not printed, either.
+// A login in an address would appear in graphs and logs; the error doesn't print it, either.
 func TestMirrorsHaveNoLogins(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://me:secret@a.test/debian": "https://…@a.test/debian", "debian=http://secret@a.test/debian": "debian=http://…@a.test/debian",

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Package is what an index says of a package, as far as Lamina asks.
+// Package has the fields of an index's entry that Lamina uses.
 type Package struct {
-	Release *Release // where it was found
+	Release *Release // whose index lists it
 
 	Name, Version, Architecture string
 	Depends, PreDepends         string
@@ -27,30 +27,30 @@ type Package struct {
 	recommends, suggests, replaces, enhances string
 }
 
-// String is "name version".
+// String returns "name version".
 func (p *Package) String() string { return p.Name + " " + p.Version }
 
-// Check says why a package can't be taken, whatever needs it: one that an index describes
-// badly does no harm to the others.
+// Check returns why a package can't be used, or nil. A bad entry in an index doesn't affect the
+// other packages.
 func (p *Package) Check() error {
 	algorithm, sum := File{SHA256: p.SHA256, SHA512: p.SHA512}.promised()
 	size := map[string]int{"sha256": sha256.Size, "sha512": sha512.Size}[algorithm]
 	switch _, err := hexadecimal(sum, size); {
 	case sum == "":
-		return fmt.Errorf("its index has neither a SHA256 nor a SHA512 of it, and weaker hashes are not taken")
+		return fmt.Errorf("its index has neither a SHA256 nor a SHA512 of it, and weaker hashes are not accepted")
 	case err != nil:
 		return fmt.Errorf("reading its index: %w", err)
 	case p.Size <= 0:
-		return fmt.Errorf("its index says that it has %d bytes", p.Size)
+		return fmt.Errorf("its index lists a size of %d bytes", p.Size)
 	}
 	return nil
 }
 
-// paragraph collects the kept fields of one package in one buffer, so that a
-// package costs one allocation.
+// paragraph collects the fields of one package in one buffer, so that a package costs one
+// allocation.
 type paragraph struct {
 	buf  []byte
-	last *span // the field that a continuation line goes on with
+	last *span // the field that a continuation line extends
 	used bool
 
 	name, version, architecture   span
@@ -62,11 +62,11 @@ type paragraph struct {
 	replaces, enhances            span
 }
 
-// span is where the buffer has the value of a field.
+// span is the range of a field's value in the buffer.
 type span struct{ from, to int }
 
-// field is where the value of a field goes; nil for one that is not kept. It is called for
-// every line of an index: the switch spares a map and the allocation of a key.
+// field returns the span for a field; nil for one that is not used. It is called for every
+// line of an index: the switch avoids a map and the allocation of a key.
 func (p *paragraph) field(key []byte) *span {
 	switch string(key) {
 	case "Package":
@@ -109,7 +109,7 @@ func (p *paragraph) field(key []byte) *span {
 	return nil
 }
 
-// line takes a line that is not empty.
+// line adds a line that is not empty.
 func (p *paragraph) line(line []byte) {
 	p.used = true
 	if line[0] == ' ' || line[0] == '\t' {
@@ -157,8 +157,8 @@ func (p *paragraph) pack() (Package, error) {
 	return out, nil
 }
 
-// take reads the first paragraph of a text, and says how long it is with the empty line
-// behind it.
+// take reads the first paragraph of a text, and returns its length with the empty line after
+// it.
 func (p *paragraph) take(text []byte) (length int) {
 	*p = paragraph{buf: p.buf[:0]}
 	for line := range bytes.Lines(text) {
@@ -172,8 +172,8 @@ func (p *paragraph) take(text []byte) (length int) {
 	return length
 }
 
-// ReadPackages reads an unpacked Packages file and calls visit for each package in it, and
-// where its paragraph begins.
+// ReadPackages reads an unpacked Packages file, and calls visit for each package with the
+// offset of its paragraph.
 func ReadPackages(text []byte, visit func(begin int, p Package)) error {
 	var p paragraph
 	for begin := 0; begin < len(text); {

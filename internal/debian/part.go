@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// Part is what of an index bears upon whether some packages can be installed, and with
-// what: these, the essential ones, whatever each of them may need, and whatever provides that,
-// in all versions. Nothing else can apt ever choose.
+// Part is the part of an index that is relevant to installing some packages: these, the
+// essential ones, everything that each of them may need, and everything that provides that, in
+// all versions. apt can never choose anything else.
 type Part struct {
 	files []*indexed
-	kept  []map[int]*Package // of each file, by where they begin
-	names []string           // all that were looked for
+	kept  []map[int]*Package // of each file, by the offset of their paragraphs
+	names []string           // all names that were looked up
 	at    map[place][]*Package
 }
 
-// place is where a package lies.
+// place is the location of a package.
 type place struct{ repository, path string }
 
-// Part returns what bears upon packages of these names.
+// Part returns the part that is relevant to packages of these names.
 func (x *Index) Part(names ...string) *Part {
 	part := &Part{files: x.files, kept: make([]map[int]*Package, len(x.files)), at: map[place][]*Package{}}
 	for i := range x.files {
@@ -64,13 +64,13 @@ func (part *Part) keep(file int, name string) (needs []string) {
 	return needs
 }
 
-// At returns the packages that lie at a path of a repository by what its indexes say:
-// more than one where these say different things of it.
+// At returns the packages at a path of a repository: several if its indexes have different
+// entries for it.
 func (part *Part) At(repository, filename string) []*Package {
 	return part.at[place{repository, filename}]
 }
 
-// All returns every package of it, in the order of the sources and their files.
+// All returns all packages, in the order of the sources and their files.
 func (part *Part) All() (all []*Package) {
 	for _, kept := range part.kept {
 		for _, begin := range slices.Sorted(maps.Keys(kept)) {
@@ -80,21 +80,21 @@ func (part *Part) All() (all []*Package) {
 	return all
 }
 
-// namesInOne is how many names one paragraph has: apt takes no paragraph above a megabyte.
+// namesInOne limits the names in one paragraph: apt rejects paragraphs above a megabyte.
 const namesInOne = 1000
 
-// Text returns a Packages file of the part, of the file of that place among those of the index.
+// Text returns the Packages file of the part for the file at that position in the index.
 //
-// It begins with a package that nothing asks for, and that has names in it: apt numbers
-// packages as it comes upon their names, and of two that provide the same takes the one
-// with the higher number, where nothing else tells them apart. So they come as in the whole file.
+// It begins with a dummy package that lists names: apt numbers packages in the order in which it
+// reads their names, and between two otherwise equal providers chooses the one with the higher
+// number. So it reads them in the order of the whole file.
 func (part *Part) Text(file int) []byte {
 	f := part.files[file]
 	var out bytes.Buffer
 	n := 0
 	for some := range slices.Chunk(f.table.byRank(part.names), namesInOne) {
 		n++
-		// Of one version apt reads the first.
+		// Of equal versions, apt reads only the first.
 		fmt.Fprintf(&out, "Package: lamina-names\nVersion: %d.%d\nArchitecture: all\nEnhances: %s\n\n", file, n, strings.Join(some, ", "))
 	}
 	for _, begin := range slices.Sorted(maps.Keys(part.kept[file])) {
@@ -106,10 +106,10 @@ func (part *Part) Text(file int) []byte {
 	return out.Bytes()
 }
 
-// ofNoUse are fields that apt chooses nothing by.
+// ofNoUse are fields that don't affect apt's choices.
 var ofNoUse = []string{"Description", "Description-md5", "Homepage", "Maintainer", "MD5sum", "Original-Maintainer", "SHA1", "Tag"}
 
-// slim is a paragraph without the fields that are of no use, and without empty lines.
+// slim returns a paragraph without useless fields and empty lines.
 func slim(text []byte) (kept []byte) {
 	keep := true
 	for line := range bytes.Lines(text) {

@@ -16,7 +16,7 @@ type Relation struct {
 	Version string
 }
 
-// String is r as a field has it.
+// String returns r as in a field.
 func (r Relation) String() string {
 	text := r.Name
 	if r.Arch != "" {
@@ -28,10 +28,10 @@ func (r Relation) String() string {
 	return text
 }
 
-// In indexes, unlike in sources, there are no architectures in brackets and no profiles.
+// Indexes, unlike sources, have no architectures in brackets and no profiles.
 var relation = regexp.MustCompile(`^([^\s:(),|]+)(?::([a-z0-9-]+))?\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*(\w[^\s()]*)\s*\))?$`)
 
-// ParseRelations reads a field: all of the list are meant, and of each entry one is enough.
+// ParseRelations parses a field: a list of required entries, each a list of alternatives.
 func ParseRelations(field string) ([][]Relation, error) {
 	var list [][]Relation
 	for entry := range strings.SplitSeq(field, ",") {
@@ -55,8 +55,8 @@ func ParseRelations(field string) ([][]Relation, error) {
 	return list, nil
 }
 
-// Met says whether a version is one that r wants; "" is none, which only a relation
-// without one is content with.
+// Met reports whether a version satisfies r; "" is none, which only satisfies a relation
+// without a version.
 func (r Relation) Met(have string) bool {
 	if r.Op == "" {
 		return true

@@ -17,27 +17,27 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Release is what a signed index says.
+// Release is the content of a signed index.
 type Release struct {
 	Repository string
-	Suite      string // as asked for; a flat path ends in "/"
-	Text       []byte // what was signed
+	Suite      string // as requested; a flat path ends in "/"
+	Text       []byte // the signed text
 	SHA256     string // of the InRelease as served
 	Signers    []string
 
-	Origin        string   // who publishes it, in its own words; its Label where there is no Origin
-	Names         []string // Suite and Codename as the index has them
+	Origin        string   // the publisher; its Label if there is no Origin
+	Names         []string // the index's Suite and Codename
 	Date          time.Time
-	ValidUntil    time.Time // zero: for ever
+	ValidUntil    time.Time // zero: forever
 	Components    []string  // without "updates/"
 	Architectures []string
 	ByHash        bool
-	NoSeparateAll bool // Packages of an architecture hold those for all as well
-	NotAutomatic  bool // apt takes a package from here only when asked to
+	NoSeparateAll bool // Packages of an architecture include those for all
+	NotAutomatic  bool // apt takes a package from here only on request
 	Files         map[string]File
 }
 
-// Flat tells a repository without dists, suites and components.
+// Flat reports whether the repository has no dists, suites and components.
 func (r Release) Flat() bool { return strings.HasSuffix(r.Suite, "/") }
 
 // Dir returns the directory of the index, relative to the repository.
@@ -50,7 +50,7 @@ func suiteDir(suite string) string {
 	return "dists/" + suite
 }
 
-// parseRelease reads the text of an index.
+// parseRelease parses the text of an index.
 func parseRelease(text []byte) (Release, error) {
 	r := Release{Text: text, Files: map[string]File{}}
 	section := ""
@@ -74,7 +74,7 @@ func parseRelease(text []byte) (Release, error) {
 		return Release{}, fmt.Errorf("no Date in it")
 	}
 	if len(r.Files) == 0 {
-		return Release{}, fmt.Errorf("it has neither a SHA256 nor a SHA512 list, and weaker hashes are not taken")
+		return Release{}, fmt.Errorf("it has neither a SHA256 nor a SHA512 list, and weaker hashes are not accepted")
 	}
 	return r, nil
 }
@@ -108,7 +108,7 @@ func (r *Release) setField(key, value string) (err error) {
 	return err
 }
 
-// addFile reads a line of hash, size and path.
+// addFile parses a line of hash, size and path.
 func (r *Release) addFile(algorithm, line string) error {
 	f := strings.Fields(line)
 	if len(f) != 3 {
@@ -130,7 +130,7 @@ func (r *Release) addFile(algorithm, line string) error {
 	return err
 }
 
-// hexadecimal returns a hash of so many bytes in lower case.
+// hexadecimal returns a hash of size bytes in lower case.
 func hexadecimal(s string, size int) (string, error) {
 	if data, err := hex.DecodeString(s); err != nil || len(data) != size {
 		return "", fmt.Errorf("%q is not a hash of %d hexadecimal digits", s, 2*size)
@@ -138,8 +138,8 @@ func hexadecimal(s string, size int) (string, error) {
 	return strings.ToLower(s), nil
 }
 
-// parseDate reads a date as RFC 1123 has it, which some write with a one-digit
-// day, and which is always in UTC here.
+// parseDate parses a date in the format of RFC 1123, which some write with a one-digit day, and
+// returns it in UTC.
 func parseDate(key, value string) (time.Time, error) {
 	for _, layout := range []string{"Mon, _2 Jan 2006 15:04:05 MST", "Mon, _2 Jan 2006 15:04:05 -0700", "Mon Jan _2 15:04:05 2006"} {
 		if t, err := time.Parse(layout, value); err == nil {
@@ -149,20 +149,20 @@ func parseDate(key, value string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%s: %q is not a date", key, value)
 }
 
-// check refuses an index that is genuine and yet not the one asked for: that of
-// another suite, or one so old that fixes may be withheld.
+// check rejects a genuine index that is not the requested one: that of another suite, or one so
+// old that it may withhold fixes.
 func (r Release) check(subject string, now time.Time, anyAge bool) error {
 	if !r.Flat() && len(r.Names) > 0 && !slices.Contains(r.Names, r.Suite) {
 		return failure.WithHint(
 			fmt.Errorf("%s: it is the index of the suite %s", subject, strings.Join(slices.Compact(r.Names), " or ")),
-			"check the mirror's URL: it serves another suite in the place of this one",
+			"check the mirror's URL: it serves another suite instead of this one",
 		)
 	}
 	if !anyAge && !r.ValidUntil.IsZero() && now.After(r.ValidUntil) {
 		return failure.WithHint(
 			fmt.Errorf("%s: it expired on %s", subject, r.ValidUntil.Format(time.RFC1123)),
-			"the mirror is no longer updated: take another with --debian-mirror; or this machine's clock is wrong; "+
-				"check-valid-until = false under [debian] takes an archive of the past as it is",
+			"the mirror is no longer updated: choose another with --debian-mirror; or this machine's clock is wrong; "+
+				"for an archive of the past, write check-valid-until = false under [debian]",
 		)
 	}
 	return nil
@@ -171,8 +171,8 @@ func (r Release) check(subject string, now time.Time, anyAge bool) error {
 // hashLists are the fields of a Release that list files.
 var hashLists = []string{"MD5Sum", "SHA1", "SHA256", "SHA512"}
 
-// Listing is the text of r with other files in the place of those that it lists. Their names
-// are relative to the index.
+// Listing returns the text of r with its list of files replaced by others, whose names are
+// relative to the index.
 func (r Release) Listing(files map[string][]byte) []byte {
 	var out bytes.Buffer
 	keep := true

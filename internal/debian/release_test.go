@@ -120,7 +120,7 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 			},
 			want: strings.Repeat("xy", 32) + `" is not a hash of 64 hexadecimal digits`,
 		},
-		{name: "weak hashes", options: testworld.DebianOptions{Hashes: []string{"MD5Sum"}}, want: "it has neither a SHA256 nor a SHA512 list, and weaker hashes are not taken"},
+		{name: "weak hashes", options: testworld.DebianOptions{Hashes: []string{"MD5Sum"}}, want: "it has neither a SHA256 nor a SHA512 list, and weaker hashes are not accepted"},
 		{
 			name:    "expired key",
 			options: testworld.DebianOptions{Signers: []*openpgp.Entity{old}, Date: time.Now().Add(-60 * time.Hour)},
@@ -145,7 +145,7 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 	}
 }
 
-// What expired is taken where that is asked for, since an archive of the past is as it was.
+// An expired index is accepted on request, since archives of the past never change.
 func TestAnExpiredIndexIsTakenOnRequest(t *testing.T) {
 	t.Parallel()
 	d := testworld.New(t).Debian(testworld.DebianOptions{Valid: time.Minute}, testworld.Deb{Name: "hello"})
@@ -156,7 +156,7 @@ func TestAnExpiredIndexIsTakenOnRequest(t *testing.T) {
 	}
 }
 
-// Where there is no SHA256, files are verified by their SHA512.
+// Without a SHA256, files are verified by their SHA512.
 func TestAnIndexOfAnotherHash(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
@@ -200,7 +200,7 @@ func TestKeysInSeveralBlocks(t *testing.T) {
 	}
 	cut := bytes.LastIndex(all.Bytes(), []byte("-----BEGIN")) + 120
 	if _, err = debian.ParseKeys("key.asc", all.Bytes()[:cut]); err == nil {
-		t.Error("half a key is taken")
+		t.Error("half a key is accepted")
 	}
 }
 
@@ -239,7 +239,7 @@ func TestAnUnknownComponentIsNamed(t *testing.T) {
 	}
 }
 
-// A suite that no mirror has is as wrong as a misspelt flag.
+// A suite that no mirror has is a usage error, like a misspelt flag.
 func TestAnUnknownSuiteIsAnErrorOfUsage(t *testing.T) {
 	t.Parallel()
 	m, s := source(t, testworld.New(t).Debian(testworld.DebianOptions{}))
@@ -266,7 +266,7 @@ func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 		t.Errorf("got %v and the notes %q, want one note", err, notes)
 	}
 	if _, err = g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
-		t.Error("an index that has expired was taken from the cache")
+		t.Error("an expired index was used from the cache")
 	}
 	empty := getter(t)
 	_, err = empty.Release(t.Context(), m, s, time.Now(), silent)
@@ -275,7 +275,7 @@ func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 	}
 }
 
-// Indexes are signed several times a day, and clocks are wrong by hours.
+// Indexes are signed several times a day, and clocks may be wrong by hours.
 func TestAClockThatIsBehind(t *testing.T) {
 	t.Parallel()
 	m, s := source(t, testworld.New(t).Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"}))
@@ -283,7 +283,7 @@ func TestAClockThatIsBehind(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := getter(t).Release(t.Context(), m, s, time.Now().Add(-48*time.Hour), silent)
-	if err == nil || !strings.Contains(err.Error(), "of the future by this machine's clock") {
+	if err == nil || !strings.Contains(err.Error(), "from the future by this machine's clock") {
 		t.Errorf("two days behind: got %v", err)
 	}
 }
@@ -298,7 +298,7 @@ func TestACorruptedIndexDoesNotReplaceAGoodOne(t *testing.T) {
 	}
 	w.Put("/debian/dists/bookworm/InRelease", []byte("<html>sign in</html>"))
 	if _, err := index(t, g, d); err == nil {
-		t.Fatal("a login page was taken for an index")
+		t.Fatal("a login page was accepted as an index")
 	}
 	w.Stop()
 	if _, err := index(t, g, d); err != nil {
@@ -356,7 +356,7 @@ func FuzzOnlyWhatWasSignedIsRead(f *testing.F) {
 		altered[at] = with
 		text, _, err := keys.Verify("index", altered, time.Now())
 		if err == nil && normal(text) != normal(genuine) {
-			t.Errorf("byte %d as %q: another text was taken:\n%s", at, with, text)
+			t.Errorf("byte %d as %q: a different text was accepted:\n%s", at, with, text)
 		}
 	})
 }

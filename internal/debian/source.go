@@ -19,27 +19,26 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Source is a suite of a repository and who may sign it.
+// Source is a suite of a repository, with the keys that may sign it.
 type Source struct {
 	Repository string
 	Suite      string   // or a flat path that ends in "/"
 	Components []string // none for a flat path
 	Keys       Keyring
-	AnyAge     bool // also one that should no longer be taken, by its own words
+	AnyAge     bool // accept an expired index
 }
 
 // Subject names the source in messages.
 func (s Source) Subject() string { return fmt.Sprintf("the index of %s %s", s.Repository, s.Suite) }
 
-// brokenIndex is a hint: other mirrors of the repository have the same.
-const brokenIndex = "the repository's own index is broken: who keeps it has to repair it"
+// brokenIndex is a hint: other mirrors of the repository have the same problem.
+const brokenIndex = "the repository's own index is broken: its maintainer must fix it"
 
-// indexLimit is far above any InRelease: that of sid has 300 KB.
+// indexLimit is far above any InRelease: sid's has 300 KB.
 const indexLimit = 16 << 20
 
-// Release fetches and verifies the index of a source as of now. Without a
-// network the one that was fetched last serves as long as it is valid; note is
-// told.
+// Release fetches and verifies the index of a source as of now. Without a network, it returns
+// the one fetched last as long as that is valid, and calls note.
 func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time, note func(string)) (Release, error) {
 	if m[s.Repository] == "" {
 		return Release{}, failure.WithHint(
@@ -62,19 +61,19 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 func explainIndex(s Source, err error) error {
 	if _, ok := errors.AsType[*signatureError](err); ok {
 		return failure.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
-			"login page), or the key is the wrong one: take another mirror with --debian-mirror, or correct the repository's key")
+			"login page), or the key is wrong: choose another mirror with --debian-mirror, or correct the repository's key")
 	}
-	if IsNotFound(err) { // no such suite, or no mirror: both were given
+	if IsNotFound(err) { // the user gave a wrong suite or mirror
 		err = failure.New(failure.Usage, err)
 		if s.Repository == Main || s.Repository == Security {
-			err = failure.WithHint(err, "a suite of another distribution is a [[debian.repository]], with its url and key; next to suites = [] it has all")
+			err = failure.WithHint(err, "a suite of another distribution is a [[debian.repository]], with its url and key; with suites = [] it provides everything")
 		}
 	}
 	return explain(err)
 }
 
-// signed fetches and verifies an index that holds its signature, or one whose signature
-// lies next to it: the older way, of repositories of others.
+// signed fetches and verifies an index with an inline signature, or with a detached one, as
+// some third-party repositories still have.
 func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool, now time.Time, note func(string)) (Release, error) {
 	name := suiteDir(s.Suite) + "/InRelease"
 	if detached {
@@ -109,9 +108,8 @@ func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool,
 	return r, errors.Join(keep(), keepNextTo())
 }
 
-// latest fetches a file that changes under its name, or takes what was kept of
-// it when nothing can be fetched. What is to be kept is for the caller to say,
-// once it has verified it.
+// latest fetches a file that changes under its name, or returns the cached one if it is
+// unreachable. The caller calls keep to cache it, once it is verified.
 func (g *Getter) latest(ctx context.Context, address string, note func(string)) (data []byte, keep func() error, err error) {
 	sum := sha256.Sum256([]byte(address))
 	name := filepath.Join(g.CacheDir, "latest", hex.EncodeToString(sum[:]))
@@ -121,7 +119,7 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 		if kerr != nil {
 			return nil, nil, err
 		}
-		note(fmt.Sprintf("%s can not be reached: going on with what was fetched last", fetch.Redact(address)))
+		note(fmt.Sprintf("can't reach %s: using the copy that was fetched last", fetch.Redact(address)))
 		return kept, func() error { return nil }, nil
 	}
 	keep = func() error {
@@ -137,7 +135,7 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 type IndexFile struct {
 	Release *Release
 	Path    string // below the repository: "dists/bookworm/main/binary-amd64/Packages.gz"
-	Local   string // where it lies
+	Local   string // its path in the cache
 	Size    int64  // bytes
 	SHA256  string // hexadecimal
 
@@ -158,7 +156,7 @@ func (g *Getter) Packages(ctx context.Context, m Mirrors, r *Release, components
 			return nil, explain(fmt.Errorf("fetching packages of %s %s: %w", r.Repository, r.Suite, err))
 		}
 		f := IndexFile{Release: r, Path: path.Join(r.Dir(), name), Local: local, Size: r.Files[name].Size, SHA256: r.Files[name].SHA256, getter: g, name: name}
-		if f.SHA256 == "" { // the release has another hash of it
+		if f.SHA256 == "" { // the release has another kind of hash
 			if f.SHA256, err = SHA256(local); err != nil {
 				return nil, err
 			}
@@ -168,8 +166,8 @@ func (g *Getter) Packages(ctx context.Context, m Mirrors, r *Release, components
 	return found, nil
 }
 
-// indexFile fetches a file of the index by its hash where the mirror keeps it so:
-// that name never changes its content while the mirror is updated.
+// indexFile fetches a file of the index by its hash if the mirror supports it: the content
+// under that name never changes during an update of the mirror.
 func (g *Getter) indexFile(ctx context.Context, m Mirrors, r *Release, name string) (string, error) {
 	want := r.Files[name]
 	if r.ByHash {
@@ -201,7 +199,7 @@ func (r *Release) packagesFiles(components []string, arch string) ([]string, err
 			continue
 		}
 		names = append(names, name)
-		// Where packages for all have an index of their own, apt reads both.
+		// If packages for all have a separate index, apt reads both.
 		if all, ok := r.best(c + "/binary-all/Packages"); ok && slices.Contains(r.Architectures, "all") && !r.NoSeparateAll {
 			names = append(names, all)
 		}
@@ -221,8 +219,8 @@ func (r *Release) missing(component, arch string) error {
 	))
 }
 
-// best chooses among the compressions of a file. gzip is a third larger than xz
-// and unpacked five times as fast: on all but slow lines it is there first.
+// best chooses among the compressions of a file. gzip is a third larger than xz and unpacks
+// five times as fast: it is faster on all but slow connections.
 func (r *Release) best(name string) (string, bool) {
 	for _, suffix := range []string{".gz", ".xz", ".zst", ".bz2", ""} {
 		if _, ok := r.Files[name+suffix]; ok {

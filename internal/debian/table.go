@@ -18,20 +18,20 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// table says where in a Packages file the packages of a name begin, so that whoever asks for
-// some reads those and not all sixty thousand. A line is
+// table has the offsets of packages in a Packages file by name, so that a lookup doesn't read
+// all sixty thousand. A line is
 //
 //	NAME TAB RANK TAB PLACE,PLACE TAB PLACE,PLACE
 //
-// with the packages of that name first and then those that provide it, in the order of the
-// file. Lines are sorted by name; the rank says which of two names apt comes upon first.
-// It is only a hint: the packages are read where the verified file has them.
+// with the packages of that name and then its providers, in the order of the file. Lines are
+// sorted by name; the rank is the order in which apt reads names. A table is only a hint: the
+// packages are read from the verified file.
 type table []byte
 
-// tableFormat is in the names of kept tables: another one is made anew.
+// tableFormat is in the names of cached tables: one of another format is made again.
 const tableFormat = "2"
 
-// essentialName is what a table calls those that are essential: no package has such a name.
+// essentialName is the entry of the essential packages: no package has such a name.
 const essentialName = "?essential"
 
 // entry is a line of a table.
@@ -41,7 +41,7 @@ type entry struct {
 	provided []int
 }
 
-// newTable reads a Packages file whole, and says what is wrong with it.
+// newTable makes the table of a whole Packages file.
 func newTable(text []byte) (table, error) {
 	entries := map[string]*entry{}
 	at := func(name string) *entry {
@@ -53,11 +53,11 @@ func newTable(text []byte) (table, error) {
 	err := ReadPackages(text, func(begin int, p Package) {
 		own := at(p.Name)
 		own.own = append(own.own, begin)
-		// In this order apt reads the fields, and so do its own numbers of the packages rise, by
-		// which it chooses where nothing else tells two that provide the same apart.
+		// apt reads the fields in this order and numbers packages accordingly, which decides
+		// between otherwise equal providers.
 		for _, field := range []string{p.PreDepends, p.Depends, p.Conflicts, p.Breaks, p.recommends, p.suggests, p.replaces, p.enhances} {
 			for item := range strings.FieldsFuncSeq(field, func(r rune) bool { return r == ',' || r == '|' }) {
-				// "python3:any" is to apt another one than python3.
+				// To apt, "python3:any" differs from python3.
 				name := nameOf(item)
 				if _, rest, _ := strings.Cut(item, name); name != "" && !strings.HasPrefix(rest, ":") {
 					at(name)
@@ -78,7 +78,7 @@ func newTable(text []byte) (table, error) {
 	}
 	var out bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		if strings.Contains(name, "\t") { // which no package can be asked for by
+		if strings.Contains(name, "\t") { // no request can have such a name
 			continue
 		}
 		e := entries[name]
@@ -95,7 +95,7 @@ func places(list []int) string {
 	return strings.Join(texts, ",")
 }
 
-// find returns the entry of a name, an empty one where there is none.
+// find returns the entry of a name, or an empty one.
 func (t table) find(name string) entry {
 	low, high := 0, len(t)
 	for low < high {
@@ -129,7 +129,7 @@ func readEntry(line []byte) (e entry) {
 	return e
 }
 
-// own yields the names that packages have.
+// own yields the names of packages.
 func (t table) own(yield func(string) bool) {
 	for line := range bytes.Lines(t) {
 		fields := bytes.SplitN(line, []byte("\t"), 4)
@@ -139,7 +139,7 @@ func (t table) own(yield func(string) bool) {
 	}
 }
 
-// plain returns the file unpacked. It is kept so where the signed index names that, too.
+// plain returns the unpacked file. It is cached if the signed index lists that, too.
 func (f IndexFile) plain() ([]byte, error) {
 	want, listed := f.Release.Files[f.PlainName()]
 	kept := f.getter.blobPath(want)
@@ -167,21 +167,20 @@ func (f IndexFile) plain() ([]byte, error) {
 	return data, err
 }
 
-// PlainName is the file without its compression, relative to the index.
+// PlainName returns the name of the uncompressed file, relative to the index.
 func (f IndexFile) PlainName() string {
 	return strings.TrimSuffix(f.name, path.Ext(f.name))
 }
 
-// isOf says whether data is what is promised.
+// isOf reports whether data is the promised content.
 func (f File) isOf(data []byte) bool {
 	got, err := f.seen(bytes.NewReader(data))
 	return err == nil && got == f
 }
 
-// Derived returns what is made of a verified file: from the cache directory where it is there,
-// else it is made and kept. Nobody has signed that, so it is kept behind a hash of its own: a
-// disk may have lost what it once held. It may help to find what is verified, and to make what is
-// checked, and no more. The name has to change with what it is made of, and how.
+// Derived returns data made from a verified file, from the cache directory if possible. It isn't
+// signed, so the cache file begins with its hash to detect damage. It may only help to find
+// verified data and to make data that is checked. The name must change with its input and format.
 func (g *Getter) Derived(name string, make func() ([]byte, error)) ([]byte, error) {
 	kept := filepath.Join(g.CacheDir, "derived", name)
 	if data, err := os.ReadFile(kept); err == nil && len(data) >= sha256.Size { //nolint:gosec // a name of our own
@@ -207,12 +206,12 @@ func write(name string, parts ...[]byte) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("keeping what was unpacked: %w", err)
+		return fmt.Errorf("caching unpacked data: %w", err)
 	}
 	return nil
 }
 
-// byRank sorts names as apt comes upon them, and leaves out those that t has not.
+// byRank sorts names in the order in which apt reads them, without those that t lacks.
 func (t table) byRank(names []string) []string {
 	ranks := map[string]int{}
 	for _, name := range names {

@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What is kept of an index is checked each time, and made anew where it is not what it was.
+// Cached data of an index is checked each time, and made again if it changed.
 func TestWhatIsKeptOfAnIndexIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	d := testworld.New(t).Debian(testworld.DebianOptions{},
@@ -63,7 +63,7 @@ func TestWhatIsKeptOfAnIndexIsMadeAnew(t *testing.T) {
 	}
 }
 
-// plainIndexes are the unpacked Packages files in the cache.
+// plainIndexes returns the unpacked Packages files in the cache.
 func plainIndexes(t *testing.T, g *debian.Getter) (found []string) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(g.CacheDir, "sha256", "*"))
@@ -82,8 +82,7 @@ func plainIndexes(t *testing.T, g *debian.Getter) (found []string) {
 	return found
 }
 
-// A part has the packages that were asked for with all that they may ever need, as the index
-// says it of them.
+// A part has the requested packages with everything that they may ever need, as in the index.
 func TestAPartHasAllThatMayBeNeeded(t *testing.T) {
 	t.Parallel()
 	x, err := index(t, getter(t), testworld.New(t).Debian(testworld.DebianOptions{},
@@ -114,7 +113,7 @@ func TestAPartHasAllThatMayBeNeeded(t *testing.T) {
 	}
 	text := string(part.Text(0))
 	if order := "\nEnhances: asked, early, one, virtual, later, base, of-base, other, provider, of-provider\n"; !strings.Contains(text, order) {
-		t.Errorf("the names don't come as apt comes upon them, %q:\n%s", order, text)
+		t.Errorf("the names are not in the order in which apt reads them, %q:\n%s", order, text)
 	}
 	for _, says := range []string{"\nDepends: one (>= 1:0) | other:any, virtual\nRecommends: recommended\nConflicts: enemy\n", "SHA256: "} {
 		if !strings.Contains(text, says) {

@@ -9,7 +9,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// getter is one that does not wait long for a world that fails.
+// getter returns a Getter with short timeouts.
 func getter(t *testing.T) *debian.Getter {
 	t.Helper()
 	g := debian.NewGetter(t.TempDir())
@@ -17,7 +17,7 @@ func getter(t *testing.T) *debian.Getter {
 	return g
 }
 
-// source is how a client sees the repository of a test.
+// source returns a client's settings for the repository of a test.
 func source(t *testing.T, d *testworld.Debian) (debian.Mirrors, debian.Source) {
 	t.Helper()
 	keys, err := debian.ParseKeys("key.asc", d.Key)
@@ -33,7 +33,7 @@ func source(t *testing.T, d *testworld.Debian) (debian.Mirrors, debian.Source) {
 
 func silent(string) {}
 
-// index reads the repository to the end.
+// index reads the whole repository.
 func index(t *testing.T, g *debian.Getter, d *testworld.Debian) (*debian.Index, error) {
 	t.Helper()
 	m, s := source(t, d)

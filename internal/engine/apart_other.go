@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// apart is for Linux alone, as the private engine is.
+// apart works only on Linux, like the private engine.
 func apart() *syscall.SysProcAttr { return nil }
 
 func allocate(*os.File, int64) error { return errors.ErrUnsupported }

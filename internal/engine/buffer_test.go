@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// lockedBuffer is read by the test while something else writes to it.
+// lockedBuffer can be read by the test while something else writes to it.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// builder is one of docker buildx, as it keeps it (docker/buildx, store/nodegroup.go).
+// builder is a docker buildx builder as stored on disk (docker/buildx, store/nodegroup.go).
 type builder struct {
 	Name, Driver string
 	Nodes        []struct {
@@ -26,19 +26,19 @@ type builder struct {
 	}
 }
 
-// dockerDirs are where docker and buildx keep what they know.
+// dockerDirs returns the configuration directories of docker and buildx.
 func dockerDirs(env func(string) string) (docker, buildx string) {
 	home := env("HOME")
 	if home == "" {
-		home, _ = os.UserHomeDir() // where there is none, nothing lies in it
+		home, _ = os.UserHomeDir() // without one, nothing is found
 	}
 	docker = cmp.Or(env("DOCKER_CONFIG"), filepath.Join(home, ".docker"))
 	return docker, cmp.Or(env("BUILDX_CONFIG"), filepath.Join(docker, "buildx"))
 }
 
-const createBuilder = "make one that Lamina can use: docker buildx create --name lamina --driver docker-container --bootstrap, then --builder lamina"
+const createBuilder = "create one that Lamina can use: docker buildx create --name lamina --driver docker-container --bootstrap, then --builder lamina"
 
-// findBuilder returns the nodes of one of buildx's builders, in its order.
+// findBuilder returns the nodes of a buildx builder, in its order.
 func findBuilder(name string, env func(string) string) ([]address, error) {
 	docker, directory := dockerDirs(env)
 	list, err := readBuilder(filepath.Join(directory, "instances", strings.ToLower(filepath.Base(name))), name, env)
@@ -47,7 +47,7 @@ func findBuilder(name string, env func(string) string) ([]address, error) {
 	}
 	meta := filepath.Join(docker, "contexts", "meta", digest.FromString(name).Encoded(), "meta.json")
 	if _, err = os.Stat(meta); err == nil || name == "default" {
-		err = fmt.Errorf("builder %q is the one in the dockerd of that context, which merges no layers and keeps none of our images", name)
+		err = fmt.Errorf("builder %q is the one built into the dockerd of that context, which merges no layers and stores none of our images", name)
 		return nil, failure.WithHint(failure.New(failure.Usage, err), createBuilder)
 	}
 	known, _ := os.ReadDir(filepath.Join(directory, "instances")) // none where there is no directory
@@ -59,7 +59,7 @@ func findBuilder(name string, env func(string) string) ([]address, error) {
 	if meant := failure.Closest(name, names, failure.Distance); meant != "" {
 		return nil, failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
 	}
-	return nil, failure.WithHint(err, "docker buildx ls lists those that there are")
+	return nil, failure.WithHint(err, "run `docker buildx ls` to list the builders")
 }
 
 func readBuilder(path, name string, env func(string) string) ([]address, error) {
@@ -83,16 +83,16 @@ func readBuilder(path, name string, env func(string) string) ([]address, error) 
 			case n.Endpoint == "unix:///var/run/docker.sock" || n.Endpoint == env("DOCKER_HOST"):
 			case strings.Contains(n.Endpoint, "://"):
 				return nil, failure.WithHint(fmt.Errorf("builder %q runs in the dockerd at %s, which no docker context names", name, n.Endpoint),
-					"set DOCKER_HOST to that address, or make the builder in a context: docker context create")
+					"set DOCKER_HOST to that address, or create the builder in a context: docker context create")
 			case n.Endpoint != "" && n.Endpoint != "default":
 				query = "?context=" + url.QueryEscape(n.Endpoint)
 			}
 			list = append(list, address{url: "docker-container://buildx_buildkit_" + n.Name + query})
 		case "kubernetes":
-			return nil, failure.WithHint(fmt.Errorf("builder %q is in Kubernetes, where Lamina finds no pods by itself", name),
+			return nil, failure.WithHint(fmt.Errorf("builder %q is in Kubernetes, and Lamina does not look for its pods", name),
 				"name the pod of that builder: --addr kube-pod://POD?namespace=NAMESPACE")
 		default:
-			return nil, failure.WithHint(fmt.Errorf("builder %q has the driver %q, and Lamina knows docker-container and remote", name, b.Driver), createBuilder)
+			return nil, failure.WithHint(fmt.Errorf("builder %q has driver %q; Lamina supports docker-container and remote", name, b.Driver), createBuilder)
 		}
 	}
 	if len(list) == 0 {
@@ -101,8 +101,8 @@ func readBuilder(path, name string, env func(string) string) ([]address, error) 
 	return list, nil
 }
 
-// openCurrent opens the builder that "docker buildx use" has chosen, where no engine of
-// ours can run, for the reason that unfit is.
+// openCurrent opens the builder that "docker buildx use" selected, on a machine where no
+// private engine can run; unfit says why.
 func openCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 	_, directory := dockerDirs(o.Env)
 	var current struct{ Name string }
@@ -121,12 +121,12 @@ func openCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 	return nil, errors.Join(unfit, err)
 }
 
-// isBuildx says whether an address is that of a container that buildx has made.
+// isBuildx reports whether an address names a container that buildx created.
 func (a address) isBuildx() bool {
 	return strings.HasPrefix(a.url, "docker-container://buildx_buildkit_")
 }
 
-// without are the addresses but for those of engines that were lost.
+// without returns the addresses without those of lost engines.
 func without(list []address, lost []string) []address {
 	return slices.DeleteFunc(slices.Clone(list), func(a address) bool { return slices.Contains(lost, a.url) })
 }

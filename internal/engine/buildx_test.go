@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// builders writes buildx's files below a directory of docker's, and returns that directory.
+// builders writes buildx's files below a docker directory, and returns that directory.
 func builders(t *testing.T, files map[string]string) string {
 	t.Helper()
 	docker := t.TempDir()
@@ -58,7 +58,7 @@ func TestBuildersOfBuildx(t *testing.T) {
 		"named":   "docker-container://buildx_buildkit_named0",
 		"two":     "tcp://a.example:1234 {/ca /c /k s}, unix:///b.sock {   }",
 		"far":     "no docker context names", "pods": "in Kubernetes", "cloud": `driver "cloud"`, "empty": "no nodes", "torn": "unexpected end",
-		"colima": "in the dockerd of that context", "heer": `no builder "heer"`, "../../etc/passwd": "no builder",
+		"colima": "into the dockerd of that context", "heer": `no builder "heer"`, "../../etc/passwd": "no builder",
 	} {
 		got, err := engine.FindBuilder(name, env)
 		if isAddress := strings.Contains(want, "://"); isAddress != (err == nil) || err == nil && !strings.HasPrefix(got, want) || err != nil && !strings.Contains(err.Error(), want) {
@@ -69,12 +69,12 @@ func TestBuildersOfBuildx(t *testing.T) {
 		}
 	}
 	if _, err := engine.FindBuilder("heer", env); !strings.Contains(strings.Join(failure.Hints(err), ""), `"here"`) {
-		t.Errorf("no hint of the name that was meant: %v", err)
+		t.Errorf("no hint with the intended name: %v", err)
 	}
 }
 
-// A real buildkitd stands for the one that buildx has put behind TLS, and another one for
-// its container: docker exec is dialled as BuildKit does it.
+// A real buildkitd stands in for one that buildx put behind TLS, and another one for its
+// container: docker exec is dialled as BuildKit does it.
 func TestRealBuildersOfBuildx(t *testing.T) {
 	ca := testworld.NewAuthority(t)
 	cert, key := ca.Certify(t, false, "127.0.0.1")
@@ -84,7 +84,7 @@ func TestRealBuildersOfBuildx(t *testing.T) {
 		"instances/box": `{"Driver":"docker-container","Nodes":[{"Name":"box0","Endpoint":"unix:///var/run/docker.sock"}]}`,
 		"instances/off": `{"Driver":"docker-container","Nodes":[{"Name":"off0","Endpoint":"unix:///var/run/docker.sock"}]}`,
 	})
-	// What docker exec does, but for the container.
+	// docker exec, without a container.
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestRealBuildersOfBuildx(t *testing.T) {
 	}
 }
 
-// Where no engine of ours can run, the builder that is in use with docker is.
+// If no private engine can run, docker's current builder is used.
 func TestCurrentBuilderIsTheLastResort(t *testing.T) {
 	_, addr := serve(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs"})
 	unfit := errors.New("needs root")
@@ -131,7 +131,7 @@ func TestCurrentBuilderIsTheLastResort(t *testing.T) {
 		t.Errorf("got the engine at %s", e.Addr)
 	}
 	for name, files := range map[string]map[string]string{
-		"none is in use": {"current": `{"Key":"k","Name":"","Global":false}`}, "there is no docker": {}, "it is gone": {"current": `{"Name":"gone"}`},
+		"no current builder": {"current": `{"Key":"k","Name":"","Global":false}`}, "no docker": {}, "a removed builder": {"current": `{"Name":"gone"}`},
 	} {
 		o.Env = lookup(map[string]string{"DOCKER_CONFIG": builders(t, files)})
 		if _, err = engine.OpenCurrent(t.Context(), o, unfit); !errors.Is(err, unfit) {

@@ -21,11 +21,11 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// source is the module that the engine's two programs are compiled from:
-// engine.mod pins buildkitd, and supervisor/ is our own. To move to another
-// BuildKit, copy engine.mod and engine.sum as go.mod and go.sum into an empty
-// directory, `go get -tool github.com/moby/buildkit/cmd/buildkitd@VERSION`,
-// `go mod tidy`, copy them back and set [Version].
+// source is the module that the engine's two programs are compiled from: engine.mod pins
+// buildkitd, and supervisor/ is our own. To move to another BuildKit, copy engine.mod and
+// engine.sum as go.mod and go.sum into an empty directory, run
+// `go get -tool github.com/moby/buildkit/cmd/buildkitd@VERSION` and `go mod tidy`, copy
+// them back and set [Version].
 //
 //go:embed engine.mod engine.sum supervisor/*.go
 var source embed.FS
@@ -39,7 +39,7 @@ const (
 // binaries are the programs of the private engine.
 type binaries struct {
 	buildkitd, supervisor string
-	release               release // that they are of, if any
+	release               release // that they belong to, if any
 }
 
 func binariesIn(dir string) binaries {
@@ -55,8 +55,8 @@ func (b binaries) exist() bool {
 	return true
 }
 
-// compiled returns the engine's programs: those of the release, else compiled ones, the first
-// time anew. The directory's name holds all that they are made from, so it is never out of date.
+// compiled returns the engine's programs: those of the release, else compiled ones, which it
+// compiles the first time. Their directory's name hashes all sources, so it is never outdated.
 func compiled(ctx context.Context, o Options) (binaries, error) {
 	if r, ok := thisRelease(); ok {
 		bin := binariesIn(r.dir)
@@ -73,21 +73,21 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 		return bin, nil
 	}
 	if o.Compiled {
-		err = failure.New(failure.NoEngine, errors.New("no engine of our own was ever started by this version"))
-		return bin, failure.WithHint(err, "the first build compiles one, and so does \"build engine start\"")
+		err = failure.New(failure.NoEngine, errors.New("this version has never started an engine of its own"))
+		return bin, failure.WithHint(err, "the first build compiles one, and so does `build engine start`")
 	}
 	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return bin, unwritable(err)
 	}
 	if busy, lockErr := atomicfile.Held(dir + ".lock"); busy && lockErr == nil {
-		o.Progress("waiting for another process that compiles the engine")
+		o.Progress("waiting for another process to compile the engine")
 	}
 	lock, err := atomicfile.Exclusive(ctx, dir+".lock")
 	if err != nil {
 		return bin, unwritable(err)
 	}
 	defer lock.Close()
-	if bin.exist() { // another process has compiled them meanwhile
+	if bin.exist() { // another process has just compiled them
 		return bin, nil
 	}
 	out, err := atomicfile.Dir(dir)
@@ -101,8 +101,8 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	return bin, errors.Join(err, out.Close())
 }
 
-// sourceFiles returns the module's files by their place in it, and a short
-// hash of them, of the Go version and of the architecture.
+// sourceFiles returns the module's files by path, and a short hash of them, the Go version
+// and the architecture.
 func sourceFiles() (files map[string][]byte, key string, err error) {
 	files = map[string][]byte{}
 	sum := sha256.New()
@@ -122,8 +122,8 @@ func sourceFiles() (files map[string][]byte, key string, err error) {
 	return files, hex.EncodeToString(sum.Sum(nil))[:12], nil
 }
 
-// Compile compiles the engine's programs, buildkitd and supervisor, into a directory that is
-// there and empty. A release has it done for its users.
+// Compile compiles the engine's programs, buildkitd and supervisor, into an existing, empty
+// directory. A release includes them for its users.
 func Compile(ctx context.Context, dir, arch string, progress func(line string)) error {
 	files, _, err := sourceFiles()
 	if err != nil {
@@ -132,7 +132,7 @@ func Compile(ctx context.Context, dir, arch string, progress func(line string)) 
 	return compile(ctx, Options{Progress: progress}, dir, arch, files)
 }
 
-// compile leaves the programs in a directory that is there, and nothing else.
+// compile puts the programs into an existing directory, and nothing else.
 func compile(ctx context.Context, o Options, dir, arch string, files map[string][]byte) error {
 	goTool, err := findGo()
 	if err != nil {
@@ -156,8 +156,8 @@ func compile(ctx context.Context, o Options, dir, arch string, files map[string]
 		"-ldflags", "-s -w -X "+versionVariable+"="+Version,
 		"-o", dir+"/", buildkitdPackage, "./supervisor")
 	cmd.Dir = filepath.Join(work, "src")
-	// Where modules come from is the user's business, what is built is ours. An
-	// empty GOFLAGS would let the one of `go env -w` through.
+	// The user decides where modules come from, we decide what is built. An empty GOFLAGS
+	// would let the one of `go env -w` through.
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0",
 		"GOOS=linux", "GOARCH="+arch, "GOTMPDIR="+filepath.Join(work, "temp"))
 	if o.Offline {
@@ -174,11 +174,11 @@ func compile(ctx context.Context, o Options, dir, arch string, files map[string]
 	}
 	err = fmt.Errorf("compiling the engine: %w\n%s", err, tail(bytes.TrimSpace(output.Bytes()), 15))
 	return failure.WithHint(failure.New(failure.NoEngine, err),
-		"the first use downloads BuildKit's modules as `go` does (GOPROXY, HTTPS_PROXY); "+
+		"the first use downloads BuildKit's modules like `go` (GOPROXY, HTTPS_PROXY); "+
 			"or give an engine with --addr")
 }
 
-// watchCompile runs the command and tells every few seconds that it lives.
+// watchCompile runs the command and reports every few seconds that it is still running.
 func watchCompile(cmd *exec.Cmd, progress func(string)) error {
 	// Linux sends the parent-death signal when the thread that forked ends.
 	runtime.LockOSThread()
@@ -205,20 +205,20 @@ func watchCompile(cmd *exec.Cmd, progress func(string)) error {
 	}
 }
 
-// findGo looks where Go is installed by default, too: sudo often has another PATH.
+// findGo also looks where Go is installed by default: sudo often has another PATH.
 func findGo() (string, error) {
 	for _, name := range []string{"go", "/usr/local/go/bin/go"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	err := errors.New("the engine has to be compiled once, and there is no go command")
+	err := errors.New("the engine must be compiled once, and there is no go command")
 	err = failure.WithHint(failure.New(failure.NoEngine, err), "install Go (go.dev/dl) and put it on the PATH")
 	return "", failure.WithHint(err, elsewhere)
 }
 
 func unwritable(err error) error {
-	hint := "set XDG_CACHE_HOME to a directory that can be written"
+	hint := "set XDG_CACHE_HOME to a writable directory"
 	if errors.Is(err, syscall.ENOSPC) {
 		hint = "free some space, or run `build engine prune`"
 	}

@@ -15,33 +15,32 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// config is buildkitd.toml, what the private engine is started with.
+// config is the private engine's buildkitd.toml.
 //
 //go:embed buildkitd.toml
 var config string
 
-// Config returns the buildkitd.toml that the private engine is started with, which is fit for
-// a shared one, too.
+// Config returns the private engine's buildkitd.toml, which also suits a shared engine.
 func Config() string { return config }
 
-// Registry is how the private engine reaches a registry, in the words of buildkitd.toml.
+// Registry is how the private engine reaches a registry, in the terms of buildkitd.toml.
 type Registry struct {
 	Host     string // with its port, if it has one
 	Mirrors  []string
-	HTTP     bool // it may speak plain HTTP
-	Insecure bool // nobody has to vouch for its certificate
+	HTTP     bool // plain HTTP is allowed
+	Insecure bool // its certificate is not verified
 	CAs      []string
 	KeyPairs []KeyPair
 }
 
-// KeyPair are the files that the engine is known by to a registry.
+// KeyPair names the files of the engine's client certificate for a registry.
 type KeyPair struct{ Certificate, Key string }
 
-// table is the registry's table. What JSON writes, TOML reads.
+// table returns the registry's table. These JSON values are valid TOML.
 func (r Registry) table() string {
 	var b strings.Builder
 	set := func(key string, value any) {
-		text, _ := json.Marshal(value) // texts and booleans can be marshalled
+		text, _ := json.Marshal(value) // strings and booleans always marshal
 		fmt.Fprintf(&b, "  %s = %s\n", key, text)
 	}
 	host, _ := json.Marshal(r.Host)
@@ -49,7 +48,7 @@ func (r Registry) table() string {
 	if len(r.Mirrors) > 0 {
 		set("mirrors", r.Mirrors)
 	}
-	set("http", r.HTTP) // else it is true for localhost
+	set("http", r.HTTP) // the default for localhost is true
 	if r.Insecure {
 		set("insecure", true)
 	}
@@ -64,14 +63,14 @@ func (r Registry) table() string {
 	return b.String()
 }
 
-// CheckConfig finds what is wrong with the private engine's configuration before it is started.
+// CheckConfig reports errors in the private engine's configuration before it is started.
 func (o Options) CheckConfig() error {
 	_, err := o.configuration()
 	return err
 }
 
-// configuration is what the engine is started with: what a file of the user says of a
-// registry holds.
+// configuration returns what the engine is started with. What the user's file says about
+// a registry wins.
 func (o Options) configuration() ([]byte, error) {
 	var file struct {
 		Registry map[string]any `toml:"registry"`
@@ -93,15 +92,15 @@ func (o Options) configuration() ([]byte, error) {
 	return text, nil
 }
 
-// outdated is what an engine that runs was started with and what is otherwise now.
+// outdated lists what has changed since the running engine was started.
 func (s state) outdated(o Options) (what []string) {
-	if text, err := os.ReadFile(s.path(configFile)); err == nil { // else whoever started it keeps it elsewhere
+	if text, err := os.ReadFile(s.path(configFile)); err == nil { // else another version started it
 		if wanted, err := o.configuration(); err == nil && !bytes.HasPrefix(text, o.Config) {
-			what = append(what, "another configuration")
+			what = append(what, "a different configuration")
 		} else if err == nil {
 			for _, r := range o.Registries {
 				if table := []byte(r.table()); bytes.Contains(wanted, table) && !bytes.Contains(text, table) {
-					what = append(what, "another way to reach "+r.Host)
+					what = append(what, "a different way to reach "+r.Host)
 				}
 			}
 		}
@@ -113,7 +112,7 @@ func (s state) outdated(o Options) (what []string) {
 	running, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.PID))
 	had := strings.Split(strings.TrimSuffix(string(running), "\x00"), "\x00")
 	if err == nil && !slices.Equal(had, environment(o.Env)) {
-		what = append(what, "other proxies or certificates")
+		what = append(what, "different proxies or certificates")
 	}
 	return what
 }

@@ -12,8 +12,7 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// The engine itself reads buildkitd.toml here, so that a key that it does not
-// know shows as a rule that is not there.
+// The engine itself reads buildkitd.toml here, so that an unknown key shows as a missing rule.
 func TestConfigurationIsWhatTheEngineRunsWith(t *testing.T) {
 	workers, err := enginetest.Client(t).ListWorkers(t.Context())
 	if err != nil {
@@ -43,18 +42,18 @@ func TestConfigurationIsWhatTheEngineRunsWith(t *testing.T) {
 	checkCacheMountsSurvive(t, w.GCPolicy)
 }
 
-// checkCacheMountsSurvive: before the last rule, which is about a full disk,
-// none takes a cache mount that was used within a month.
+// checkCacheMountsSurvive checks that only the last rule, for a full disk, removes cache mounts
+// that were used within a month.
 func checkCacheMountsSurvive(t *testing.T, rules []client.PruneInfo) {
 	t.Helper()
 	last := rules[len(rules)-1]
 	if last.KeepDuration != 0 || !last.All || len(last.Filter) != 0 {
-		t.Errorf("got last rule %+v, want one without an age that takes everything", last)
+		t.Errorf("got last rule %+v, want one without an age that removes everything", last)
 	}
 	for i, rule := range rules[:len(rules)-1] {
 		takes := len(rule.Filter) == 0 || slices.Contains(rule.Filter, "type==exec.cachemount")
 		if takes && rule.KeepDuration.Hours() < 30*24 {
-			t.Errorf("rule %d takes cache mounts after %s", i, rule.KeepDuration)
+			t.Errorf("rule %d removes cache mounts after %s", i, rule.KeepDuration)
 		}
 		if rule.MaxUsedSpace > last.MaxUsedSpace {
 			t.Errorf("rule %d caps at %d bytes, behind the last rule's %d", i, rule.MaxUsedSpace, last.MaxUsedSpace)
@@ -62,7 +61,7 @@ func checkCacheMountsSurvive(t *testing.T, rules []client.PruneInfo) {
 	}
 }
 
-// The client and the engine are of one version, and it is named once in each file.
+// The client and the engine have the same version, which each file names once.
 func TestVersionIsPinnedAlike(t *testing.T) {
 	pin := regexp.MustCompile(`(?m)^\s*(?:require )?github\.com/moby/buildkit (\S+)`)
 	for _, file := range []string{"engine.mod", "../../go.mod"} {

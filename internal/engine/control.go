@@ -15,18 +15,17 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// ErrInUse is what [Stop] says when builds are running.
+// ErrInUse is returned by [Stop] while builds are running.
 var ErrInUse = errors.New("builds are running on the engine")
 
-// Start brings the private engine up and keeps it up: it no longer ends with
-// its last build.
+// Start starts the private engine and keeps it up: it no longer ends with its last build.
 func Start(ctx context.Context, o Options) (Status, error) {
 	o = o.withDefaults()
 	e, err := openPrivate(ctx, o)
 	if err != nil {
 		return Status{}, err
 	}
-	// Only now, so that an engine that cannot start is not kept.
+	// Only now: an engine that cannot start is not kept.
 	err = state{dir: o.StateDir}.write(keepFile, nil)
 	if err = errors.Join(err, e.Close()); err != nil {
 		return Status{}, err
@@ -34,10 +33,10 @@ func Start(ctx context.Context, o Options) (Status, error) {
 	return StatusOf(o)
 }
 
-// Stop ends the private engine and returns when it is gone; ended is false where
-// there was none. One that was ending already, or whose supervisor was killed, is
-// waited for. While builds are running Stop returns [ErrInUse], unless force is
-// set; the engine then ends with the last of them.
+// Stop ends the private engine and returns when it is gone; ended is false if there was
+// none. It waits for one that was ending already or whose supervisor was killed. While
+// builds are running, Stop returns [ErrInUse] and the engine ends with the last of them,
+// unless force is set.
 func Stop(ctx context.Context, o Options, force bool) (ended bool, err error) {
 	s := state{dir: o.withDefaults().StateDir}
 	if err = os.Remove(s.path(keepFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -57,8 +56,8 @@ func Stop(ctx context.Context, o Options, force bool) (ended bool, err error) {
 	}
 }
 
-// askToEnd leaves word for the supervisor, if there is one. Where nothing
-// builds, it finds that out by itself.
+// askToEnd asks the supervisor, if there is one, to end. If no build is running, the
+// supervisor notices by itself.
 func (s state) askToEnd(force bool) error {
 	if alive, err := s.alive(); err != nil || !alive {
 		return err
@@ -71,12 +70,12 @@ func (s state) askToEnd(force bool) error {
 		return err
 	}
 	return failure.WithHint(fmt.Errorf("%w: %d of them", ErrInUse, clients),
-		"it ends by itself with the last one; --force drops them")
+		"it ends by itself after the last one; --force aborts them")
 }
 
-// there says whether any of the engine is left: its supervisor, or a buildkitd
-// that outlives a killed one for a moment. To ask the kernel disturbs nobody; to
-// try buildkitd's own lock might keep one that is starting from getting it.
+// there reports whether any of the engine is left: its supervisor, or a buildkitd that
+// outlives a killed one for a moment. It asks the kernel, which disturbs nobody; trying
+// buildkitd's own lock might keep a starting one from getting it.
 func (s state) there() (bool, error) {
 	alive, err := s.alive()
 	if err != nil || alive {
@@ -89,11 +88,11 @@ func (s state) there() (bool, error) {
 	return owners > 0, err
 }
 
-// Status is what is known of the private engine.
+// Status is the status of the private engine.
 type Status struct {
 	Running bool      `json:"running"`
 	Kept    bool      `json:"kept"`    // outlives its last build
-	Clients int       `json:"clients"` // processes that hold a lease
+	Clients int       `json:"clients"` // processes holding a lease
 	PID     int       `json:"pid,omitempty"`
 	Version string    `json:"version,omitempty"`
 	Address string    `json:"address,omitempty"`
@@ -101,19 +100,19 @@ type Status struct {
 	Root    string    `json:"root"`
 	Log     string    `json:"log"`
 	Disk    int64     `json:"disk"` // bytes below Root
-	Free    int64     `json:"free"` // bytes that its disk has left
+	Free    int64     `json:"free"` // bytes free on its disk
 	Instead []Instead `json:"instead,omitempty"`
 }
 
-// Instead is an engine that builds use in place of the private one, since an address or a
+// Instead is an engine that builds use instead of the private one, because an address or a
 // variable names it.
 type Instead struct {
 	Address string `json:"address"`
 	Version string `json:"version,omitempty"`
-	Problem string `json:"problem,omitempty"` // why it can't be used
+	Problem string `json:"problem,omitempty"` // why it is unusable
 }
 
-// Others asks the engines that are used in place of the private one how they are.
+// Others returns the status of the engines that are used instead of the private one.
 func Others(ctx context.Context, o Options) ([]Instead, error) {
 	o = o.withDefaults()
 	list, err := o.Where.addresses(o.Env, "")
@@ -124,14 +123,14 @@ func Others(ctx context.Context, o Options) ([]Instead, error) {
 		if one.Version = r.version; problem != nil {
 			one.Problem = oneLine(problem)
 		} else {
-			_ = e.client.Close() // it was opened to be asked
+			_ = e.client.Close() // nothing else is asked of it
 		}
 		all = append(all, one)
 	}
 	return all, err
 }
 
-// StatusOf looks at the private engine without starting it.
+// StatusOf returns the status of the private engine without starting it.
 func StatusOf(o Options) (Status, error) {
 	s := state{dir: o.withDefaults().StateDir}
 	st := Status{Root: s.path(rootDir), Log: s.path(logFile)}
@@ -157,7 +156,7 @@ func StatusOf(o Options) (Status, error) {
 	return st, err
 }
 
-// fill adds what only a running engine has.
+// fill sets the fields that only a running engine has.
 func (st *Status) fill(s state) error {
 	r, err := s.record()
 	if err != nil {
@@ -185,7 +184,7 @@ func locks(path, kind string) (int, error) {
 }
 
 // countLocks counts lines such as "1: FLOCK  ADVISORY  READ 4711 fe:00:1234 0 EOF".
-// The device is left out of the comparison: on btrfs stat tells another one.
+// It doesn't compare the device: on btrfs stat reports a different one.
 func countLocks(locks, kind string, inode uint64) int {
 	count, suffix := 0, fmt.Sprintf(":%d", inode)
 	for line := range strings.Lines(locks) {
@@ -197,8 +196,8 @@ func countLocks(locks, kind string, inode uint64) int {
 	return count
 }
 
-// diskUsed adds up what a directory occupies, each hard-linked file once. A
-// running engine removes files meanwhile.
+// diskUsed returns the disk space of a directory, counting each hard-linked file once. A
+// running engine may remove files at the same time.
 func diskUsed(dir string) (int64, error) {
 	var total int64
 	seen := map[uint64]bool{}

@@ -28,9 +28,9 @@ func TestKeptEngineOutlivesItsLastClient(t *testing.T) {
 		t.Errorf("got status %+v, want one that runs and is kept", st)
 	}
 	closeEngine(t, open(t, o))
-	time.Sleep(500 * time.Millisecond) // five looks at the lease
+	time.Sleep(500 * time.Millisecond) // five checks of the lease
 	if again := status(t, o); again.PID != st.PID || !again.Running {
-		t.Errorf("got status %+v, want the engine of before, %+v", again, st)
+		t.Errorf("got status %+v, want the same engine, %+v", again, st)
 	}
 	if ended, err := engine.Stop(t.Context(), o, false); err != nil || !ended {
 		t.Fatalf("stopping: ended %v, %v", ended, err)
@@ -68,8 +68,8 @@ func TestStopSparesBuildsUnlessForced(t *testing.T) {
 	}
 }
 
-// Where a supervisor was killed, its buildkitd lives a moment longer: until it
-// has let go of the root, the engine has not ended.
+// The buildkitd of a killed supervisor lives a moment longer: until it has released the root,
+// the engine has not ended.
 func TestStopWaitsForAnEngineThatIsEnding(t *testing.T) {
 	o := engine.Options{StateDir: t.TempDir()}
 	if ended, err := engine.Stop(t.Context(), o, true); err != nil || ended {
@@ -125,7 +125,7 @@ func TestDuAndPrune(t *testing.T) {
 		t.Errorf("pruning cache mounts freed %d, %v", freed, err)
 	}
 	var reported int64
-	// The filter is one of buildkitd.toml, which BuildKit parses only when it collects.
+	// The filter comes from buildkitd.toml, where BuildKit parses it only to collect garbage.
 	rest := engine.PruneOptions{All: true, Filters: []string{"type!=exec.cachemount"}}
 	freed, err = engine.Prune(t.Context(), e.Client(), rest, func(r client.UsageInfo) { reported += r.Size })
 	if err != nil {
@@ -139,7 +139,7 @@ func TestDuAndPrune(t *testing.T) {
 	}
 }
 
-// A prune takes nothing from the builds alongside it.
+// A prune removes nothing that concurrent builds use.
 func TestPruneAlongsideBuilds(t *testing.T) {
 	o := options(t)
 	e := open(t, o)

@@ -17,23 +17,23 @@ import (
 )
 
 const (
-	// A ballast lies in the root: where the disk is full, buildkitd can't even start to
-	// prune. Whoever is about to make room takes it away first.
+	// The root holds a ballast: on a full disk, buildkitd can't even start to prune.
+	// Whoever is about to free space removes it first.
 	ballastFile = "root/ballast"
 	ballastSize = 64 << 20
 
 	madeDir  = "made" // an empty file for each step of [Engine.Noted]
-	mostMade = 5000   // of them: the oldest go
+	mostMade = 5000   // files; then the oldest are removed
 )
 
-// ballast makes the ballast, where there is room for it and as much again.
+// ballast writes the ballast if the disk has twice its size free.
 func (s state) ballast() {
 	name := s.path(ballastFile)
 	if info, err := os.Lstat(name); err == nil && info.Size() == ballastSize {
 		return
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return // who starts the engine says so
+		return // starting the engine reports it
 	}
 	if free, err := atomicfile.Free(filepath.Dir(name)); err != nil || free < 2*ballastSize {
 		return
@@ -43,16 +43,16 @@ func (s state) ballast() {
 		return
 	}
 	if allocate(f, ballastSize) != nil {
-		_, err = io.CopyN(f, rand.Reader, ballastSize) // zeros would be nothing to a file system that compresses
+		_, err = io.CopyN(f, rand.Reader, ballastSize) // a compressing file system would store zeros in no space
 	}
 	if errors.Join(err, f.Close()) != nil {
-		_ = os.Remove(name) // without it, a full disk has to be helped by hand
+		_ = os.Remove(name) // without it, a full disk must be cleaned up by hand
 	}
 }
 
-// Noted has a private engine remember that steps of a [Need] were made, or begun: a later
-// build that has them as well finds what it made. What can't be noted is made out to need
-// more than it does, no more.
+// Noted records that a private engine has run, or begun, the steps of a [Need]: a later
+// build with the same steps finds their results. If recording fails, that build is only
+// thought to need more disk than it does.
 func (e *Engine) Noted(disk map[string]int64) {
 	if e.lease == nil {
 		return
@@ -69,7 +69,7 @@ func (e *Engine) Noted(disk map[string]int64) {
 	forget(dir)
 }
 
-// forget removes the oldest notes where there are too many.
+// forget removes the oldest notes if there are too many.
 func forget(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) <= mostMade {
@@ -88,10 +88,10 @@ func forget(dir string) {
 	}
 }
 
-// missing is how much of what is needed isn't made yet. The engine is asked only where
-// that decides: the notes outlive what a prune or its garbage collection takes, and are
-// believed as long as the cache holds an eighth of what they stand for: a finished image
-// needs no more of it.
+// missing returns how many of the needed bytes are still to be written. It asks the engine
+// only if that decides: the notes outlive what a prune or garbage collection removes, and
+// count as long as the cache holds an eighth of what they stand for, which is all that a
+// finished image needs of it.
 func (s state) missing(ctx context.Context, c *client.Client, need Need, free int64) int64 {
 	all := need.Bytes()
 	if all <= free {

@@ -19,7 +19,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// smallDisk is an ext4 file system of 300 MB.
+// smallDisk makes an ext4 file system of 300 MB.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "disk")
@@ -38,7 +38,7 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fill leaves nothing of a disk.
+// fill fills a disk.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	hog, err := os.Create(filepath.Join(dir, "hog"))
@@ -62,8 +62,7 @@ func fill(t *testing.T, dir string) {
 	}
 }
 
-// A disk without a byte is pruned, also by an engine that has to be started there, and
-// the next time as well.
+// A full disk is pruned, even by an engine that must be started on it, and the next time, too.
 func TestPruneOnAFullDisk(t *testing.T) {
 	dir := smallDisk(t)
 	o := options(t)
@@ -95,7 +94,7 @@ func TestPruneOnAFullDisk(t *testing.T) {
 		if err != nil || freed < 12<<20 {
 			t.Errorf("freed %d bytes: %v", freed, err)
 		}
-		// What a prune frees is little here: the user removes something as well.
+		// A prune frees little here: the user removes something, too.
 		if err = os.Remove(filepath.Join(dir, "hog")); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +106,7 @@ func TestPruneOnAFullDisk(t *testing.T) {
 	}
 }
 
-// What a build needs and has made is nothing to refuse it for, unless the cache has lost it.
+// A build isn't rejected for space that its results already use, unless the cache lost them.
 func TestBuildThatIsMadeIsNotRefused(t *testing.T) {
 	dir := smallDisk(t)
 	o := options(t)
@@ -121,7 +120,7 @@ func TestBuildThatIsMadeIsNotRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := open(t, o) // 140 MB are more than are left
+	again := open(t, o) // less than 140 MB are free
 	closeEngine(t, again)
 
 	o.Need.Disk["other"] = 150 << 20
@@ -142,7 +141,7 @@ func TestBuildThatIsMadeIsNotRefused(t *testing.T) {
 	closeEngine(t, e)
 }
 
-// That the disk of an engine is full is what its steps say, in any of them.
+// A full disk of an engine shows in the errors of its steps.
 func TestFullDiskIsExplained(t *testing.T) {
 	said := errors.New("process \"sh\" did not complete successfully: cp: error writing '/x': No space left on device")
 	for _, tt := range []struct {
@@ -152,7 +151,7 @@ func TestFullDiskIsExplained(t *testing.T) {
 	}{
 		{engine.Private, said, 1},
 		{engine.Given, said, 0},
-		{engine.Private, &os.PathError{Op: "write", Path: "dist/x", Err: syscall.ENOSPC}, 0}, // ours, whose path is told
+		{engine.Private, &os.PathError{Op: "write", Path: "dist/x", Err: syscall.ENOSPC}, 0}, // our own disk, whose path the error names
 	} {
 		if got := failure.Hints((&engine.Engine{Kind: tt.kind}).Explain(t.Context(), tt.err)); len(got) != tt.want {
 			t.Errorf("%s: %v has the hints %q", tt.kind, tt.err, got)

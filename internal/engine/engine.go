@@ -23,55 +23,53 @@ const (
 	Private Kind = "private" // our own, shared by the builds of this user
 )
 
-// Options say which engine is wanted and where a private one lives. The zero
-// value of every field but CacheDir is usable.
+// Options select an engine and say where a private one lives. The zero value of every
+// field but CacheDir is usable.
 type Options struct {
-	// Where says which engines may be used. Where it names none for the platform, BUILDKIT_HOST
-	// and then BUILDX_BUILDER of Env count.
+	// Where says which engines may be used. If it names none for the platform, Env's
+	// BUILDKIT_HOST and then BUILDX_BUILDER apply.
 	Where Where
-	// Lost are addresses of engines that ended under their work: they are passed over.
+	// Lost are addresses of engines that went away during a build; they are skipped.
 	Lost []string
-	// PrivateOnly passes over these variables and the standard sockets.
+	// PrivateOnly ignores these variables and the standard sockets.
 	PrivateOnly bool
 	// CacheDir is Lamina's cache directory; the engine's binaries go below it.
 	CacheDir string
 	// StateDir holds root, lease and log of the private engine. The default is
-	// CacheDir/engine. Engines with different state directories know nothing of
-	// each other.
+	// CacheDir/engine. Engines with different state directories are independent.
 	StateDir string
 	// Env looks up the environment. The default finds nothing.
 	Env func(name string) string
-	// Progress is told, a line at a time, what takes long or is unusual.
+	// Progress gets a line for whatever takes long or is unusual.
 	Progress func(line string)
-	// FetchRunc provides runc where neither runc nor crun is on the PATH.
+	// FetchRunc provides runc if neither runc nor crun is on the PATH.
 	FetchRunc func(ctx context.Context) (path string, err error)
-	// Need is what the build asks of the engine.
+	// Need is what the build requires of the engine.
 	Need Need
-	// Compiled wants a private engine to be compiled already: one that isn't has nothing
-	// to look at.
+	// Compiled requires a private engine to be compiled already: one that isn't has
+	// nothing to inspect.
 	Compiled bool
-	// Room takes the ballast of a private engine away until its Close: what is done there
-	// makes room on a disk that may be full.
+	// Room removes a private engine's ballast until Close, for work that frees space on
+	// a disk that may be full.
 	Room bool
-	// Offline has nothing fetched to compile one.
+	// Offline forbids downloads while compiling a private engine.
 	Offline bool
 	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
-	// Registries are how it reaches registries that aren't reached as usual.
+	// Registries configure the registries that it reaches in some other than the usual way.
 	Registries []Registry
 }
 
-// Need is what a build asks of an engine.
+// Need is what a build requires of an engine.
 type Need struct {
-	// Platform of the image, such as linux/amd64. Empty asks for nothing.
+	// Platform of the image, such as linux/amd64. Empty means any.
 	Platform string
-	// Disk is how many bytes the build writes below the engine's root, by the steps that
-	// write them: what a private engine was told that it has made isn't made again, see
-	// [Engine.Noted].
+	// Disk is how many bytes each step writes below the engine's root. Steps that a
+	// private engine is known to have run already don't count, see [Engine.Noted].
 	Disk map[string]int64
 }
 
-// Bytes are those of all steps.
+// Bytes returns the sum over all steps.
 func (n Need) Bytes() (sum int64) {
 	for _, size := range n.Disk {
 		sum += min(size, math.MaxInt64-sum)
@@ -112,9 +110,9 @@ type Engine struct {
 	Kind Kind
 	// Addr is its address in BuildKit's form.
 	Addr string
-	// Version is the one that it reports.
+	// Version is what it reports.
 	Version string
-	// Same is true when that is the version that Lamina's digests are promised for.
+	// Same is true if Lamina's digests are promised for that version.
 	Same bool
 
 	client *client.Client
@@ -149,9 +147,9 @@ func (e *Engine) Near() bool { return e.Kind == Private || strings.HasPrefix(e.A
 // Client is the connection to the engine. It is closed with the engine.
 func (e *Engine) Client() *client.Client { return e.client }
 
-// Close ends the connection and gives the lease back. A private engine ends
-// with its last Close, unless [Start] keeps it up; that Close waits for it, so
-// that nothing runs on when the command is done.
+// Close closes the connection and releases the lease. A private engine ends with its
+// last Close, unless [Start] keeps it up; that Close waits for it, so that nothing is
+// still running when the command is done.
 func (e *Engine) Close() error {
 	err := e.client.Close()
 	if e.lease == nil {
@@ -164,11 +162,11 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// endTimeout is how long the last Close waits. An engine takes a fraction of a
-// second to end, and goes on ending without us.
+// endTimeout is how long the last Close waits. An engine ends within a fraction of a
+// second, and doesn't need us to.
 const endTimeout = 5 * time.Second
 
-// awaitEnd returns when the engine has ended, or when it has a reason not to.
+// awaitEnd returns when the engine has ended or has a reason to stay.
 func (s state) awaitEnd(timeout time.Duration) {
 	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if alive, err := s.alive(); err != nil || !alive {
@@ -184,8 +182,8 @@ func (s state) awaitEnd(timeout time.Duration) {
 	}
 }
 
-// realPath is where a directory is, or will be, whatever links lead there: BuildKit
-// refuses to mount what lies elsewhere than its root says (executor/oci, v0.34.2).
+// realPath resolves the links in the path of a directory that may not exist yet: BuildKit
+// refuses to mount what is not below its root as spelled (executor/oci, v0.34.2).
 func realPath(dir string) string {
 	rest := ""
 	for at := dir; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {

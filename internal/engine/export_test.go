@@ -8,7 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// What the tests of package engine_test reach into.
+// Internals for the tests of package engine_test.
 var (
 	ParseVersion = parseVersion
 	CountLocks   = countLocks
@@ -24,7 +24,7 @@ func Unfit(version string, worker *client.WorkerInfo, free int64, need Need) err
 	return report{version: version, worker: worker, free: free}.unfit(need)
 }
 
-// Socket is where the engine of a state directory listens.
+// Socket returns where the engine of a state directory listens.
 func Socket(stateDir string) string { return state{dir: stateDir}.socket() }
 
 // Tail returns the last n lines.
@@ -40,23 +40,23 @@ func FindBuilder(name string, env func(string) string) (string, error) {
 	return strings.Join(text, ", "), err
 }
 
-// FindRuntime looks for what starts containers.
+// FindRuntime returns the program that starts containers.
 func FindRuntime(ctx context.Context, o Options) (string, error) {
 	return findRuntime(ctx, o.withDefaults())
 }
 
-// OpenCurrent opens the current builder where there is one.
+// OpenCurrent opens the current builder if there is one.
 func OpenCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 	return openCurrent(ctx, o.withDefaults(), unfit)
 }
 
-// Unusable words why an engine did not answer.
+// Unusable explains why an engine did not answer.
 func Unusable(addr string, err error) error { return address{url: addr}.unusable(err) }
 
 // VerifyRelease compares the programs in a directory with what a command was linked with.
 func VerifyRelease(dir, sums string) error { return releaseIn(dir, sums).verify() }
 
-// UserUnfit checks an imagined machine and account. missing says that it has no newuidmap.
+// UserUnfit checks an imagined machine and account; missing means that it has no newuidmap.
 func UserUnfit(subuid, subgid string, missing bool, kernel map[string]string) (flags string, err error) {
 	a := account{name: "ordinary", uid: 1000, gid: 100, subuid: subuid, subgid: subgid, kernel: kernel, newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap"}
 	if missing {
@@ -65,12 +65,12 @@ func UserUnfit(subuid, subgid string, missing bool, kernel map[string]string) (f
 	return strings.Join(a.flags(), " "), host{system: "linux", euid: 1000, user: a}.unfit()
 }
 
-// UserRefused adds hints to what the kernel has refused an imagined account.
+// UserRefused adds hints to an error of the kernel for an imagined account.
 func UserRefused(err error, kernel map[string]string) error {
 	return account{kernel: kernel}.refused(err)
 }
 
-// Addresses are those of the engines for a platform.
+// Addresses returns the addresses of the engines for a platform.
 func Addresses(w Where, platform string) (urls []string, err error) {
 	list, err := w.addresses(func(string) string { return "" }, platform)
 	for _, a := range list {

@@ -31,8 +31,8 @@ func (f fakeEngine) ListWorkers(context.Context, *control.ListWorkersRequest) (*
 	}}}, nil
 }
 
-// serve lets the fake listen where a rootless buildkitd would, and returns the
-// runtime directory and the address.
+// serve makes the fake listen where a rootless buildkitd would, and returns the runtime
+// directory and the address.
 func serve(t *testing.T, f fakeEngine) (runtimeDir, addr string) {
 	t.Helper()
 	runtimeDir = t.TempDir()

@@ -23,13 +23,13 @@ import (
 	"lamina.build/internal/test/process"
 )
 
-// helperState in the environment makes the test binary a client process: it
-// opens the engine of that directory, prints its pid and waits to be killed or
-// for the end of its input. With a cache directory of its own it says that it compiles.
+// helperState in the environment makes the test binary a client process: it opens the
+// engine of that directory, prints its pid and waits until it is killed or its input
+// ends. With its own cache directory it reports that it compiles.
 const (
 	helperState = "LAMINA_ENGINE_TEST_STATE"
 	helperCache = "LAMINA_ENGINE_TEST_CACHE"
-	helperDial  = "LAMINA_ENGINE_TEST_DIAL" // a socket to be "buildctl dial-stdio" of
+	helperDial  = "LAMINA_ENGINE_TEST_DIAL" // a socket: act as its "buildctl dial-stdio"
 )
 
 func TestMain(m *testing.M) {
@@ -70,8 +70,8 @@ func helper(dir string) error {
 	return errors.Join(err, e.Close())
 }
 
-// clientProcess runs this binary as a client of the engine in dir and returns
-// when it has its engine.
+// clientProcess runs this binary as a client of the engine in dir and returns when it has the
+// engine.
 func clientProcess(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	cmd, said := process.Start(t, helperState+"="+dir)
@@ -81,8 +81,8 @@ func clientProcess(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-// options are those of an engine of this test's own, which is gone with its
-// processes when the test ends.
+// options returns options for a separate engine, which is gone with its processes when the
+// test ends.
 func options(t *testing.T) engine.Options {
 	t.Helper()
 	o := enginetest.Options(t)
@@ -124,7 +124,7 @@ func status(t *testing.T, o engine.Options) engine.Status {
 	return st
 }
 
-// waitGone waits for the engine to end and checks that it left nothing.
+// waitGone waits for the engine to end and checks that it left nothing behind.
 func waitGone(t *testing.T, o engine.Options) {
 	t.Helper()
 	eventually(t, "the engine to end", func() bool { return !status(t, o).Running })
@@ -168,7 +168,7 @@ func leftovers(dir string) string {
 	return strings.Join(left, ", ")
 }
 
-// processes are those whose command line contains a word; a zombie has none.
+// processes returns those whose command line contains a word; a zombie has none.
 func processes(word string) []string {
 	var pids []string
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -181,7 +181,7 @@ func processes(word string) []string {
 	return pids
 }
 
-// stepState is a root file system that holds nothing but testdata/step.
+// stepState returns a root file system with only testdata/step.
 func stepState(t *testing.T) bkllb.State {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "step")
@@ -197,7 +197,7 @@ func stepState(t *testing.T) bkllb.State {
 	return bkllb.Scratch().File(bkllb.Mkfile("/step", 0o755, data))
 }
 
-// solve builds a state and says for each step whether it was cached.
+// solve builds a state and returns for each step whether it was cached.
 func solve(ctx context.Context, e *engine.Engine, st bkllb.State, started func()) (map[string]bool, error) {
 	def, err := st.Marshal(ctx, bkllb.Platform(platforms.DefaultSpec()))
 	if err != nil {
@@ -226,7 +226,7 @@ func solve(ctx context.Context, e *engine.Engine, st bkllb.State, started func()
 	return cached, err
 }
 
-// run is one step without a network.
+// run returns a step without a network.
 func run(root bkllb.State, name string, args ...string) bkllb.State {
 	return root.Run(bkllb.Args(append([]string{"/step"}, args...)), bkllb.Network(bkllb.NetModeNone),
 		bkllb.WithCustomName(name)).Root()

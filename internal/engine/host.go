@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	elsewhere = "or use an engine that runs elsewhere: --addr or BUILDKIT_HOST, --builder for one of docker buildx"
+	elsewhere = "or use an engine elsewhere: --addr or BUILDKIT_HOST, or --builder for a docker buildx builder"
 	inDocker  = "with Docker: docker run -d --name buildkitd --privileged moby/buildkit:" + Version +
 		", then --addr docker-container://buildkitd"
 )
 
-// host is what the private engine asks of the machine.
+// host is what the private engine requires of the machine.
 type host struct {
 	system string
 	euid   int
@@ -40,12 +40,12 @@ func thisHost() (host, error) {
 	return h, nil
 }
 
-// unfit returns every reason why no private engine can run here, nil where it can.
+// unfit returns every reason why no private engine can run here, nil if it can.
 func (h host) unfit() error {
 	var problems []error
 	switch {
 	case h.system != "linux":
-		problems = append(problems, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
+		problems = append(problems, fmt.Errorf("the private engine needs Linux; this is %s", h.system))
 	case h.euid != 0:
 		problems = h.user.unfit()
 	case !h.hasCgroups():
@@ -61,7 +61,7 @@ func (h host) unfit() error {
 	return failure.WithHint(failure.WithHint(err, inDocker), elsewhere)
 }
 
-// unfitHostError is a machine on which no private engine can run.
+// unfitHostError means that no private engine can run on this machine.
 type unfitHostError struct{ error }
 
 func (u *unfitHostError) Unwrap() error { return u.error }

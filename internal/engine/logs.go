@@ -13,17 +13,17 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// LogOptions say what of the log is wanted.
+// LogOptions select a part of the log.
 type LogOptions struct {
-	// Tail is how many of the last lines; 0 means all.
+	// Tail is the number of last lines; 0 means all.
 	Tail int
-	// Follow goes on with what the engine writes until ctx ends.
+	// Follow keeps copying what the engine writes until ctx ends.
 	Follow bool
 }
 
 const followEvery = 200 * time.Millisecond
 
-// LogPath is the private engine's log.
+// LogPath returns the path of the private engine's log.
 func LogPath(o Options) string {
 	return state{dir: o.withDefaults().StateDir}.path(logFile)
 }
@@ -58,11 +58,11 @@ func Logs(ctx context.Context, o Options, w io.Writer, lo LogOptions) error {
 	return nil
 }
 
-// reopened returns the file that the path names now: a start puts a long log aside.
+// reopened returns the file that the path names now: a start rotates a long log.
 func reopened(file *os.File, path string) (*os.File, error) {
 	now, err := os.Stat(path)
 	if err != nil {
-		return file, nil // a start has put it aside and not made the next one yet
+		return file, nil // rotated, and the next one is not there yet
 	}
 	was, err := file.Stat()
 	if err != nil || os.SameFile(now, was) {
@@ -112,8 +112,8 @@ func openLog(path string) (file *os.File, end int64, err error) {
 
 const reasonLines = 10
 
-// logFrom returns the last lines of the log behind an offset, without the
-// stack traces under which buildkitd buries its reasons.
+// logFrom returns the last lines of the log after an offset, without the stack traces
+// under which buildkitd buries its reasons.
 func logFrom(path string, offset int64) (string, error) {
 	file, err := os.Open(path) //nolint:gosec // a directory of our own
 	if err != nil {
@@ -127,8 +127,8 @@ func logFrom(path string, offset int64) (string, error) {
 	return strings.TrimSpace(string(tail([]byte(withoutTraces(string(data))), reasonLines))), nil
 }
 
-// withoutTraces drops each pair of lines of a Go stack trace: the function and
-// the indented place in its file.
+// withoutTraces drops each pair of lines of a Go stack trace: the function and its
+// indented position.
 func withoutTraces(text string) string {
 	var kept []string
 	for line := range strings.Lines(text) {

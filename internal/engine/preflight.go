@@ -15,17 +15,17 @@ import (
 
 const (
 	snapshotterLabel = "org.mobyproject.buildkit.worker.snapshotter"
-	// A snapshotter that copies is bearable up to here: it writes each layer
-	// of a stage once more.
+	// Up to here a copying snapshotter is bearable: it writes each layer of a stage
+	// once more.
 	nativeLimit = 2 << 30
 	infoTimeout = 10 * time.Second
 )
 
-// report is what an engine says of itself.
+// report is what an engine reports about itself.
 type report struct {
 	version string
 	worker  *client.WorkerInfo // the default one; builds use no other
-	free    int64              // bytes below its root, -1 where that cannot be known
+	free    int64              // bytes free below its root, -1 if unknown
 }
 
 func inspect(ctx context.Context, c *client.Client) (report, error) {
@@ -47,8 +47,7 @@ func inspect(ctx context.Context, c *client.Client) (report, error) {
 	return r, nil
 }
 
-// unfit returns every reason why the engine cannot do what is needed, nil
-// where it can.
+// unfit returns every reason why the engine cannot do what is needed, nil if it can.
 func (r report) unfit(need Need) error {
 	return errors.Join(r.unfitVersion(), r.unfitWorker(need), r.unfitDisk(need.Bytes()))
 }
@@ -59,7 +58,7 @@ func (r report) unfitVersion() error {
 	if !ok || slices.Compare(got[:], least[:]) >= 0 {
 		return nil
 	}
-	return failure.WithHint(fmt.Errorf("its version is %s, and Lamina needs %s or newer", r.version, oldest),
+	return failure.WithHint(fmt.Errorf("its version is %s; Lamina needs %s or newer", r.version, oldest),
 		"update that BuildKit to "+Version)
 }
 
@@ -70,7 +69,7 @@ func (r report) unfitWorker(need Need) error {
 	var problems []error
 	if r.worker.Labels[snapshotterLabel] == "native" && need.Bytes() > nativeLimit {
 		slow := fmt.Errorf(
-			"its snapshotter is native, which copies every layer whole: too slow for %s of packages",
+			"its snapshotter is native, which copies every layer in full: too slow for %s of packages",
 			size(need.Bytes()),
 		)
 		problems = append(problems, failure.WithHint(slow,
@@ -93,7 +92,7 @@ func (r report) unfitPlatform(name string) error {
 	}
 	return failure.WithHint(
 		fmt.Errorf("it cannot run %s, only %v", name, platformNames(r.worker)),
-		fmt.Sprintf("name an engine of that platform, --addr %s=tcp://…, or give this one's machine an emulator: "+
+		fmt.Sprintf("name an engine for that platform with --addr %s=tcp://…, or install an emulator on this one's machine: "+
 			"qemu-user-static with binfmt-support, or docker run --privileged --rm tonistiigi/binfmt --install %s", name, want.Architecture),
 	)
 }
@@ -111,18 +110,18 @@ func (r report) unfitDisk(need int64) error {
 		return nil
 	}
 	return failure.WithHint(
-		fmt.Errorf("the disk of its root has %s free, and this build needs %s", size(r.free), size(need)),
+		fmt.Errorf("the disk of its root has %s free; this build needs %s", size(r.free), size(need)),
 		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk",
 	)
 }
 
-// remarks are things worth saying about an engine that is fit.
+// remarks returns notes on an engine that is fit.
 func (r report) remarks() []string {
 	var lines []string
 	switch _, known := parseVersion(r.version); {
 	case !known:
 		lines = append(lines, fmt.Sprintf(
-			"it does not tell its version (%q); digests are promised for BuildKit %s", r.version, Version,
+			"it does not report its version (%q); digests are promised for BuildKit %s", r.version, Version,
 		))
 	case r.version != Version:
 		lines = append(lines, fmt.Sprintf(
@@ -130,12 +129,12 @@ func (r report) remarks() []string {
 		))
 	}
 	if r.worker != nil && r.worker.Labels[snapshotterLabel] == "native" {
-		lines = append(lines, "its snapshotter is native, which copies every layer whole and is slow")
+		lines = append(lines, "its snapshotter is native, which copies every layer in full and is slow")
 	}
 	return lines
 }
 
-// size prints bytes as people read them.
+// size formats a number of bytes for people.
 func size(n int64) string {
 	switch {
 	case n >= 1e9:

@@ -22,12 +22,12 @@ import (
 const (
 	pollEvery   = 25 * time.Millisecond
 	startWithin = 40 * time.Second // a killed predecessor may take the supervisor 20 s
-	logLimit    = 8 << 20          // the log is put aside at the next start above this
+	logLimit    = 8 << 20          // a larger log is rotated at the next start
 	noOverlay   = 3                // exit codes of the supervisor, see its main.go
 	noNamespace = 4
 )
 
-// openPrivate takes a lease on the private engine and starts it if need be.
+// openPrivate takes a lease on the private engine and starts it if necessary.
 func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	h, err := thisHost()
 	if err == nil {
@@ -40,21 +40,21 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The supervisor changes to /, and the hash in a short socket's name is of
-	// the whole path.
+	// The supervisor changes to /, and the name of a shortened socket holds a hash of the
+	// absolute path.
 	dir, err := filepath.Abs(o.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("finding directory %q: %w", o.StateDir, err)
 	}
 	s := state{dir: dir}
 	if o.Room {
-		_ = os.Remove(s.path(ballastFile)) // where it isn't there, there may be room all the same
+		_ = os.Remove(s.path(ballastFile)) // there may be room without it, too
 	}
 	if err = s.make(); err != nil {
 		return nil, err
 	}
-	// The lease comes first: from here on no engine ends under us, and where
-	// one is ending just now, this waits for it.
+	// Take the lease first: from here on no engine ends while we use it, and this waits
+	// for one that is just ending.
 	lease, err := atomicfile.Shared(ctx, s.path(leaseFile))
 	if err != nil {
 		return nil, unwritable(err)
@@ -70,8 +70,8 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// connectOrStart returns the engine of the directory. One process at a time gets
-// here, the others find the engine started.
+// connectOrStart returns the engine of the directory. Only one process at a time starts
+// it, the others find it running.
 func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*Engine, error) {
 	lock, err := atomicfile.Exclusive(ctx, s.path(startFile))
 	if err != nil {
@@ -91,27 +91,27 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 		}
 		if answers(ctx, s.socket()) {
 			if outdated := s.outdated(o); len(outdated) > 0 {
-				// Who has a lease may build. Who waits for one to be started counts as well, and
-				// finds the next one.
+				// Whoever holds a lease may be building. Those who wait for a start count as
+				// well, and find the next engine.
 				if clients, countErr := s.clients(); countErr == nil && clients == 1 {
 					if err = s.end(ctx); err != nil {
-						return nil, fmt.Errorf("starting the engine anew: %w", err)
+						return nil, fmt.Errorf("restarting the engine: %w", err)
 					}
 					continue
 				}
-				o.Progress("private engine: it runs for another build, and was started with " + strings.Join(outdated, ", ") + "; a build that finds it idle starts it anew")
+				o.Progress("private engine: another build is using it, and it was started with " + strings.Join(outdated, ", ") + "; a build that finds it idle restarts it")
 			}
 			return s.connect(ctx, o)
 		}
-		// It is there and does not answer: about to end, as after a kill, or
-		// started by a client that was killed meanwhile.
+		// It is there and does not answer: it is about to end, as after a kill, or was
+		// started by a client that has been killed since.
 		if err = failure.Pause(ctx, pollEvery); err != nil {
 			return nil, fmt.Errorf("waiting for the engine: %w", err)
 		}
 	}
 }
 
-// end ends the engine and waits for it.
+// end stops the engine and waits until it is gone.
 func (s state) end(ctx context.Context) error {
 	err := s.write(stopFile, nil)
 	for alive := true; alive && err == nil; {
@@ -122,8 +122,8 @@ func (s state) end(ctx context.Context) error {
 	return err
 }
 
-// fitDisk says whether there is room for what a build needs. Where there is little, BuildKit
-// first removes what a step wrote that failed: it does so once a minute, or when it is asked.
+// fitDisk checks that there is room for what a build needs. If there isn't, BuildKit is
+// asked first to remove what failed steps wrote, which it otherwise does once a minute.
 func (s state) fitDisk(ctx context.Context, c *client.Client, need Need) error {
 	free, err := atomicfile.Free(s.path(rootDir))
 	if err == nil && free < need.Bytes() {
@@ -141,7 +141,7 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 	e, r, err := connect(ctx, Private, address{url: s.address()}, o.Need)
 	if err == nil {
 		if err = s.fitDisk(ctx, e.client, o.Need); err != nil {
-			_ = e.client.Close() // given up; err says why
+			_ = e.client.Close() // err says why
 		}
 	}
 	if err != nil {
@@ -151,8 +151,8 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 		for _, remark := range r.remarks() {
 			o.Progress("private engine: " + remark)
 		}
-		o.Progress("private engine: another Lamina started it; " +
-			"`build engine stop` ends it, and the next build starts ours")
+		o.Progress("private engine: another version of Lamina started it; " +
+			"`build engine stop` stops it, and the next build starts ours")
 	}
 	return e, nil
 }
@@ -173,7 +173,7 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	if err = s.write(configFile, text); err != nil {
 		return nil, err
 	}
-	// Where the last engine was killed a moment ago, its socket still answers.
+	// The socket of an engine that was killed a moment ago still answers.
 	if err = os.Remove(s.socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, unwritable(err)
 	}
@@ -182,7 +182,7 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 		return nil, err
 	}
 	defer log.Close()
-	//nolint:gosec // programs that we compiled or found
+	//nolint:gosec // programs that we compiled or found ourselves
 	cmd := exec.Command(bin.supervisor, "supervise", // without ctx: it outlives this process
 		"-state", s.dir, "-root", s.path(rootDir), "-socket", s.socket(), "-buildkitd", bin.buildkitd,
 		"-config", s.path(configFile), "-oci", oci, "-version", Version)
@@ -211,7 +211,7 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	if err == nil {
 		return e, nil
 	}
-	// buildkitd listens before it has opened its databases.
+	// buildkitd listens before it opens its databases.
 	select {
 	case died := <-exited:
 		return nil, s.died(died, before)
@@ -220,11 +220,11 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	}
 }
 
-// died explains an engine that ended while it started.
+// died explains why an engine ended during its start.
 func (s state) died(err error, before int64) error {
 	tail, logErr := logFrom(s.path(logFile), before)
 	if err == nil {
-		err = errors.New("it ended at once")
+		err = errors.New("it exited immediately")
 	}
 	exit, isExit := errors.AsType[*exec.ExitError](err)
 	err = errors.Join(fmt.Errorf("starting the engine: %w\n%s", err, tail), logErr)
@@ -238,18 +238,18 @@ func (s state) died(err error, before int64) error {
 	return failure.WithHint(err, elsewhere)
 }
 
-// answers says whether somebody listens on the socket.
+// answers reports whether somebody listens on the socket.
 func answers(ctx context.Context, socket string) bool {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
 		return false
 	}
-	_ = conn.Close() // it was opened to see whether it opens
+	_ = conn.Close() // it was only a probe
 	return true
 }
 
-// environment is all that buildkitd gets of the user's: what an engine needs
+// environment is all that buildkitd gets of the user's environment: what an engine needs
 // to reach the network from here.
 func environment(env func(string) string) []string {
 	vars := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}

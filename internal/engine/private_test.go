@@ -44,7 +44,7 @@ func TestEngineEndsWithItsLastClient(t *testing.T) {
 
 func TestOpenWaitsForAnEndingEngine(t *testing.T) {
 	o := options(t)
-	for range 3 { // each Open meets the end of the last engine
+	for range 3 { // each Open hits the end of the previous engine
 		closeEngine(t, open(t, o))
 	}
 }
@@ -94,8 +94,8 @@ func TestKilledClientEndsTheEngine(t *testing.T) {
 	waitGone(t, o)
 }
 
-// A killed engine takes its builds with it, leaves nothing behind, and the
-// next one goes on from what was done.
+// A killed engine ends its builds and leaves nothing behind, and the next one continues from
+// finished work.
 func TestKilledEngine(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -128,7 +128,7 @@ func TestKilledEngine(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := e.Explain(t.Context(), <-failed)
-			if err == nil || !strings.Contains(err.Error(), "ended under its work") || failure.KindOf(err) != failure.Transient {
+			if err == nil || !strings.Contains(err.Error(), "went away during the build") || failure.KindOf(err) != failure.Transient {
 				t.Errorf("got error %v, want one that says that the engine ended", err)
 			}
 			checkNothingLeft(t, filepath.Join(o.StateDir, "root"))
@@ -147,8 +147,8 @@ func TestKilledEngine(t *testing.T) {
 	}
 }
 
-// A step that takes threads without end comes to the end of what all steps have together,
-// and the engine goes on.
+// A step that starts threads without end hits the limit of all steps together, and the engine
+// keeps running.
 func TestStepsHaveLimits(t *testing.T) {
 	o := options(t)
 	e := open(t, o)
@@ -177,7 +177,7 @@ func TestStepsHaveLimits(t *testing.T) {
 	eventually(t, "its groups to go", func() bool { left, _ := filepath.Glob(groups); return len(left) == 0 })
 }
 
-// isUnified says whether control groups are of the second version, where all lie in one tree.
+// isUnified reports whether the machine has cgroup v2, with all groups in one tree.
 func isUnified() bool {
 	_, err := os.Stat("/sys/fs/cgroup/cgroup.controllers")
 	return err == nil
@@ -201,7 +201,7 @@ func TestExplainLeavesOtherErrorsAlone(t *testing.T) {
 	e := open(t, o)
 	defer closeEngine(t, e)
 	for _, err := range []error{nil, errors.New("exit code 1"), context.Canceled, errors.New("unexpected EOF in layer")} {
-		if got := e.Explain(t.Context(), err); got != err { //nolint:errorlint // the very same is wanted
+		if got := e.Explain(t.Context(), err); got != err { //nolint:errorlint // the same error is wanted
 			t.Errorf("Explain(%v) = %v", err, got)
 		}
 	}
@@ -232,7 +232,7 @@ func TestSocketIsForItsOwnerOnly(t *testing.T) {
 	}
 }
 
-// An engine that builds is not told of registries any more. Whoever needs that hears of it.
+// An engine with running builds gets no new registries. A build that needs them is told so.
 func TestRunningEnginesAreNotToldOfRegistries(t *testing.T) {
 	o := options(t)
 	known := engine.Registry{Host: "known.test:5000", CAs: []string{`/a "b".crt`}, KeyPairs: []engine.KeyPair{{Certificate: "/c", Key: "/k"}}, Mirrors: []string{"m.test/x"}}
@@ -243,11 +243,11 @@ func TestRunningEnginesAreNotToldOfRegistries(t *testing.T) {
 	o.Progress = func(line string) { said = append(said, line) }
 	closeEngine(t, open(t, o))
 	if len(said) != 0 {
-		t.Errorf("said %q of what it was started with", said)
+		t.Errorf("reported %q about what it was started with", said)
 	}
 	o.Registries = append(o.Registries, engine.Registry{Host: "new.test", HTTP: true})
 	closeEngine(t, open(t, o))
-	if len(said) != 1 || !strings.Contains(said[0], "another way to reach new.test;") {
+	if len(said) != 1 || !strings.Contains(said[0], "a different way to reach new.test;") {
 		t.Errorf("said %q", said)
 	}
 }

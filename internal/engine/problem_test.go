@@ -64,8 +64,7 @@ func TestHostUnfit(t *testing.T) {
 	}
 }
 
-// checkNoEngine wants an error of the right kind that says each of the words,
-// and something to do about it.
+// checkNoEngine wants an error of the right kind with each of the words, and with a hint.
 func checkNoEngine(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if err == nil {
@@ -134,8 +133,8 @@ func TestRootOnOverlayfs(t *testing.T) {
 	eventually(t, "the engine to end", func() bool { return !status(t, o).Running })
 }
 
-// A disk that is full under the engine's root is named, whether a start or a step fills it,
-// and with room the same root works again.
+// A full disk under the engine's root is reported, whether a start or a step fills it, and
+// with free space the same root works again.
 func TestFullDiskOfTheRoot(t *testing.T) {
 	o := options(t)
 	disk := t.TempDir()
@@ -180,7 +179,7 @@ func TestFullDiskOfTheRoot(t *testing.T) {
 	}
 	fill()
 	if _, err = solve(t.Context(), e, run(step, "more"), nil); err == nil || !strings.Contains(err.Error(), "no space left on device") {
-		t.Errorf("on a full disk came %v", err)
+		t.Errorf("on a full disk: got %v", err)
 	}
 	if err = os.Remove(hog); err != nil {
 		t.Fatal(err)
@@ -195,7 +194,7 @@ func TestFullDiskOfTheRoot(t *testing.T) {
 
 func TestNoRuntimeForContainers(t *testing.T) {
 	o := options(t)
-	closeEngine(t, open(t, o)) // its programs are compiled from here on
+	closeEngine(t, open(t, o)) // compiles its programs
 	waitGone(t, o)
 	t.Setenv("PATH", t.TempDir())
 	o.FetchRunc = nil
@@ -206,7 +205,7 @@ func TestNoRuntimeForContainers(t *testing.T) {
 	checkNoEngine(t, err, "neither runc nor crun", "no mirror answers")
 }
 
-// fakeGo puts a script in the place of the go command.
+// fakeGo replaces the go command with a script.
 func fakeGo(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -225,7 +224,7 @@ func TestEngineThatDoesNotCompile(t *testing.T) {
 	checkOnlyLocks(t, filepath.Join(o.CacheDir, "engine"))
 }
 
-// A compilation ends with who wanted it, and leaves nothing running.
+// A compilation ends with its client, and leaves nothing running.
 func TestCompilationThatIsInterrupted(t *testing.T) {
 	o := options(t)
 	o.CacheDir = t.TempDir()
@@ -287,8 +286,7 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	}
 }
 
-// The proxy that the user has set fetches for the engine, too; nothing else of
-// the user's environment reaches it.
+// The user's proxy serves the engine, too; nothing else of the user's environment reaches it.
 func TestProxyReachesTheEngine(t *testing.T) {
 	o := options(t)
 	const content = "from the proxy"
@@ -321,7 +319,7 @@ func TestProxyReachesTheEngine(t *testing.T) {
 	}
 }
 
-// A cache that can't be written is told with the way out, whether it is new or not.
+// An unwritable cache is reported with a hint, whether it is new or not.
 func TestReadOnlyCache(t *testing.T) {
 	o := enginetest.Options(t)
 	closeEngine(t, open(t, engine.Options{Where: engine.Where{Addrs: []string{enginetest.Engine(t).Addr}}})) // compiled
@@ -344,7 +342,7 @@ func TestReadOnlyCache(t *testing.T) {
 	}
 }
 
-// The socket of another user is told as such.
+// The socket of another user is reported as such.
 func TestEngineOfAnotherUser(t *testing.T) {
 	dir, addr := serve(t, fakeEngine{version: engine.Version})
 	denied := errors.New("dial unix: connect: permission denied")

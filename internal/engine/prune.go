@@ -17,14 +17,14 @@ func Du(ctx context.Context, c *client.Client) ([]*client.UsageInfo, error) {
 	return records, nil
 }
 
-// PruneOptions say what may go. The zero value removes whatever is neither in
-// use nor internal to BuildKit.
+// PruneOptions select what to remove. The zero value removes whatever is neither in use
+// nor internal to BuildKit.
 type PruneOptions struct {
 	// All includes internal records and frontends.
 	All bool
-	// KeepStorage is how many bytes of cache may stay.
+	// KeepStorage is how many bytes of cache to keep.
 	KeepStorage int64
-	// KeepDuration spares what was used within it.
+	// KeepDuration keeps what was used within it.
 	KeepDuration time.Duration
 	// Filters choose records in BuildKit's syntax, such as type==exec.cachemount.
 	// One match is enough.
@@ -39,8 +39,7 @@ func (p PruneOptions) SetPruneOption(info *client.PruneInfo) {
 	info.MaxUsedSpace = p.KeepStorage
 }
 
-// Prune removes records from an engine's cache. Each is reported as it goes;
-// report may be nil.
+// Prune removes records from an engine's cache and passes each to report, which may be nil.
 func Prune(
 	ctx context.Context, c *client.Client, p PruneOptions, report func(client.UsageInfo),
 ) (freed int64, err error) {

@@ -39,15 +39,14 @@ func schemes() []string {
 // Where says which engines may be used.
 type Where struct {
 	// Addrs are addresses of engines: unix://, tcp://, docker-container://,
-	// podman-container://, nerdctl-container://, kube-pod:// or ssh://. The first that
-	// will do is used, and the next where that one is lost. One after a platform and "=",
-	// "linux/arm64=tcp://…", is for that platform alone, and where it has one it takes no other.
+	// podman-container://, nerdctl-container://, kube-pod:// or ssh://. The first usable
+	// one is used, and the next one if it is lost. An address with a platform and "=" in
+	// front, "linux/arm64=tcp://…", is for that platform only, which then uses no other.
 	Addrs []string
-	// Builder is the name of one of docker buildx's builders, whose nodes take the place
-	// of addresses.
+	// Builder is the name of a docker buildx builder, whose nodes are used in place of Addrs.
 	Builder string
-	// TLS is for addresses that begin with tcp://. Where it says nothing,
-	// BUILDKIT_TLS_CACERT, …_CERT, …_KEY and …_SERVERNAME of Env count, or …_DIR.
+	// TLS is for addresses that begin with tcp://. If it is empty, Env's
+	// BUILDKIT_TLS_CACERT, …_CERT, …_KEY and …_SERVERNAME apply, or …_DIR.
 	TLS TLS
 }
 
@@ -57,8 +56,8 @@ type address struct {
 	tls TLS
 }
 
-// addresses are what w names for a platform, each with its TLS, or for any where that is "".
-// There are none where all are for others.
+// addresses returns the addresses that w names for a platform ("" means any), each with its
+// TLS; none if all are for other platforms.
 func (w Where) addresses(env func(string) string, platform string) ([]address, error) {
 	if err := w.Check(); err != nil {
 		return nil, err
@@ -86,7 +85,7 @@ func (w Where) addresses(env func(string) string, platform string) ([]address, e
 	return others, nil
 }
 
-// names says whether w names an engine for a platform, or is wrong: then that is to be told.
+// names reports whether w names an engine for a platform, or is invalid and has to be reported.
 func (w Where) names(platform string) bool {
 	none := func(string) string { return "" }
 	list, err := w.addresses(none, platform)
@@ -98,7 +97,7 @@ func isTCP(addr string) bool {
 	return strings.HasPrefix(url, "tcp://")
 }
 
-// bound splits an address into the platform that it is for, "" for any, and its URL.
+// bound splits an address into its platform, "" for any, and its URL.
 func bound(addr string) (platform, url string) {
 	if platform, url, ok := strings.Cut(addr, "="); ok && strings.Contains(url, "://") && !strings.Contains(platform, ":") {
 		return platform, url
@@ -112,39 +111,39 @@ func samePlatform(a, b string) bool {
 	return err == nil && otherErr == nil && platforms.OnlyStrict(one).Match(other)
 }
 
-// Check finds what is wrong with w by itself, all of it at once.
+// Check reports everything that is wrong with w itself.
 func (w Where) Check() error {
 	var problems []error
 	if len(w.Addrs) > 0 && w.Builder != "" {
-		problems = append(problems, failure.New(failure.Usage, fmt.Errorf("builder %q and address %q name two engines: leave one out", w.Builder, w.Addrs[0])))
+		problems = append(problems, failure.New(failure.Usage, fmt.Errorf("builder %q and address %q name two engines; give only one", w.Builder, w.Addrs[0])))
 	}
 	for _, addr := range w.Addrs {
 		problems = append(problems, checkAddr(addr))
 	}
-	if len(w.Addrs) == 0 || slices.ContainsFunc(w.Addrs, isTCP) { // for others it has no meaning
+	if len(w.Addrs) == 0 || slices.ContainsFunc(w.Addrs, isTCP) { // other schemes have no TLS
 		problems = append(problems, w.TLS.Check())
 	}
 	return errors.Join(problems...)
 }
 
-// checkAddr finds what is wrong with the address of an engine.
+// checkAddr reports what is wrong with the address of an engine.
 func checkAddr(addr string) error {
 	platform, rest := bound(addr)
 	if rest != addr {
 		if _, err := platforms.Parse(platform); err != nil || !strings.Contains(platform, "/") {
-			err = failure.New(failure.Usage, fmt.Errorf("%q binds an engine to %q, which is no platform", addr, platform))
-			return failure.WithHint(err, "a platform is written as in linux/arm64="+rest)
+			err = failure.New(failure.Usage, fmt.Errorf("%q binds an engine to %q, which is not a platform", addr, platform))
+			return failure.WithHint(err, "write the platform as in linux/arm64="+rest)
 		}
 	}
 	u, err := url.Parse(rest)
 	if err == nil && slices.Contains(schemes(), u.Scheme) && u.Host+u.Path != "" {
 		return nil
 	}
-	return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%q is no address of an engine", addr)),
+	return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%q is not the address of an engine", addr)),
 		"an address begins with "+strings.Join(schemes(), "://, ")+"://")
 }
 
-// openGiven opens the first of the engines that will do.
+// openGiven opens the first usable engine of the list.
 func openGiven(ctx context.Context, o Options, list []address) (*Engine, error) {
 	var problems []error
 	for _, a := range without(list, o.Lost) {
@@ -154,7 +153,7 @@ func openGiven(ctx context.Context, o Options, list []address) (*Engine, error) 
 			continue
 		}
 		for _, problem := range problems {
-			o.Progress("passing over an engine: " + oneLine(problem))
+			o.Progress("skipping an engine: " + oneLine(problem))
 		}
 		for _, remark := range append(r.remarks(), a.remarks()...) {
 			o.Progress(fmt.Sprintf("engine %s: %s", a.url, remark))
@@ -163,16 +162,16 @@ func openGiven(ctx context.Context, o Options, list []address) (*Engine, error) 
 	}
 	err := errors.Join(problems...)
 	if len(problems) == 0 {
-		err = errors.New("each of the engines was lost")
+		err = errors.New("all of the engines were lost")
 	}
 	if len(problems) > 0 && !slices.ContainsFunc(problems, func(problem error) bool { return failure.KindOf(problem) != failure.Usage }) {
-		return nil, err // what was given is wrong
+		return nil, err // the input is wrong
 	}
 	return nil, failure.WithHint(failure.New(failure.NoEngine, err),
-		"leave --addr, --builder, BUILDKIT_HOST and BUILDX_BUILDER away and Lamina finds or starts an engine itself")
+		"omit --addr, --builder, BUILDKIT_HOST and BUILDX_BUILDER, and Lamina finds or starts an engine itself")
 }
 
-// remarks are things worth saying about how an engine is reached.
+// remarks returns notes on how an engine is reached.
 func (a address) remarks() []string {
 	u, err := url.Parse(a.url)
 	if err != nil || u.Scheme != "tcp" || a.tls != (TLS{}) || u.Hostname() == "localhost" {
@@ -181,17 +180,17 @@ func (a address) remarks() []string {
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
 		return nil
 	}
-	return []string{"it is reached by plain TCP: whoever is on the way can read and change what is built, and everybody can be its client; " +
-		"--tlscacert, --tlscert and --tlskey are for an engine that has TLS"}
+	return []string{"it is reached over plain TCP: anybody on the network path can read and change what is built, and anybody can be its client; " +
+		"use --tlscacert, --tlscert and --tlskey with an engine that has TLS"}
 }
 
-// keptAlive finds out that the machine of an engine is gone, which sends nothing any more.
-// buildkitd allows for a question every five minutes.
+// keptAlive detects that the machine of an engine is gone, which sends nothing when it
+// goes. buildkitd allows one ping every five minutes.
 func keptAlive() keepalive.ClientParameters {
 	return keepalive.ClientParameters{Time: 5*time.Minute + 10*time.Second, Timeout: 20 * time.Second}
 }
 
-// connect dials an engine and puts it through the preflight.
+// connect dials an engine and runs the preflight.
 func connect(ctx context.Context, kind Kind, a address, need Need) (*Engine, report, error) {
 	u, err := url.Parse(a.url)
 	if err == nil {
@@ -211,31 +210,30 @@ func connect(ctx context.Context, kind Kind, a address, need Need) (*Engine, rep
 		err = r.unfit(need)
 	}
 	if err != nil {
-		// The connection is given up; why it could not be used says more.
-		_ = c.Close()
+		_ = c.Close() // err says more
 		return nil, r, err
 	}
 	return &Engine{Kind: kind, Addr: a.url, Version: r.version, Same: r.version == Version, client: c}, r, nil
 }
 
-// unusable words why an engine did not answer, where more is known than gRPC says.
+// unusable explains why an engine did not answer, where more is known than gRPC reports.
 func (a address) unusable(err error) error {
 	socket, isSocket := strings.CutPrefix(a.url, "unix://")
 	switch text := err.Error(); {
 	case strings.Contains(text, "HTTP/1.1 header"):
-		return failure.WithHint(errors.New("it speaks HTTP/1.1 as dockerd does, whose own builder merges no layers and keeps none of our images"), createBuilder)
+		return failure.WithHint(errors.New("it speaks HTTP/1.1 like dockerd, whose built-in builder merges no layers and stores none of our images"), createBuilder)
 	case isSocket && strings.Contains(text, "permission denied"):
-		return failure.WithHint(fmt.Errorf("it is another user's: %w", errNotOurs(socket)), "run it as that user or with sudo, or have buildkitd's --group let you in")
+		return failure.WithHint(fmt.Errorf("it is another user's: %w", errNotOurs(socket)), "run as that user or with sudo, or give your group access with buildkitd's --group")
 	case a.isBuildx():
-		return failure.WithHint(fmt.Errorf("the builder's container does not answer: %w", err), "docker buildx inspect --bootstrap NAME starts it; docker says why it does not run")
+		return failure.WithHint(fmt.Errorf("the builder's container does not answer: %w", err), "`docker buildx inspect --bootstrap NAME` starts it; docker reports why it does not run")
 	}
 	return err
 }
 
-// errNotOurs says whose a socket is that we may not open.
+// errNotOurs reports the owner of a socket that we may not open.
 func errNotOurs(socket string) error {
 	info, err := os.Stat(socket)
-	if err != nil { // its directory is closed to us
+	if err != nil { // we may not enter its directory
 		return err
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
@@ -245,7 +243,7 @@ func errNotOurs(socket string) error {
 	return fmt.Errorf("%q belongs to user %d and group %d, with the mode %s", socket, owner.Uid, owner.Gid, info.Mode())
 }
 
-// standardSockets are the places where a system's or a user's buildkitd listens.
+// standardSockets returns where a system's or a user's buildkitd listens.
 func standardSockets(env func(string) string) []string {
 	user := fmt.Sprintf("/run/user/%d", os.Geteuid())
 	directories := []string{"/run", user}
@@ -259,8 +257,8 @@ func standardSockets(env func(string) string) []string {
 	return sockets
 }
 
-// findStandard returns the first standard engine that will do, nil where none
-// does. One that is there and will not do is said, not failed on.
+// findStandard returns the first usable standard engine, nil if there is none. An
+// unusable one is reported and is no error.
 func findStandard(ctx context.Context, o Options) *Engine {
 	for _, socket := range standardSockets(o.Env) {
 		if _, err := os.Stat(socket); err != nil {
@@ -269,12 +267,12 @@ func findStandard(ctx context.Context, o Options) *Engine {
 		e, r, err := connect(ctx, Found, address{url: "unix://" + socket}, o.Need)
 		if err == nil && !e.Same {
 			if _, known := parseVersion(r.version); !known {
-				err = fmt.Errorf("it does not tell its version (%q)", r.version)
-				_ = e.Close() // given up on, like any other that is passed over
+				err = fmt.Errorf("it does not report its version (%q)", r.version)
+				_ = e.Close() // the error is reported below
 			}
 		}
 		if err != nil {
-			o.Progress(fmt.Sprintf("passing over the engine at %s: %s", socket, oneLine(err)))
+			o.Progress(fmt.Sprintf("skipping the engine at %s: %s", socket, oneLine(err)))
 			continue
 		}
 		o.Progress("using the engine at " + socket)

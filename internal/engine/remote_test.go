@@ -36,7 +36,7 @@ func TestGivenEngine(t *testing.T) {
 	}{
 		{"our version", same, true, nil},
 		{"another version and a slow snapshotter", other, false, []string{"it is BuildKit v0.31.2", "native"}},
-		{"no version", silent, false, []string{"does not tell its version"}},
+		{"no version", silent, false, []string{"does not report its version"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,10 +79,10 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 		},
 		{"nobody there", "unix:///nowhere/buildkitd.sock", failure.NoEngine, []string{"/nowhere/buildkitd.sock"}},
 		{"port closed", "tcp://127.0.0.1:1", failure.NoEngine, []string{"tcp://127.0.0.1:1", "refused"}},
-		{"no scheme", "/run/buildkit.sock", failure.Usage, []string{"no address of an engine"}},
-		{"unknown scheme", "http://example.com", failure.Usage, []string{"no address of an engine"}},
-		{"scheme alone", "unix://", failure.Usage, []string{"no address of an engine"}},
-		{"rubbish", "tcp://%zz", failure.Usage, []string{"no address of an engine"}},
+		{"no scheme", "/run/buildkit.sock", failure.Usage, []string{"not the address of an engine"}},
+		{"unknown scheme", "http://example.com", failure.Usage, []string{"not the address of an engine"}},
+		{"scheme alone", "unix://", failure.Usage, []string{"not the address of an engine"}},
+		{"rubbish", "tcp://%zz", failure.Usage, []string{"not the address of an engine"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestStandardSocketThatIsPassedOver(t *testing.T) {
 	dead := t.TempDir()
 	mkdir(t, filepath.Join(dead, "buildkit", "buildkitd.sock"))
 	for name, dir := range map[string]string{
-		"version is v0.12.0": old, "does not tell its version": silent, "connection refused": dead,
+		"version is v0.12.0": old, "does not report its version": silent, "connection refused": dead,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said []string
@@ -139,7 +139,7 @@ func TestStandardSocketThatIsPassedOver(t *testing.T) {
 			e := open(t, o)
 			defer closeEngine(t, e)
 			all := strings.Join(said, "\n")
-			if e.Kind != engine.Private || !strings.Contains(all, "passing over") || !strings.Contains(all, name) {
+			if e.Kind != engine.Private || !strings.Contains(all, "skipping the engine") || !strings.Contains(all, name) {
 				t.Errorf("got a %s engine and %q said", e.Kind, all)
 			}
 		})
@@ -161,7 +161,7 @@ func TestUnfit(t *testing.T) {
 	}{
 		{"fits", "v0.34.2", worker, 6e9, ""},
 		{"free space unknown", "v0.31.2-rc1", worker, -1, ""},
-		{"disk too small", "v0.34.2", worker, 1e9, "has 1.0 GB free, and this build needs 5.0 GB"},
+		{"disk too small", "v0.34.2", worker, 1e9, "has 1.0 GB free; this build needs 5.0 GB"},
 		{"no worker", "v0.34.2", nil, -1, "no worker"},
 		{"too old", "0.30.9", worker, -1, "its version is 0.30.9"},
 	}
@@ -198,8 +198,8 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// An engine that is bound to a platform is for that one alone, which takes no other; those of
-// other platforms have the rest.
+// An engine bound to a platform is only for that platform, which then uses no other; other
+// platforms have the rest.
 func TestEnginesByPlatform(t *testing.T) {
 	own := []string{"linux/arm64=tcp://a:1", "tcp://b:1", "unix:///c", "linux/arm64=tcp://d:1"}
 	for _, tt := range []struct {

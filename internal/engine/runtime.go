@@ -12,12 +12,12 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// runtimes are the programs that start containers, the one that is preferred first, with
-// the oldest version that knows the option --keep, which buildkitd says.
+// runtimes are the programs that start containers, the preferred one first, each with its
+// oldest version that has the option --keep, which buildkitd uses.
 func runtimes() [][2]string { return [][2]string{{"runc", "1.1.0"}, {"crun", "1.9"}} }
 
-// findRuntime returns what buildkitd starts containers with. It looks where a user's PATH
-// often doesn't reach, too.
+// findRuntime returns the program that buildkitd starts containers with. It also looks in
+// directories that a user's PATH often lacks.
 func findRuntime(ctx context.Context, o Options) (string, error) {
 	var problems []error
 	for _, r := range runtimes() {
@@ -43,7 +43,7 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 		if shippedErr == nil {
 			return r.path("runc"), nil
 		}
-		err = fmt.Errorf("%w; %w", err, shippedErr) // it needs a libc and libseccomp2 of the machine
+		err = fmt.Errorf("%w; %w", err, shippedErr) // it needs the machine's libc and libseccomp2
 	}
 	if o.FetchRunc == nil {
 		return "", failure.WithHint(err, hint)
@@ -58,8 +58,8 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 	return filepath.Abs(path)
 }
 
-// checkRuntime finds a version that is too old: "crun version 1.8.1". One that doesn't
-// tell it is believed.
+// checkRuntime rejects a version that is too old: "crun version 1.8.1". A program that
+// reports no version passes.
 func checkRuntime(ctx context.Context, path, oldest string) error {
 	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
@@ -73,7 +73,7 @@ func checkRuntime(ctx context.Context, path, oldest string) error {
 	got, ok := parseVersion(words[at+1])
 	least, _ := parseVersion(oldest)
 	if ok && slices.Compare(got[:], least[:]) < 0 {
-		return fmt.Errorf("%s is of version %s, and the engine needs %s or newer", path, words[at+1], oldest)
+		return fmt.Errorf("%s is version %s; the engine needs %s or newer", path, words[at+1], oldest)
 	}
 	return nil
 }

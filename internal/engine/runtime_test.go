@@ -13,26 +13,26 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// What starts containers is runc, else crun, where they are new enough; else one is fetched.
+// Containers are started with runc, else crun, if it is new enough; else runc is fetched.
 func TestRuntimes(t *testing.T) {
 	if _, err := os.Stat("/usr/sbin/runc"); err == nil {
 		t.Skip("this machine has a runc where it is always found")
 	}
 	for _, tt := range []struct {
 		name  string
-		has   map[string]string // what programs say of their version
-		want  string            // base name, or of the error
+		has   map[string]string // the programs' output of --version
+		want  string            // base name, or a part of the error
 		fetch bool
 	}{
-		{"none, and none to be had", nil, "neither runc nor crun", false},
+		{"none, and none available", nil, "neither runc nor crun", false},
 		{"none", nil, "fetched", true},
-		{"Debian's crun", map[string]string{"crun": "crun version 1.8.1\ncommit: f8a096be"}, "crun is of version 1.8.1, and the engine needs 1.9 or newer", false},
-		{"Debian's crun, and one to be had", map[string]string{"crun": "crun version 1.8.1"}, "fetched", true},
+		{"Debian's crun", map[string]string{"crun": "crun version 1.8.1\ncommit: f8a096be"}, "crun is version 1.8.1; the engine needs 1.9 or newer", false},
+		{"Debian's crun, and one available", map[string]string{"crun": "crun version 1.8.1"}, "fetched", true},
 		{"another crun", map[string]string{"crun": "crun version 1.14.4-dirty\ncommit: a"}, "crun", false},
 		{"the oldest crun", map[string]string{"crun": "crun version 1.9"}, "crun", false},
 		{"an old runc, and a crun", map[string]string{"runc": "runc version 1.0.3", "crun": "crun version 1.21"}, "crun", false},
 		{"both", map[string]string{"runc": "runc version 1.1.5+ds1\ncommit: 1", "crun": "crun version 1.21"}, "runc", false},
-		{"one that doesn't tell", map[string]string{"runc": "hello"}, "runc", false},
+		{"one without a version", map[string]string{"runc": "hello"}, "runc", false},
 		{"one that doesn't run", map[string]string{"runc": ""}, "runc does not run", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,11 +64,11 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// A runc that sudo's PATH doesn't reach is found.
+// A runc outside sudo's PATH is found.
 func TestRuntimeInSbin(t *testing.T) {
 	const path = "/usr/local/sbin/runc"
 	if _, err := os.Lstat(path); err == nil || os.Geteuid() != 0 {
-		t.Skip("the place of the test is taken, or not to be written")
+		t.Skip("the directory of the test is in use or not writable")
 	}
 	if err := os.Symlink(enginetest.Runc(t), path); err != nil {
 		t.Skip(err)
@@ -80,8 +80,8 @@ func TestRuntimeInSbin(t *testing.T) {
 	}
 }
 
-// An idle engine that was started with what no longer holds is started anew; one that
-// builds is left alone, and told of.
+// An idle engine that was started with outdated settings is restarted; a busy one is left
+// alone and reported.
 func TestIdleEngineIsStartedAnew(t *testing.T) {
 	o := options(t)
 	vars := map[string]string{"HTTP_PROXY": "http://old.example:3128"}
@@ -92,14 +92,14 @@ func TestIdleEngineIsStartedAnew(t *testing.T) {
 	first := status(t, o)
 	e := open(t, o)
 	if again := status(t, o); again.PID != first.PID {
-		t.Errorf("it was started anew although nothing has changed")
+		t.Errorf("it was restarted although nothing has changed")
 	}
 
 	vars["HTTP_PROXY"] = "http://new.example:3128"
 	var said []string
 	o.Progress = func(line string) { said = append(said, line) }
 	busy := open(t, o)
-	if again := status(t, o); again.PID != first.PID || len(said) != 1 || !strings.Contains(said[0], "other proxies") {
+	if again := status(t, o); again.PID != first.PID || len(said) != 1 || !strings.Contains(said[0], "different proxies") {
 		t.Errorf("a busy engine: %q said, and pid %d was %d", said, again.PID, first.PID)
 	}
 	closeEngine(t, e)
@@ -113,7 +113,7 @@ func TestIdleEngineIsStartedAnew(t *testing.T) {
 	}
 	closeEngine(t, idle)
 
-	// The same of its configuration, which is the user's.
+	// The same with the user's configuration.
 	config := []byte("[registry.\"r.example\"]\n  http = true\n[worker.oci]\n  enabled = true\n  gc = false\n  [worker.oci.labels]\n    mine = \"yes\"\n")
 	o.Config, o.Registries = config, []engine.Registry{{Host: "r.example", Insecure: true}, {Host: "s.example", HTTP: true}}
 	own := open(t, o)

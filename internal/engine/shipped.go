@@ -15,19 +15,19 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// shipped are the programs that a release has next to its command and their SHA-256, as
-// "buildkitd=…,runc=…,supervisor=…". The linker sets it (internal/release). It is empty in
-// what `go build` makes, which looks for none.
+// shipped lists the programs that a release has next to its command, with their SHA-256, as
+// "buildkitd=…,runc=…,supervisor=…". The linker sets it (internal/release). `go build`
+// leaves it empty, and such a command looks for none.
 var shipped string
 
-// release are the programs of one.
+// release holds the programs of a release.
 type release struct {
 	dir  string
 	sums map[string]string
 }
 
-// thisRelease is the one that the running command is part of. A link to the command is
-// followed, so that one on the PATH is enough.
+// thisRelease returns the release that the running command is part of. It follows a link to
+// the command, so that a link on the PATH is enough.
 func thisRelease() (r release, ok bool) {
 	path, err := os.Executable()
 	if err == nil {
@@ -48,7 +48,7 @@ func releaseIn(dir, sums string) release {
 func (r release) path(name string) string { return filepath.Join(r.dir, name) }
 
 // verify compares the programs with what the command was released with: nothing that is
-// altered, cut off or of another release is run.
+// altered, truncated or from another release is run.
 func (r release) verify() error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(r.sums)) {
@@ -63,21 +63,21 @@ func (r release) verify() error {
 		}
 	}
 	err := failure.New(failure.NoEngine, errors.Join(problems...))
-	return failure.WithHint(failure.WithHint(err, elsewhere), "unpack the release again, all of it into an empty directory")
+	return failure.WithHint(failure.WithHint(err, elsewhere), "unpack the whole release again, into an empty directory")
 }
 
-// unlike words a difference. The version is read, and not asked of a program that nobody
-// vouches for.
+// unlike describes a difference. It reads the version from the file: an unverified program
+// is not run.
 func (r release) unlike(name, got string) error {
 	info, err := buildinfo.ReadFile(r.path(name))
 	if err == nil {
 		for _, m := range append(info.Deps, &info.Main) {
 			if m.Path == "github.com/moby/buildkit" && m.Version != Version {
-				return fmt.Errorf("%q is BuildKit %s, and this command was released with %s", r.path(name), m.Version, Version)
+				return fmt.Errorf("%q is BuildKit %s; this command was released with %s", r.path(name), m.Version, Version)
 			}
 		}
 	}
-	return fmt.Errorf("%q is not the one that this command was released with: its sha256 is %s, not %s", r.path(name), got, r.sums[name])
+	return fmt.Errorf("%q is not what this command was released with: its sha256 is %s, not %s", r.path(name), got, r.sums[name])
 }
 
 func sha256Of(path string) (string, error) {

@@ -13,8 +13,8 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// What lies next to a command of a release is run where it is what it was released with, to
-// the byte. All that is otherwise is told at once.
+// Programs next to a release's command are run only if they are what it was released with, byte
+// for byte. All differences are reported at once.
 func TestReleaseIsVerified(t *testing.T) {
 	old := buildkitdOf(t, "v0.30.0")
 	for _, tt := range []struct {
@@ -22,9 +22,9 @@ func TestReleaseIsVerified(t *testing.T) {
 		change func(t *testing.T, dir string)
 		want   []string
 	}{
-		{"as it was packed", func(*testing.T, string) {}, nil},
-		{"another byte", func(t *testing.T, dir string) { write(t, dir, "buildkitd", "Buildkitd") }, []string{"buildkitd\" is not the one that this command was released with: its sha256 is "}},
-		{"cut off", func(t *testing.T, dir string) { write(t, dir, "runc", "ru") }, []string{"runc\" is not the one"}},
+		{"unchanged", func(*testing.T, string) {}, nil},
+		{"another byte", func(t *testing.T, dir string) { write(t, dir, "buildkitd", "Buildkitd") }, []string{"buildkitd\" is not what this command was released with: its sha256 is "}},
+		{"truncated", func(t *testing.T, dir string) { write(t, dir, "runc", "ru") }, []string{"runc\" is not what"}},
 		{"moved without its engine", func(t *testing.T, dir string) {
 			for _, name := range []string{"buildkitd", "runc", "supervisor"} {
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -32,7 +32,7 @@ func TestReleaseIsVerified(t *testing.T) {
 				}
 			}
 		}, []string{"buildkitd\" is missing", "runc\" is missing", "supervisor\" is missing"}},
-		{"of an older release", func(t *testing.T, dir string) { write(t, dir, "buildkitd", old) }, []string{"is BuildKit v0.30.0, and this command was released with " + engine.Version}},
+		{"from an older release", func(t *testing.T, dir string) { write(t, dir, "buildkitd", old) }, []string{"is BuildKit v0.30.0; this command was released with " + engine.Version}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -47,7 +47,7 @@ func TestReleaseIsVerified(t *testing.T) {
 				t.Fatalf("got error %v, want %q", err, tt.want)
 			}
 			for _, want := range tt.want {
-				if !strings.Contains(err.Error(), want) || failure.KindOf(err) != failure.NoEngine || !strings.Contains(strings.Join(failure.Hints(err), " "), "unpack the release again") {
+				if !strings.Contains(err.Error(), want) || failure.KindOf(err) != failure.NoEngine || !strings.Contains(strings.Join(failure.Hints(err), " "), "unpack the whole release again") {
 					t.Errorf("got error %v with %q, want %q", err, failure.Hints(err), want)
 				}
 			}
@@ -62,7 +62,7 @@ func write(t *testing.T, dir, name, content string) {
 	}
 }
 
-// buildkitdOf is a program that is compiled with a BuildKit of some version, as go says.
+// buildkitdOf compiles a program with a BuildKit of some version in its build info.
 func buildkitdOf(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()

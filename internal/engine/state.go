@@ -23,23 +23,23 @@ const (
 	aliveFile  = "alive"           // the supervisor holds an exclusive lock on it
 	startFile  = "start"           // locked by the client that starts the engine
 	keepFile   = "keep"            // exists: the engine outlives its last client
-	stopFile   = "stop"            // exists: the engine ends, whoever builds
+	stopFile   = "stop"            // exists: the engine ends, running builds or not
 	statusFile = "engine.json"     // written by the supervisor
 	configFile = "buildkitd.toml"  // what buildkitd was started with
 	logFile    = "log"             // of supervisor and buildkitd
-	rootDir    = "root"            // buildkitd's root, all that is worth keeping
-	socketFile = "run/engine.sock" // in a directory of its own: buildkitd opens it to everybody
+	rootDir    = "root"            // buildkitd's root, the only thing worth keeping
+	socketFile = "run/engine.sock" // in its own directory: buildkitd lets everybody open it
 )
 
-// A socket's path has to fit into 108 bytes with its end; buildkitd appends
+// A socket's path must fit into 108 bytes with its terminator; buildkitd appends
 // nothing to it, and otel.sock next to it is shorter.
 const longestSocket = 100
 
 func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 
-// socket is the same for every process that knows the directory. A deep directory
+// socket returns the same path in every process that uses the directory. A deep directory
 // gets its socket in /run, which only root can write, or in a directory of /tmp that make
-// refuses where it is somebody else's.
+// refuses if it is somebody else's.
 func (s state) socket() string {
 	path := s.path(socketFile)
 	if len(path) <= longestSocket {
@@ -55,8 +55,8 @@ func (s state) socket() string {
 
 func (s state) address() string { return "unix://" + s.socket() }
 
-// make makes the directories. Nobody but their owner may pass: whoever reaches the
-// socket is root on this machine.
+// make makes the directories, closed to everybody but their owner: access to the
+// socket is root access to this machine.
 func (s state) make() error {
 	for _, dir := range []string{s.dir, filepath.Dir(s.socket())} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,10 +77,10 @@ func (s state) write(name string, data []byte) error {
 	return nil
 }
 
-// alive says whether a supervisor runs.
+// alive reports whether a supervisor is running.
 func (s state) alive() (bool, error) { return atomicfile.Held(s.path(aliveFile)) }
 
-// record is what the supervisor wrote when it started.
+// record is what the supervisor writes when it starts.
 type record struct {
 	PID     int       `json:"pid"`
 	InitPID int       `json:"initPid"`

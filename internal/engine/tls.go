@@ -18,14 +18,14 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// TLS is how an engine at tcp://… is known, and how it knows us: as buildctl has it.
+// TLS authenticates an engine at tcp://…, and us to it, as buildctl does.
 type TLS struct {
-	CACert     string // file of the authorities that may vouch for the engine; "" is those of this machine
-	Cert, Key  string // files that we are known by to an engine that asks
-	ServerName string // that the engine's certificate is for; "" is the host of its address
+	CACert     string // file of the authorities to trust; "" means those of this machine
+	Cert, Key  string // files of our client certificate, for an engine that requires one
+	ServerName string // expected in the engine's certificate; "" means the host of its address
 }
 
-// tlsOf is what variables say, in the words of buildctl's flags.
+// tlsOf reads TLS from the environment, with variables named after buildctl's flags.
 func tlsOf(env func(string) string) TLS {
 	t := TLS{
 		CACert: env("BUILDKIT_TLS_CACERT"), Cert: env("BUILDKIT_TLS_CERT"), Key: env("BUILDKIT_TLS_KEY"),
@@ -40,14 +40,14 @@ func tlsOf(env func(string) string) TLS {
 	return t
 }
 
-// Check finds what is wrong with the files, all of it at once.
+// Check reports everything that is wrong with the files.
 func (t TLS) Check() error {
 	_, err := t.config()
 	return failure.WithHint(failure.New(failure.Usage, err),
-		"the files of an engine's TLS are PEM: --tlscacert its authority, --tlscert and --tlskey what we are known by; BUILDKIT_TLS_CACERT, …_CERT, …_KEY are the same")
+		"give PEM files: the engine's authority as --tlscacert, a client certificate and its key as --tlscert and --tlskey; BUILDKIT_TLS_CACERT, …_CERT, …_KEY are the same")
 }
 
-// config is what crypto/tls makes of it.
+// config returns t for crypto/tls.
 func (t TLS) config() (*tls.Config, error) {
 	config := &tls.Config{ServerName: t.ServerName, NextProtos: []string{"h2"}}
 	var problems []error
@@ -55,7 +55,7 @@ func (t TLS) config() (*tls.Config, error) {
 		config.RootCAs = x509.NewCertPool()
 		text, err := os.ReadFile(t.CACert)
 		if err == nil && !config.RootCAs.AppendCertsFromPEM(text) {
-			err = fmt.Errorf("%q holds no certificate", t.CACert)
+			err = fmt.Errorf("%q contains no certificate", t.CACert)
 		}
 		problems = append(problems, err)
 	}
@@ -70,7 +70,7 @@ func (t TLS) config() (*tls.Config, error) {
 		if err != nil {
 			err = fmt.Errorf("reading certificate %q and key %q: %w", t.Cert, t.Key, err)
 		} else if now := time.Now(); now.After(pair.Leaf.NotAfter) || now.Before(pair.Leaf.NotBefore) {
-			err = fmt.Errorf("the certificate %q holds from %s to %s", t.Cert, pair.Leaf.NotBefore.Format(time.DateOnly), pair.Leaf.NotAfter.Format(time.DateOnly))
+			err = fmt.Errorf("the certificate %q is valid from %s to %s", t.Cert, pair.Leaf.NotBefore.Format(time.DateOnly), pair.Leaf.NotAfter.Format(time.DateOnly))
 		}
 		config.Certificates = append(config.Certificates, pair)
 		problems = append(problems, err)
@@ -78,7 +78,7 @@ func (t TLS) config() (*tls.Config, error) {
 	return config, errors.Join(problems...)
 }
 
-// options are those of BuildKit's client.
+// options returns t for BuildKit's client.
 func (t TLS) options(host string) []client.ClientOpt {
 	if t == (TLS{}) {
 		return nil
@@ -87,7 +87,7 @@ func (t TLS) options(host string) []client.ClientOpt {
 		t.ServerName = host
 	}
 	opts := []client.ClientOpt{client.WithServerConfigSystem(t.ServerName)}
-	if t.CACert != "" { // alone: else everybody whom the machine trusts could be the engine
+	if t.CACert != "" { // alone: else anybody whom the machine trusts could be the engine
 		opts = []client.ClientOpt{client.WithServerConfig(t.ServerName, t.CACert)}
 	}
 	if t.Cert != "" {
@@ -96,11 +96,11 @@ func (t TLS) options(host string) []client.ClientOpt {
 	return opts
 }
 
-// handshakeWithin is how long a server may take that is asked once more what it dislikes.
+// handshakeWithin is how long diagnose waits for a server.
 const handshakeWithin = 5 * time.Second
 
-// diagnose shakes hands with a server that is no engine to us, and words what TLS is to
-// blame for; nil is that it isn't. gRPC keeps the types of its errors to itself.
+// diagnose repeats the handshake with a server that could not be used, and explains what is
+// wrong with its TLS; nil means nothing. gRPC hides the types of its errors.
 func (a address) diagnose(ctx context.Context) error {
 	u, err := url.Parse(a.url)
 	if err != nil || u.Scheme != "tcp" {
@@ -108,29 +108,29 @@ func (a address) diagnose(ctx context.Context) error {
 	}
 	config, err := a.tls.config()
 	if err != nil {
-		return nil // Check has told
+		return nil // Check has reported it
 	}
 	if config.ServerName == "" {
 		config.ServerName = u.Hostname()
 	}
-	config.InsecureSkipVerify = a.tls == TLS{} // to find out whether it speaks TLS at all
+	config.InsecureSkipVerify = a.tls == TLS{} // only finds out whether it speaks TLS
 	ctx, cancel := context.WithTimeout(ctx, handshakeWithin)
 	defer cancel()
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", u.Host)
 	if err != nil {
-		return nil // as gRPC says
+		return nil // gRPC's error says as much
 	}
 	defer raw.Close()
 	conn := tls.Client(raw, config)
 	if err = conn.HandshakeContext(ctx); err == nil {
-		// TLS 1.3 has a server refuse us only after that.
+		// In TLS 1.3 a server refuses us only after the handshake.
 		_ = conn.SetReadDeadline(time.Now().Add(handshakeWithin))
 		_, err = conn.Read(make([]byte, 1))
 	}
 	return failure.New(failure.Usage, a.tls.explain(err, config.ServerName))
 }
 
-// explain words what came of a handshake.
+// explain explains the error of a handshake.
 func (t TLS) explain(err error, host string) error {
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
@@ -143,29 +143,29 @@ func (t TLS) explain(err error, host string) error {
 		if plain || err != nil && !refused {
 			return nil
 		}
-		return failure.WithHint(errors.New("it speaks TLS, and was spoken to without"),
-			"say --tlscacert, with --tlscert and --tlskey where it wants to know its clients; or BUILDKIT_TLS_CACERT, BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY")
+		return failure.WithHint(errors.New("it requires TLS, and the connection was made without"),
+			"set --tlscacert, and --tlscert and --tlskey if it requires client certificates; or BUILDKIT_TLS_CACERT, BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY")
 	case plain:
-		return failure.WithHint(errors.New("it speaks no TLS"), "leave --tls… and BUILDKIT_TLS_… away, or give that buildkitd --tlscert, --tlskey and --tlscacert")
+		return failure.WithHint(errors.New("it does not use TLS"), "omit --tls… and BUILDKIT_TLS_…, or start that buildkitd with --tlscert, --tlskey and --tlscacert")
 	case isInvalid && invalid.Reason == x509.Expired:
-		return failure.WithHint(fmt.Errorf("its certificate holds from %s to %s", invalid.Cert.NotBefore.Format(time.DateOnly), invalid.Cert.NotAfter.Format(time.DateOnly)),
-			"renew that certificate, or set the clock of this machine")
+		return failure.WithHint(fmt.Errorf("its certificate is valid from %s to %s", invalid.Cert.NotBefore.Format(time.DateOnly), invalid.Cert.NotAfter.Format(time.DateOnly)),
+			"renew that certificate, or correct the clock of this machine")
 	case isNamed:
 		return failure.WithHint(fmt.Errorf("its certificate is for %s, not for %s", strings.Join(namesOf(named.Certificate), ", "), host),
-			"say --tlsservername with a name that the certificate is for")
+			"set --tlsservername to a name that the certificate is for")
 	case isUnsigned:
-		return failure.WithHint(errors.New("its certificate is signed by nobody who is trusted here"), "say --tlscacert with the authority that signed it")
+		return failure.WithHint(errors.New("its certificate is signed by an authority that is not trusted here"), "set --tlscacert to the authority that signed it")
 	case refused && t.Cert == "":
-		return failure.WithHint(errors.New("it wants to know its clients by certificates"), "say --tlscert and --tlskey, or BUILDKIT_TLS_CERT and BUILDKIT_TLS_KEY")
+		return failure.WithHint(errors.New("it requires a client certificate"), "set --tlscert and --tlskey, or BUILDKIT_TLS_CERT and BUILDKIT_TLS_KEY")
 	case refused:
-		return failure.WithHint(fmt.Errorf("it does not take the certificate %q: %w", t.Cert, remote.Err), "have the authority sign it that the engine's --tlscacert names")
+		return failure.WithHint(fmt.Errorf("it does not accept the certificate %q: %w", t.Cert, remote.Err), "use one signed by the authority that the engine's --tlscacert names")
 	case isInvalid:
 		return invalid
 	}
 	return nil
 }
 
-// namesOf are the hosts that a certificate is for.
+// namesOf returns the hosts that a certificate is for.
 func namesOf(c *x509.Certificate) []string {
 	names := c.DNSNames
 	for _, ip := range c.IPAddresses {

@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// An engine that has TLS is reached by those who know it and whom it knows, and all others
-// are told in a sentence what is missing.
+// An engine with TLS is reached by clients with the right certificates, and all others are
+// told in a sentence what is missing.
 func TestRealEngineBehindTLS(t *testing.T) {
 	ca, other := testworld.NewAuthority(t), testworld.NewAuthority(t)
 	cert, key := ca.Certify(t, false, "127.0.0.1", "builder.example")
@@ -32,22 +32,22 @@ func TestRealEngineBehindTLS(t *testing.T) {
 	for _, tt := range []struct {
 		name, addr string
 		tls        engine.TLS
-		code       failure.Kind // 0 is that it opens
+		code       failure.Kind // 0 if it opens
 		says, hint string
 	}{
-		{"both know each other", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey}, 0, "", ""},
-		{"by another name", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey, ServerName: "builder.example"}, 0, "", ""},
-		{"no TLS", mutual, engine.TLS{}, failure.Usage, "it speaks TLS", "--tlscacert"},
-		{"no certificate of ours", mutual, engine.TLS{CACert: ca.File}, failure.Usage, "wants to know its clients", "--tlscert"},
-		{"a strange certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: strange, Key: strangeKey}, failure.Usage, "does not take the certificate", "authority"},
-		{"an old certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: ownOld, Key: ownOldKey}, failure.Usage, "holds from", "--tlscert"},
+		{"each trusts the other", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey}, 0, "", ""},
+		{"under another name", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey, ServerName: "builder.example"}, 0, "", ""},
+		{"no TLS", mutual, engine.TLS{}, failure.Usage, "it requires TLS", "--tlscacert"},
+		{"no client certificate", mutual, engine.TLS{CACert: ca.File}, failure.Usage, "requires a client certificate", "--tlscert"},
+		{"an untrusted client certificate", mutual, engine.TLS{CACert: ca.File, Cert: strange, Key: strangeKey}, failure.Usage, "does not accept the certificate", "authority"},
+		{"an expired client certificate", mutual, engine.TLS{CACert: ca.File, Cert: ownOld, Key: ownOldKey}, failure.Usage, "is valid from", "--tlscert"},
 		{"a certificate without a key", mutual, engine.TLS{CACert: ca.File, Cert: own}, failure.Usage, "--tlskey is missing", "PEM"},
-		{"files that are not there", mutual, engine.TLS{CACert: "nowhere.pem", Key: "k"}, failure.Usage, "nowhere.pem", "PEM"},
-		{"another authority", mutual, engine.TLS{CACert: other.File, Cert: own, Key: ownKey}, failure.Usage, "signed by nobody", "--tlscacert"},
-		{"the authorities of the machine", mutual, engine.TLS{Cert: own, Key: ownKey}, failure.Usage, "signed by nobody", "--tlscacert"},
-		{"an expired certificate of its", start("--tlscert", oldCert, "--tlskey", oldKey), engine.TLS{CACert: ca.File}, failure.Usage, "its certificate holds from", "clock"},
-		{"a certificate for another host", start("--tlscert", elseCert, "--tlskey", elseKey), engine.TLS{CACert: ca.File}, failure.Usage, "is for builder.example, not for 127.0.0.1", "--tlsservername"},
-		{"an engine without TLS", start(), engine.TLS{CACert: ca.File}, failure.Usage, "speaks no TLS", "--tls"},
+		{"missing files", mutual, engine.TLS{CACert: "nowhere.pem", Key: "k"}, failure.Usage, "nowhere.pem", "PEM"},
+		{"another authority", mutual, engine.TLS{CACert: other.File, Cert: own, Key: ownKey}, failure.Usage, "not trusted here", "--tlscacert"},
+		{"the authorities of the machine", mutual, engine.TLS{Cert: own, Key: ownKey}, failure.Usage, "not trusted here", "--tlscacert"},
+		{"an expired server certificate", start("--tlscert", oldCert, "--tlskey", oldKey), engine.TLS{CACert: ca.File}, failure.Usage, "its certificate is valid from", "clock"},
+		{"a server certificate for another host", start("--tlscert", elseCert, "--tlskey", elseKey), engine.TLS{CACert: ca.File}, failure.Usage, "is for builder.example, not for 127.0.0.1", "--tlsservername"},
+		{"an engine without TLS", start(), engine.TLS{CACert: ca.File}, failure.Usage, "does not use TLS", "--tls"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e, err := engine.Open(t.Context(), engine.Options{Where: engine.Where{Addrs: []string{tt.addr}, TLS: tt.tls}})
@@ -85,7 +85,7 @@ func TestRealEngineBehindTLS(t *testing.T) {
 	}
 }
 
-// The first engine that will do is used, and what is wrong with those before it is told.
+// The first usable engine is used, and the problems of those before it are reported.
 func TestEnginesAreTriedInTheirOrder(t *testing.T) {
 	_, old := serve(t, fakeEngine{version: "v0.31.1", snapshotter: "overlayfs"})
 	_, good := serve(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs"})
@@ -93,20 +93,20 @@ func TestEnginesAreTriedInTheirOrder(t *testing.T) {
 	o := engine.Options{Progress: func(line string) { said = append(said, line) }}
 	o.Where.Addrs = []string{"tcp://127.0.0.1:1", old, good}
 	e := open(t, o)
-	if closeEngine(t, e); e.Addr != good || len(said) != 2 || !strings.Contains(said[0], "refused") || !strings.Contains(said[1], "its version is v0.31.1, and Lamina needs v0.31.2") {
+	if closeEngine(t, e); e.Addr != good || len(said) != 2 || !strings.Contains(said[0], "refused") || !strings.Contains(said[1], "its version is v0.31.1; Lamina needs v0.31.2") {
 		t.Errorf("got the engine at %s, and %q said", e.Addr, said)
 	}
 	o.Lost = []string{good}
 	if _, err := engine.Open(t.Context(), o); err == nil || failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "v0.31.1") {
-		t.Errorf("got error %v, want what is wrong with both", err)
+		t.Errorf("got error %v, want the problems of both", err)
 	}
 	o.Where.Addrs = []string{good}
 	if _, err := engine.Open(t.Context(), o); err == nil || failure.KindOf(err) != failure.NoEngine {
-		t.Errorf("got error %v of an engine that was lost", err)
+		t.Errorf("got error %v for a lost engine", err)
 	}
 }
 
-// A dockerd has a builder of its own, which is none for us.
+// A dockerd has a built-in builder, which we can't use.
 func TestDockerdIsRecognised(t *testing.T) {
 	dockerd := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Api-Version", "1.50")
@@ -115,13 +115,13 @@ func TestDockerdIsRecognised(t *testing.T) {
 	defer dockerd.Close()
 	addr := strings.Replace(dockerd.URL, "http://", "tcp://", 1)
 	_, err := engine.Open(t.Context(), engine.Options{Where: engine.Where{Addrs: []string{addr}}})
-	if err == nil || failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "as dockerd does") || strings.Contains(err.Error(), "frame") ||
+	if err == nil || failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "like dockerd") || strings.Contains(err.Error(), "frame") ||
 		!strings.Contains(strings.Join(failure.Hints(err), "\n"), "docker buildx create") {
 		t.Errorf("got error %v", err)
 	}
 }
 
-// Whoever is between us and an engine by plain TCP is told of, and nobody is on a loopback.
+// Plain TCP to an engine causes a warning, except on the loopback.
 func TestPlainTCPIsWarnedOf(t *testing.T) {
 	addr := enginetest.FreePort(t, testworld.Away(t))
 	enginetest.StartRemote(t, addr, nil, nil)

@@ -13,18 +13,18 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// subordinates are how many users and groups the packages of an image have besides root:
+// subordinates is how many users and groups besides root an image's packages may use:
 // nobody is 65534.
 const subordinates = 65535
 
-// account is what an ordinary user's engine asks of the machine. It runs in a user
-// namespace: the user is root there, and everybody else somebody of /etc/subuid.
+// account is what an ordinary user's engine requires of the machine. It runs in a user
+// namespace: the user is root there, and all others come from /etc/subuid.
 type account struct {
 	name      string
 	uid, gid  int
 	subuid    string            // content of /etc/subuid
 	subgid    string            // and of /etc/subgid
-	newuidmap string            // path; "" where there is none
+	newuidmap string            // path; "" if there is none
 	newgidmap string            // the same
 	kernel    map[string]string // settings below /proc/sys, and lines of /proc/self/status
 }
@@ -36,7 +36,7 @@ func thisAccount() account {
 		a.name = u.Username
 	}
 	a.subuid, a.subgid = text("/etc/subuid"), text("/etc/subgid")
-	a.newuidmap, _ = exec.LookPath("newuidmap") // "" where it is not there
+	a.newuidmap, _ = exec.LookPath("newuidmap") // "" if it is missing
 	a.newgidmap, _ = exec.LookPath("newgidmap")
 	for _, name := range []string{maxNamespaces, mayClone, appArmor} {
 		a.kernel[name] = strings.TrimSpace(text(filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))))
@@ -48,37 +48,37 @@ func thisAccount() account {
 	return a
 }
 
-// text is what a file holds, if there is one.
+// text returns the content of a file, "" if there is none.
 func text(path string) string {
 	data, _ := os.ReadFile(path) //nolint:gosec // of the system
 	return string(data)
 }
 
-// What forbids user namespaces, by the names that sysctl and /proc/self/status have.
+// Settings that forbid user namespaces, as sysctl and /proc/self/status name them.
 const (
 	maxNamespaces = "user.max_user_namespaces"
 	mayClone      = "kernel.unprivileged_userns_clone"             // Debian's kernels
 	appArmor      = "kernel.apparmor_restrict_unprivileged_userns" // Ubuntu's
-	noPrivileges  = "NoNewPrivs"                                   // of a process and all that it starts
+	noPrivileges  = "NoNewPrivs"                                   // of a process and its children
 	inContainer   = "run the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
-	asRoot        = "run it again with sudo"
+	asRoot        = "run the command again with sudo"
 )
 
-// unfit returns every reason why the machine lets this user run no engine.
+// unfit returns every reason why this user can run no engine on this machine.
 func (a account) unfit() (problems []error) {
 	for _, name := range []string{maxNamespaces, mayClone} {
 		if a.kernel[name] == "0" {
 			value := map[string]string{maxNamespaces: "28633", mayClone: "1"}[name]
-			problems = append(problems, failure.WithHint(fmt.Errorf("this machine lets users make no user namespaces: %s is 0", name),
+			problems = append(problems, failure.WithHint(fmt.Errorf("users may not create user namespaces on this machine: %s is 0", name),
 				"sudo sysctl -w "+name+"="+value))
 		}
 	}
 	if a.kernel[noPrivileges] == "1" {
-		problems = append(problems, failure.WithHint(errors.New("newuidmap may not do its work: this process was started with no_new_privs"),
+		problems = append(problems, failure.WithHint(errors.New("newuidmap cannot work: this process was started with no_new_privs"),
 			"in Kubernetes set allowPrivilegeEscalation: true; with Docker leave out --security-opt no-new-privileges"))
 	}
 	if a.newuidmap == "" || a.newgidmap == "" {
-		problems = append(problems, failure.WithHint(fmt.Errorf("the private engine of user %s needs newuidmap and newgidmap, and they are not on the PATH", a.name),
+		problems = append(problems, failure.WithHint(fmt.Errorf("the private engine of user %s needs newuidmap and newgidmap on the PATH", a.name),
 			"sudo apt install uidmap (shadow-utils on Fedora and others)"))
 	}
 	_, users := mapping(a.subuid, a.name, a.uid, a.uid)
@@ -86,7 +86,7 @@ func (a account) unfit() (problems []error) {
 	if users < subordinates || groups < subordinates {
 		from := max(100000, end(a.subuid), end(a.subgid))
 		problems = append(problems, failure.WithHint(
-			fmt.Errorf("the packages of an image have files of %d users and groups, and /etc/subuid and /etc/subgid give %d and %d of them to user %s", subordinates, users, groups, a.name),
+			fmt.Errorf("an image's packages need %d users and groups; /etc/subuid and /etc/subgid give %d and %d of them to user %s", subordinates, users, groups, a.name),
 			fmt.Sprintf("echo %s:%d:65536 | sudo tee -a /etc/subuid /etc/subgid", a.name, from),
 		))
 	}
@@ -96,14 +96,14 @@ func (a account) unfit() (problems []error) {
 	return problems
 }
 
-// flags tell the supervisor of the user namespace.
+// flags returns the supervisor's flags for the user namespace.
 func (a account) flags() []string {
 	uids, _ := mapping(a.subuid, a.name, a.uid, a.uid)
 	gids, _ := mapping(a.subgid, a.name, a.uid, a.gid)
 	return []string{"-newuidmap", a.newuidmap, "-newgidmap", a.newgidmap, "-uids", uids, "-gids", gids}
 }
 
-// refused adds what may be set where the kernel has made no namespace.
+// refused adds hints on settings to change if the kernel has created no namespace.
 func (a account) refused(err error) error {
 	if a.kernel[appArmor] == "1" {
 		err = failure.WithHint(err, "sudo sysctl -w "+appArmor+"=0")
@@ -114,7 +114,7 @@ func (a account) refused(err error) error {
 	return failure.WithHint(err, asRoot)
 }
 
-// mapping is what newuidmap is told: root is the user, and those above it are the
+// mapping returns the arguments of newuidmap: root is the user, and those above are the
 // subordinate ones, as many as there are.
 func mapping(table, name string, uid, id int) (text string, count int) {
 	text = fmt.Sprintf("0 %d 1", id)
@@ -130,7 +130,7 @@ func mapping(table, name string, uid, id int) (text string, count int) {
 	return text, count
 }
 
-// end is the first number that no line of a table gives away, nor one before it.
+// end returns the first number above all ranges of a table.
 func end(table string) (n int) {
 	for _, r := range ranges(table) {
 		n = max(n, r.first+r.count)
@@ -138,7 +138,7 @@ func end(table string) (n int) {
 	return n
 }
 
-// subRange is a line of /etc/subuid: the owner by name or number, and what is theirs.
+// subRange is a line of /etc/subuid: the owner by name or number, and the range.
 type subRange struct {
 	owner        string
 	first, count int

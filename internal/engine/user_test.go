@@ -10,7 +10,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// What an ordinary user's engine lacks is told at once, with what to set.
+// All that an ordinary user's engine lacks is reported at once, with what to set.
 func TestUserUnfit(t *testing.T) {
 	const enough = "other:100000:65536\nordinary:165536:65536\n"
 	for _, tt := range []struct {
@@ -19,7 +19,7 @@ func TestUserUnfit(t *testing.T) {
 		missing        bool
 		kernel         map[string]string
 		want, hints    []string // of the error
-		flags          string   // where there is none
+		flags          string   // if there is none
 	}{
 		{name: "by name", subuid: enough, subgid: enough, flags: "-uids 0 1000 1 1 165536 65536 -gids 0 100 1 1 165536 65536"},
 		{name: "by number, in two lines, one of them twice", subuid: "1000:5:5\n1000:5:5\n# x\n\nordinary:200000:65530\nordinary:900000:1\n", subgid: enough, flags: "-uids 0 1000 1 1 5 5 6 200000 65530 -gids"},
@@ -34,7 +34,7 @@ func TestUserUnfit(t *testing.T) {
 			want:   []string{"give 1000 and 65536", "newuidmap and newgidmap", "user.max_user_namespaces is 0", "kernel.unprivileged_userns_clone is 0", "no_new_privs"},
 			hints:  []string{"apt install uidmap", "user.max_user_namespaces=28633", "kernel.unprivileged_userns_clone=1", "allowPrivilegeEscalation: true", "--addr"},
 		},
-		{name: "AppArmor's word is the kernel's to say", subuid: enough, subgid: enough, kernel: map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "100"}, flags: "-uids"},
+		{name: "AppArmor's restriction shows only on use", subuid: enough, subgid: enough, kernel: map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "100"}, flags: "-uids"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			flags, err := engine.UserUnfit(tt.subuid, tt.subgid, tt.missing, tt.kernel)

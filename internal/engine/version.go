@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Version is BuildKit's version that the private engine is built from and that
-// digests are promised for. A test holds it equal to engine.mod and go.mod.
+// Version is the BuildKit version that the private engine is built from and that digests
+// are promised for. A test compares it with engine.mod and go.mod.
 const Version = "v0.34.2"
 
-// oldest is the first version that is taken: v0.31.0 knows State.Requires, on which exports
-// wait for smoke tests, and v0.31.2 mends what BuildKit's advisories of that time tell.
+// oldest is the first version accepted: v0.31.0 has State.Requires, on which exports
+// wait for smoke tests, and v0.31.2 fixes the BuildKit advisories of that time.
 const oldest = "v0.31.2"
 
-// parseVersion reads v1.2.3 with or without the v and whatever suffix.
+// parseVersion parses v1.2.3, with or without the v and a suffix.
 func parseVersion(s string) (v [3]int, ok bool) {
 	s = strings.TrimPrefix(s, "v")
 	if end := strings.IndexAny(s, "-+"); end >= 0 {
@@ -30,5 +30,5 @@ func parseVersion(s string) (v [3]int, ok bool) {
 		}
 		v[i] = n
 	}
-	return v, v != [3]int{} // a buildkitd built without a version says v0.0.0+unknown
+	return v, v != [3]int{} // a buildkitd built without a version reports v0.0.0+unknown
 }

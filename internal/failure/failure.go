@@ -1,7 +1,6 @@
-// Package failure gives an error its exit code and its hints, so that libraries say what
-// kind of trouble they met and the command alone decides what to print. It has what
-// goes with that, too: the question whether another word was meant, and the pause
-// before another try.
+// Package failure gives errors exit codes and hints, so that libraries classify their
+// errors and only the command decides what to print. It also has suggestions for misspelt
+// words, and the pause before a retry.
 package failure
 
 import (
@@ -9,14 +8,14 @@ import (
 	"slices"
 )
 
-// Kind is what an error means to the caller of the command: its exit code.
+// Kind is the meaning of an error to the caller of the command: its exit code.
 type Kind int
 
 // The exit codes of the build command.
 const (
 	Failure   Kind = 1  // something went wrong
-	Usage     Kind = 2  // what the user gave is wrong: flags, spec, an unreadable lock
-	Findings  Kind = 3  // findings, or a lock that does not fit its spec
+	Usage     Kind = 2  // wrong input: flags, spec, an unreadable lock
+	Findings  Kind = 3  // findings, or a lock that doesn't fit its spec
 	NoEngine  Kind = 4  // no engine to build with
 	Transient Kind = 75 // EX_TEMPFAIL of sysexits.h: a retry may help
 )
@@ -35,10 +34,10 @@ type hintError struct {
 
 func (e *hintError) Unwrap() error { return e.error }
 
-// Hint says what the user can do.
+// Hint returns what the user can do.
 func (e *hintError) Hint() string { return e.hint }
 
-// New marks err as being of the given kind. A nil err stays nil.
+// New marks err with a kind. A nil err stays nil.
 func New(kind Kind, err error) error {
 	if err == nil {
 		return nil
@@ -54,8 +53,7 @@ func WithHint(err error, hint string) error {
 	return &hintError{error: err, hint: hint}
 }
 
-// KindOf returns the kind of the outermost mark in err, and [Failure] where
-// nobody set one.
+// KindOf returns the kind of the outermost mark in err, or [Failure] if there is none.
 func KindOf(err error) Kind {
 	if k, ok := errors.AsType[*kindError](err); ok {
 		return k.kind
@@ -63,8 +61,8 @@ func KindOf(err error) Kind {
 	return Failure
 }
 
-// Hints returns every hint in err and below what it joins, outermost first,
-// each one once. Any error with a method Hint() string has one.
+// Hints returns every hint in err and the errors that it wraps or joins, outermost
+// first, each one once. A hint comes from any error's method Hint() string.
 func Hints(err error) []string {
 	var hints []string
 	walk(err, func(e error) {

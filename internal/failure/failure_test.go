@@ -53,7 +53,7 @@ func TestHints(t *testing.T) {
 		t.Errorf("hints (-want +got):\n%s", diff)
 	}
 	if got := failure.Hints(nil); got != nil {
-		t.Errorf("no error has the hints %q", got)
+		t.Errorf("nil has the hints %q", got)
 	}
 }
 

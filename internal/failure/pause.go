@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Pause lets d pass before another try. Where ctx ends first, it returns why.
+// Pause waits for d before a retry. If ctx ends first, it returns the cause.
 func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -2,8 +2,8 @@ package failure
 
 import "fmt"
 
-// DidYouMean ends a message about an unknown word with the known one that was likely
-// meant, and with nothing where none is close.
+// DidYouMean returns the end of a message about an unknown word: the known word that was
+// probably meant, or nothing if none is close.
 func DidYouMean(word string, known []string) string {
 	if meant := Closest(word, known, Distance); meant != "" {
 		return fmt.Sprintf(", did you mean %q?", meant)
@@ -11,10 +11,9 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
-// Closest returns the known word that is closest to a misspelt one, the first of
-// several. A third of the letters may be wrong, at least one and at most three;
-// where no word is that close to it returns "". The distance of two words is
-// [Distance], or a rule that knows more about them.
+// Closest returns the known word that is closest to a misspelt one, the first of several.
+// A third of the letters may be wrong, at least one and at most three; if no word is that
+// close, it returns "". distance is [Distance] or a more specific rule.
 func Closest(word string, known []string, distance func(a, b string, limit int) int) string {
 	closest, limit := "", max(1, min(len(word)/3, 3))
 	for _, k := range known {
@@ -25,8 +24,8 @@ func Closest(word string, known []string, distance func(a, b string, limit int) 
 	return closest
 }
 
-// Distance counts the letters to insert, remove, replace or swap with their
-// neighbour that make b of a. What is more than limit is told as limit+1.
+// Distance counts the letters to insert, remove, replace or swap with their neighbour to
+// turn a into b. It returns limit+1 for anything above limit.
 func Distance(a, b string, limit int) int {
 	if max(len(a), len(b))-min(len(a), len(b)) > limit {
 		return limit + 1

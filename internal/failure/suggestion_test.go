@@ -65,7 +65,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// FuzzDistanceKeepsItsLimit compares with the distance that nothing limits.
+// FuzzDistanceKeepsItsLimit compares with the unlimited distance.
 func FuzzDistanceKeepsItsLimit(f *testing.F) {
 	f.Add("production", "prdouctoin", 2)
 	f.Add("ab", "ba", 0)

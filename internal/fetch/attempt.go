@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// errStalled says that nothing came for as long as [Options.Stall].
+// errStalled means that nothing arrived for [Options.Stall].
 var errStalled = errors.New("the connection stalled")
 
-// watch ends an attempt when nothing moves for a while, and is the body of its
-// answer. The time counts while somebody waits for the server: not while what came
-// is being used, and not while what is to be sent has to come from elsewhere.
+// watch ends an attempt when nothing moves for a while, and is the body of its answer.
+// The time counts while we wait for the server: not while the caller uses what arrived,
+// nor while the bytes to send come from elsewhere.
 type watch struct {
 	io.ReadCloser // of the answer
 
@@ -23,14 +23,14 @@ type watch struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	stall  time.Duration
-	answer time.Duration // how long the server may take once all is sent
-	sent   *sending      // nil where there is no body
+	answer time.Duration // how long the server may take after everything is sent
+	sent   *sending      // nil without a body
 }
 
 type answerTimeout struct{}
 
-// WithAnswerTimeout returns a context whose requests wait for their answers as long as d, once
-// all is sent, in place of [Options.Stall].
+// WithAnswerTimeout returns a context whose requests wait for their answers as long as d, after
+// sending everything, instead of [Options.Stall].
 func WithAnswerTimeout(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerTimeout{}, d)
 }
@@ -43,7 +43,7 @@ func newWatch(ctx context.Context, stall time.Duration) *watch {
 	return w
 }
 
-// send gives a request a body of its own, if it has one.
+// send gives a request its own body, if it has one.
 func (w *watch) send(req *http.Request) error {
 	if !hasBody(req) {
 		return nil
@@ -83,11 +83,11 @@ func (w *watch) Read(p []byte) (int, error) {
 }
 
 func (w *watch) Close() error {
-	err := w.end() // first: over HTTP/1.1 closing reads on, for as long as the server likes
+	err := w.end() // first: over HTTP/1.1, Close reads on for as long as the server likes
 	return errors.Join(err, w.ReadCloser.Close())
 }
 
-// end ends the attempt. The bytes that were sent are the caller's again.
+// end ends the attempt. The caller then owns the sent bytes again.
 func (w *watch) end() error {
 	w.timer.Stop()
 	w.cancel(nil)
@@ -97,7 +97,7 @@ func (w *watch) end() error {
 	return w.sent.end()
 }
 
-// cause is why an attempt failed, in place of what that looks like to the connection.
+// cause returns why an attempt failed, instead of the connection's error.
 func (w *watch) cause(err error) error {
 	if w.sent != nil {
 		if failed := w.sent.failed.Load(); failed != nil {
@@ -110,9 +110,9 @@ func (w *watch) cause(err error) error {
 	return err
 }
 
-// sending is the body of one attempt. A transport may go on reading one after its
-// server has answered, or when another attempt has begun: hence each has its own,
-// and none is read once the attempt is over.
+// sending is the body of one attempt. A transport may still read one after its server
+// has answered, or when another attempt has begun: hence each has its own, and none is
+// read after the attempt.
 type sending struct {
 	source io.ReadCloser
 	w      *watch
@@ -123,7 +123,7 @@ type sending struct {
 	over     bool
 }
 
-// bodyError is one of whoever has the bytes to send, and not of the server.
+// bodyError is an error of the caller's body, not of the server.
 type bodyError struct{ error }
 
 func (e *bodyError) Unwrap() error { return e.error }
@@ -137,7 +137,7 @@ func (s *sending) Read(p []byte) (int, error) {
 		return 0, errOver
 	}
 	if s.answered {
-		return s.source.Read(p) // nobody waits for it
+		return s.source.Read(p) // no timeout applies
 	}
 	s.w.timer.Stop()
 	n, err := s.source.Read(p)
@@ -152,10 +152,10 @@ func (s *sending) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close does nothing: [sending.end] does.
+// Close does nothing: [sending.end] closes.
 func (s *sending) Close() error { return nil }
 
-// end waits for a read that is under way.
+// end waits for a read in progress.
 func (s *sending) end() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,9 +166,9 @@ func (s *sending) end() error {
 	return s.source.Close()
 }
 
-var errSpent = errors.New("it has to be sent again, and was on its way already")
+var errSpent = errors.New("it has to be sent again, but part of it was sent already")
 
-// onceBody is a body that can't be had again once any of it was read.
+// onceBody is a body that can't be reopened once any of it was read.
 type onceBody struct {
 	io.ReadCloser
 
@@ -180,7 +180,7 @@ func (b *onceBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// Close does nothing: the body may still be wanted, and is the caller's.
+// Close does nothing: the body may still be needed, and belongs to the caller.
 func (b *onceBody) Close() error { return nil }
 
 func (b *onceBody) get() (io.ReadCloser, error) {
@@ -199,9 +199,9 @@ func Anonymous(ctx context.Context) context.Context {
 
 func isAnonymous(ctx context.Context) bool { return ctx.Value(anonymous{}) != nil }
 
-// dress gives a request what every one has: the name of the program, and the
-// login for its host and for no other. One that the request brings itself wins,
-// as a header or in its address.
+// dress adds what every request has: the name of the program, and the login for its host
+// only. A login in the request itself takes precedence, whether in a header or in the
+// address.
 func (c *Client) dress(req *http.Request) {
 	if req.Header == nil {
 		req.Header = http.Header{}

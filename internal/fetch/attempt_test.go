@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// slow yields a byte at a time, after a while each.
+// slow yields one byte at a time, each after a pause.
 type slow struct {
 	io.Reader
 
@@ -27,7 +27,7 @@ func (s slow) Read(p []byte) (int, error) {
 	return s.Reader.Read(p[:min(len(p), 1)])
 }
 
-// put sends a body, and returns the answer to it.
+// put sends a body, and returns the answer.
 func put(ctx context.Context, c *fetch.Client, address string, body io.Reader, size int64) (code int, text string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, address, body)
 	if err != nil {
@@ -42,7 +42,7 @@ func put(ctx context.Context, c *fetch.Client, address string, body io.Reader, s
 	return resp.StatusCode, string(data), errors.Join(err, resp.Body.Close())
 }
 
-// A server isn't held responsible for bytes that come slowly from elsewhere.
+// A slow source of the body doesn't count as a stall of the server.
 func TestSlowSourcesAreNoStall(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	c := client(fetch.Options{Stall: 60 * time.Millisecond})
@@ -55,10 +55,10 @@ func TestAnswerTimeout(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(200 * time.Millisecond) })
 	c := client(fetch.Options{Stall: 50 * time.Millisecond})
 	if _, _, err := put(t.Context(), c, s.URL, strings.NewReader("abc"), 3); err == nil || !strings.Contains(err.Error(), "stalled") {
-		t.Errorf("without a timeout of its own: got %v", err)
+		t.Errorf("without its own timeout: got %v", err)
 	}
 	if _, _, err := put(fetch.WithAnswerTimeout(t.Context(), 5*time.Second), c, s.URL, strings.NewReader("abc"), 3); err != nil {
-		t.Errorf("with a timeout of its own: got %v", err)
+		t.Errorf("with its own timeout: got %v", err)
 	}
 }
 
@@ -71,18 +71,18 @@ func TestErrorsOfTheBodyAreFinal(t *testing.T) {
 	}
 }
 
-// What was sent is the caller's again once the answer is closed.
+// The sent bytes are the caller's again once the answer is closed.
 func TestNobodyReadsABodyAfterItsEnd(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	data := make([]byte, 32<<20)
 	c := client(fetch.Options{})
 	for range 5 {
 		_, _, _ = put(t.Context(), c, s.URL, bytes.NewReader(data), int64(len(data))) // the connection may break before the answer
-		clear(data)                                                                   // the race detector looks on
+		clear(data)                                                                   // watched by the race detector
 	}
 }
 
-// again sends each request twice, as a login does that has run out.
+// again sends each request twice, like a login that has expired.
 type again struct{ below http.RoundTripper }
 
 func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -101,8 +101,8 @@ func TestThrough(t *testing.T) {
 	if _, text, err := put(t.Context(), c, s.URL, strings.NewReader("abc"), 3); text != "abc" || err != nil || len(s.requests()) != 2 {
 		t.Errorf("got %q, %v after %d requests", text, err, len(s.requests()))
 	}
-	if _, _, err := put(t.Context(), c, s.URL, io.MultiReader(strings.NewReader("abc")), 3); err == nil || !strings.Contains(err.Error(), "on its way") {
-		t.Errorf("what can't be had again: got %v", err)
+	if _, _, err := put(t.Context(), c, s.URL, io.MultiReader(strings.NewReader("abc")), 3); err == nil || !strings.Contains(err.Error(), "part of it was sent") {
+		t.Errorf("a body that can't be reopened: got %v", err)
 	}
 }
 
@@ -121,13 +121,13 @@ func TestRedirectsOfOtherMethods(t *testing.T) {
 		}
 		got, _, err := put(t.Context(), client(fetch.Options{}), s.URL, io.MultiReader(strings.NewReader("abc")), 3)
 		if isSame := strings.HasPrefix(want, "PUT"); err != nil || isSame != (got == code) {
-			t.Errorf("%d, of a body that can't be had again: got %d, %v", code, got, err)
+			t.Errorf("%d, with a body that can't be reopened: got %d, %v", code, got, err)
 		}
 	}
 }
 
-// A request whose body can't be had again is made once, however it fails, and one that
-// nobody waits for any more isn't made again either.
+// A request whose body can't be reopened is made once, however it fails, and a canceled one
+// isn't repeated either.
 func TestNothingIsTriedForNothing(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(nil)
@@ -143,10 +143,10 @@ func TestNothingIsTriedForNothing(t *testing.T) {
 		body          io.Reader
 		pauses        int
 	}{
-		{"a body that can't be had again", gone.URL, t.Context(), io.MultiReader(strings.NewReader("x")), 0},
+		{"a body that can't be reopened", gone.URL, t.Context(), io.MultiReader(strings.NewReader("x")), 0},
 		{"one that can", gone.URL, t.Context(), strings.NewReader("x"), 3},
 		{"none", gone.URL, t.Context(), http.NoBody, 3},
-		{"nobody waits", ends.URL, over, http.NoBody, 0},
+		{"canceled", ends.URL, over, http.NoBody, 0},
 	} {
 		p := new(pauses)
 		req, err := http.NewRequestWithContext(tt.ctx, http.MethodPost, tt.address, tt.body)

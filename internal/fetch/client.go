@@ -10,27 +10,27 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Options describes a [Client]. The zero value of each field stands for a
-// sensible default.
+// Options describes a [Client]. The zero value of each field is a sensible
+// default.
 type Options struct {
-	// Transport is one of its own where it is nil: it honours the proxy
-	// variables, the system's store of certificates, and [Guard].
+	// Transport defaults to one that honours the proxy variables, the system's certificate
+	// store, and [Guard].
 	Transport http.RoundTripper
 
-	Attempts     int           // in a row that bring nothing; 4
+	Attempts     int           // without progress, in a row; 4
 	Wait         time.Duration // before the second attempt, doubled each time; 300 ms
-	MaxRetryWait time.Duration // how long a request waits between its attempts in all; 60 s
-	Stall        time.Duration // how long a connection may say nothing while somebody listens; 30 s
-	TempDir      string        // where a file lies whose server knows no ranges; the system's
+	MaxRetryWait time.Duration // total time that a request waits between its attempts; 60 s
+	Stall        time.Duration // how long a connection may be idle while we wait for it; 30 s
+	TempDir      string        // for large files of servers without ranges; the system's
 
-	// Logins returns the login for a host, which is named without its port.
+	// Logins returns the login for a host name without a port.
 	Logins func(host string) (user, password string, ok bool)
 
-	// Sleep waits, and returns an error when ctx ends first; a timer where it is nil.
+	// Sleep waits, and returns an error if ctx ends first; a timer if nil.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Client makes requests. It may be used from many goroutines at once.
+// Client makes requests. It is safe for concurrent use.
 type Client struct {
 	opts  Options
 	busy  *busy
@@ -55,8 +55,8 @@ func New(o Options) *Client {
 	return &Client{opts: o, busy: &busy{until: map[string]time.Time{}}}
 }
 
-// Apart returns a client as c with connections of its own, on which nothing has been
-// asked that a [Guard] would not have let through.
+// Apart returns a client like c with its own connections, so that none that is already
+// open bypasses a [Guard].
 func (c *Client) Apart() *Client {
 	o := c.opts
 	if t, ok := o.Transport.(*http.Transport); ok {
@@ -65,14 +65,14 @@ func (c *Client) Apart() *Client {
 	return &Client{opts: o, busy: c.busy, above: c.above}
 }
 
-// Through returns a client as c whose requests go through t, which hands them on to
-// [Client.RoundTrip] of c: a login that has to ask for itself.
+// Through returns a client like c whose requests go through t, which passes them on to
+// [Client.RoundTrip] of c: for a login that has to make its own requests.
 func (c *Client) Through(t http.RoundTripper) *Client {
 	return &Client{opts: c.opts, busy: c.busy, above: t}
 }
 
-// NewBulkTransport returns a transport for files of gigabytes. It speaks HTTP/1.1
-// alone: over HTTP/2 all of them would share one connection, and so one window.
+// NewBulkTransport returns a transport for files of gigabytes. It uses only HTTP/1.1:
+// over HTTP/2 all of them would share one connection, and so one window.
 func NewBulkTransport() *http.Transport {
 	t := NewTransport()
 	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
@@ -81,7 +81,7 @@ func NewBulkTransport() *http.Transport {
 	return t
 }
 
-// NewTransport returns the one of a client that has no other, to be changed.
+// NewTransport returns the default transport, for modification.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -90,8 +90,8 @@ func NewTransport() *http.Transport {
 		MaxIdleConnsPerHost: 50,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 15 * time.Second,
-		// Else what was compressed on the way is unpacked here, and neither
-		// lengths nor ranges fit.
+		// Otherwise compressed answers would be decompressed here, and neither
+		// lengths nor ranges would fit.
 		DisableCompression: true,
 		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 			if resp.StatusCode == http.StatusOK {

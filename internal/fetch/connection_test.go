@@ -17,7 +17,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// counted runs a handler, and counts the connections that are made to it.
+// counted runs a handler, and counts the connections to it.
 func counted(t *testing.T, h http.HandlerFunc) (s *httptest.Server, made *atomic.Int64) {
 	t.Helper()
 	made = new(atomic.Int64)
@@ -32,8 +32,8 @@ func counted(t *testing.T, h http.HandlerFunc) (s *httptest.Server, made *atomic
 	return s, made
 }
 
-// The connection of an answer that nobody wants serves again, unless more comes on it than
-// that is worth.
+// The connection of an unwanted answer is reused, unless draining it would transfer too
+// much.
 func TestUnwantedAnswersLeaveTheirConnection(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -43,10 +43,10 @@ func TestUnwantedAnswersLeaveTheirConnection(t *testing.T) {
 		made int64
 	}{
 		{"nothing", 0, http.StatusServiceUnavailable, 1},
-		{"some words", 1000, http.StatusServiceUnavailable, 1},
+		{"a short text", 1000, http.StatusServiceUnavailable, 1},
 		{"a page", 64 << 10, http.StatusServiceUnavailable, 1},
 		{"more than a page", 8 << 20, http.StatusServiceUnavailable, 3},
-		{"a redirect with some words", 1000, http.StatusFound, 1},
+		{"a redirect with a short text", 1000, http.StatusFound, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +98,7 @@ func (c *closing) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// Whatever a server answers, no answer stays open once the client is done with it.
+// Whatever a server answers, no answer stays open when the client is done with it.
 func TestAnswersAreClosed(t *testing.T) {
 	t.Parallel()
 	data := noise(3 << 20)
@@ -128,7 +128,7 @@ func TestAnswersAreClosed(t *testing.T) {
 			c := client(fetch.Options{Transport: transport, TempDir: t.TempDir()})
 			for _, limit := range []int64{50, 1 << 30} {
 				if f, err := c.Open(t.Context(), s.URL, limit); err == nil {
-					_, _ = io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size())) // as far as it goes
+					_, _ = io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size())) // as far as possible
 					if err := f.Close(); err != nil {
 						t.Error(err)
 					}
@@ -142,7 +142,7 @@ func TestAnswersAreClosed(t *testing.T) {
 	}
 }
 
-// partOf answers whatever range it is asked for with a byte that it calls such a part.
+// partOf answers every range request with a byte and the given Content-Range.
 func partOf(contentRange string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if contentRange != "" {
@@ -153,7 +153,7 @@ func partOf(contentRange string) http.HandlerFunc {
 	}
 }
 
-// Files of gigabytes come over a connection each, and all else over one that they share.
+// Files of gigabytes get a connection each; everything else shares one.
 func TestBulkTransport(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
@@ -171,7 +171,7 @@ func TestBulkTransport(t *testing.T) {
 	}
 }
 
-// Who listens and doesn't speak TLS is known sooner than who speaks it and stalls.
+// A listener that doesn't complete the TLS handshake is detected sooner than a stall.
 func TestServerThatNeverShakesHands(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

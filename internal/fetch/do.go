@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// Do makes one request, and again while that may help: after errors of the
-// connection, and answers that say that the server is busy or in trouble. It
-// follows no redirect. The last answer is returned whatever its status; an
-// error means that there was none. A request with a body is made again only
-// if it has GetBody, and nobody reads the body once the answer is closed. The
-// body of the answer ends with an error once it stalls.
+// Do makes a request, and retries it as long as that may help: after errors of the
+// connection, and when the server is busy or has a problem. It follows no redirect. It
+// returns the last answer whatever its status; an error means that there was none. A
+// request with a body is retried only if it has GetBody, and the body is no longer read
+// once the answer is closed. Reading the body of the answer fails if it stalls.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*http.Response, error) {
 	r := c.Retry(req.URL.String())
 	if left := c.busy.left(r.host); left > 0 {
@@ -49,9 +48,9 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*http.Response, err
 	}
 }
 
-// Ask makes a request once, and follows where it leads as [Client.Get] does. The
-// last answer is returned whatever its status. It is for those who make more of
-// an answer than that, and so know better what to ask for again: see [Retry].
+// Ask makes a request once, and follows redirects like [Client.Get]. It returns the
+// last answer whatever its status. It is for callers that interpret an answer further,
+// and so know better what to retry: see [Retry].
 func (c *Client) Ask(req *http.Request) (*http.Response, error) {
 	once := *c
 	once.opts.Attempts = 1
@@ -65,8 +64,8 @@ func (c *Client) ask(req *http.Request) (*http.Response, error) {
 	return c.RoundTrip(req)
 }
 
-// RoundTrip implements [http.RoundTripper] by one attempt, for what stands above the
-// client: see [Client.Through]. Its errors don't say what was asked for.
+// RoundTrip implements [http.RoundTripper] with one attempt, for a transport above the
+// client: see [Client.Through]. Its errors don't name the address.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Context().Value(offlineKey{}) != nil {
 		return nil, &GuardError{Host: req.URL.Hostname(), Err: ErrOffline}
@@ -86,7 +85,7 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// name says what was being asked for when err came. A nil err stays nil.
+// name adds the address to err. A nil err stays nil.
 func (r *Retry) name(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -102,8 +101,8 @@ func (r *Retry) name(ctx context.Context, err error) error {
 	return fmt.Errorf("fetching %s: %w", r.url, err)
 }
 
-// discard reads the rest of a short body, so that its connection serves again. One
-// that is slow is not worth that.
+// discard reads the rest of a short body, so that its connection can be reused, unless
+// that is slow.
 func discard(resp *http.Response) {
 	if 0 <= resp.ContentLength && resp.ContentLength <= 64<<10 {
 		slow := time.AfterFunc(time.Second, func() { _ = resp.Body.Close() })

@@ -38,7 +38,7 @@ func do(t *testing.T, c *fetch.Client, method, address string, body io.Reader) (
 func TestDoTriesAgain(t *testing.T) {
 	tests := []struct {
 		name  string
-		codes []int // answered in turn, the last one for ever
+		codes []int // answered in turn, the last one repeatedly
 		after string
 		want  int
 		slept []time.Duration
@@ -48,7 +48,7 @@ func TestDoTriesAgain(t *testing.T) {
 		{"after 502, 503 and 504", []int{502, 503, 504, 200}, "", 200, []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}},
 		{"after 408, 425 and Cloudflare's", []int{408, 425, 522, 200}, "", 200, []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}},
 		{"more than a second after a 429", []int{429, 429, 200}, "", 200, []time.Duration{1700 * time.Millisecond, 3400 * time.Millisecond}},
-		{"as it is asked to", []int{429, 200}, "7", 200, []time.Duration{7 * time.Second}},
+		{"as long as requested", []int{429, 200}, "7", 200, []time.Duration{7 * time.Second}},
 		{"not for an hour", []int{429, 200}, "3600", 429, nil},
 		{"until a minute is over", []int{429}, "25", 429, []time.Duration{25 * time.Second, 25 * time.Second}},
 		{"four times", []int{503}, "", 503, []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}},
@@ -93,7 +93,7 @@ func TestPausesDiffer(t *testing.T) {
 	}
 }
 
-// What a host asks of one request holds for all of them, whoever makes them.
+// A host's request to wait holds for all requests, whichever client makes them.
 func TestBusyHostIsLeftAlone(t *testing.T) {
 	p := new(pauses)
 	c := client(fetch.Options{Sleep: p.sleep, Attempts: 2})
@@ -158,7 +158,7 @@ func TestUnreachable(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	if strings.Contains(err.Error(), "geheim") {
-		t.Errorf("%v names a password", err)
+		t.Errorf("%v contains a password", err)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestStalledBodyFails(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-over
 	})
-	t.Cleanup(func() { close(over) }) // before the server's, which waits for the handlers
+	t.Cleanup(func() { close(over) }) // before the server's Close, which waits for the handlers
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
 	resp, err := client(fetch.Options{Stall: 50 * time.Millisecond}).Do(t.Context(), req)
 	if err != nil {
@@ -212,7 +212,7 @@ func TestHeaders(t *testing.T) {
 	}{
 		{"login by host", "", "", "", "ada", "lamina"},
 		{"login in the address", "eve:x@", "", "", "eve", "lamina"},
-		{"of the caller", "", "Basic Ym9iOng=", "curl/1", "bob", "curl/1"},
+		{"from the caller", "", "Basic Ym9iOng=", "curl/1", "bob", "curl/1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,12 +1,12 @@
-// Package fetch is the one HTTP client, with retries. It tries again what may pass,
-// waits as a server asks, goes on where a body was cut, ends what stalls,
+// Package fetch is the one HTTP client, with retries. It retries transient errors, waits
+// as long as a server requests, resumes interrupted bodies, ends stalled connections,
 // follows redirects without taking a login along, and never prints one.
 //
-//	one request, its answer as it is     (do.go)
+//	one request and its answer           (do.go)
 //	one attempt: login, stalls, bodies   (attempt.go)
-//	what a redirect leads to             (get.go)
-//	which addresses nothing is asked at  (guard.go)
-//	a body that goes on after a cut      (resume.go)
+//	redirects                            (get.go)
+//	forbidden addresses                  (guard.go)
+//	a body that is resumed               (resume.go)
 //	a file read in ranges                (file.go)
 //	attempts, and the pauses between     (retry.go)
 //	what an error means to the user      (errors.go)

@@ -13,18 +13,18 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// StatusError is an answer that is not what was asked for.
+// StatusError is an unsuccessful answer.
 type StatusError struct {
 	URL  string // as [Redact] returns it
-	Host string // with its port if it has one
+	Host string // with its port, if any
 	Code int
 
-	After    time.Duration // when to come again; 0 where the server doesn't say
+	After    time.Duration // when to retry; 0 if the server doesn't say
 	LoggedIn bool          // a login was sent
-	Withheld bool          // there is one, and [Anonymous] keeps it
+	Withheld bool          // there is one, but [Anonymous] withholds it
 }
 
-// Refusal is the error of an answer that is not what was asked for.
+// Refusal returns the error of an unsuccessful answer.
 func (c *Client) Refusal(resp *http.Response) *StatusError {
 	u := resp.Request.URL
 	_, _, known := c.opts.Logins(u.Hostname())
@@ -41,7 +41,7 @@ func (e *StatusError) Error() string {
 // RetryAfter implements [Later].
 func (e *StatusError) RetryAfter() time.Duration { return e.After }
 
-// UnreachableError is a request that no attempt got an answer to.
+// UnreachableError is a request that got no answer in any attempt.
 type UnreachableError struct {
 	URL      string // as [Redact] returns it; may be empty
 	Host     string
@@ -55,7 +55,7 @@ func (e *UnreachableError) Error() string {
 		text = "fetching " + e.URL + ": "
 	}
 	if e.Attempts > 1 {
-		text += fmt.Sprintf("given up after %d attempts: ", e.Attempts)
+		text += fmt.Sprintf("gave up after %d attempts: ", e.Attempts)
 	}
 	return text + e.Err.Error()
 }
@@ -63,7 +63,7 @@ func (e *UnreachableError) Error() string {
 // Unwrap returns the error of the last attempt.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// ProxyError is a proxy that doesn't let a request through.
+// ProxyError is a proxy that refuses a request.
 type ProxyError struct {
 	Host string
 	Code int
@@ -78,10 +78,10 @@ type RedirectError struct {
 }
 
 func (e *RedirectError) Error() string {
-	return fmt.Sprintf("%s leads to %s: %s", e.From, e.To, e.Reason)
+	return fmt.Sprintf("%s redirects to %s: %s", e.From, e.To, e.Reason)
 }
 
-// ChangedError is a file that became another one while it was read.
+// ChangedError is a file that changed while it was read.
 type ChangedError struct{ URL string }
 
 func (e *ChangedError) Error() string { return e.URL + " changed while it was read" }
@@ -94,7 +94,7 @@ type SizeError struct {
 
 func (e *SizeError) Error() string { return fmt.Sprintf("%s has more than %d bytes", e.URL, e.Limit) }
 
-// IsUntrusted tells a server whose certificate nobody on this machine vouches for.
+// IsUntrusted reports whether the server's certificate is not trusted on this machine.
 func IsUntrusted(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
@@ -105,8 +105,8 @@ func IsUntrusted(err error) bool {
 	return authority || name || invalid
 }
 
-// UntrustedHint says what helps with an error that [IsUntrusted] tells: what usually does,
-// unless the certificate is of another time.
+// UntrustedHint returns the hint for an error that [IsUntrusted] reports: usual, unless the
+// certificate isn't valid at this time.
 func UntrustedHint(err error, usual string) string {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		return "check the clock of this machine, and the dates of the server's certificate"
@@ -114,14 +114,14 @@ func UntrustedHint(err error, usual string) string {
 	return usual
 }
 
-// IsPlain tells a server that answers HTTP where TLS was to begin.
+// IsPlain reports whether a server answered plain HTTP instead of TLS.
 func IsPlain(err error) bool {
 	record, ok := errors.AsType[tls.RecordHeaderError](err)
 	return errors.Is(err, http.ErrSchemeMismatch) || ok && string(record.RecordHeader[:]) == "HTTP/"
 }
 
-// IsFinal tells the errors that no further attempt cures. One of the kind
-// [failure.Usage] is one.
+// IsFinal reports whether no further attempt can help. Errors of the kind
+// [failure.Usage] are final.
 func IsFinal(err error) bool {
 	if proxy, ok := errors.AsType[*ProxyError](err); ok {
 		return !IsPassing(proxy.Code)
@@ -134,7 +134,7 @@ func IsFinal(err error) bool {
 	return guarded || changed || status || redirect || body || IsUntrusted(err) || IsPlain(err) || failure.KindOf(err) == failure.Usage
 }
 
-// isOfProxy tells a proxy that can't be reached, or refuses.
+// isOfProxy reports whether a proxy can't be reached, or refuses.
 func isOfProxy(err error) bool {
 	if _, ok := errors.AsType[*ProxyError](err); ok {
 		return true
@@ -143,10 +143,10 @@ func isOfProxy(err error) bool {
 	return ok && op.Op == "proxyconnect"
 }
 
-// MismatchError is a file that is not the one that was promised.
+// MismatchError is a file that isn't the expected one.
 type MismatchError struct {
 	URL       string // as [Redact] returns it
-	What      string // that differs, such as "size" or "sha256"
+	What      string // what differs, such as "size" or "sha256"
 	Want, Got string
 }
 
@@ -154,8 +154,8 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("%s: its %s is %s and not %s", e.URL, e.What, e.Got, e.Want)
 }
 
-// Explain gives an error of this package its kind, and says what the user can
-// do about it. Other errors stay as they are.
+// Explain gives an error of this package its kind, and a hint for the user. It returns
+// other errors unchanged.
 func Explain(err error) error {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.explain(err)
@@ -170,7 +170,7 @@ func Explain(err error) error {
 	case IsUntrusted(err):
 		err = fmt.Errorf("its certificate is not trusted here: %w", err)
 		return failure.WithHint(err, UntrustedHint(err,
-			"a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names"))
+			"if a proxy intercepts TLS, or the server is your own, add its authority to the system's certificate store, or to a file that SSL_CERT_FILE names"))
 	case isOfProxy(err):
 		if unreachable {
 			err = failure.New(failure.Transient, err)
@@ -182,7 +182,7 @@ func Explain(err error) error {
 	return err
 }
 
-// withoutPort is a host as a .netrc names it.
+// withoutPort returns a host as in a .netrc.
 func withoutPort(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name
@@ -204,23 +204,22 @@ func (e *StatusError) explain(err error) error {
 	return err
 }
 
-// ofLogin tells a login that is missing from one that is wrong, and from one that
-// Lamina keeps to itself.
+// ofLogin distinguishes a missing login, a wrong one, and one that Lamina withholds.
 func (e *StatusError) ofLogin(err error) error {
 	host := withoutPort(e.Host)
-	why, hint := "it asks for a login, and none was sent", "put a login for "+host+" into ~/.netrc"
+	why, hint := "it requires a login, but none was sent", "put a login for "+host+" into ~/.netrc"
 	switch {
 	case e.LoggedIn:
-		why, hint = "it refuses the login that it got", "check the login for "+host+" in ~/.netrc, or in the address of its index, and what it may read"
+		why, hint = "it rejects the login", "check the login for "+host+" in ~/.netrc, or in the address of its index, and what it may read"
 	case e.Withheld:
-		why = "it asks for a login, and Lamina sends none to this address"
+		why = "it requires a login, but Lamina sends none to this address"
 		hint = "a login for " + host + " goes to what a requirement or a constraint names: NAME @ git+https://… for a submodule"
 	}
 	return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%w: %s", err, why)), hint)
 }
 
-// Redact returns an address as it may be printed: without a login, a fragment,
-// and the values of a query, which may be a signature.
+// Redact returns an address that is safe to print: without a login, a fragment, and the
+// values of a query, which may be a signature.
 func Redact(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -57,7 +57,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	if fetch.Explain(nil) != nil {
-		t.Error("no error became one")
+		t.Error("nil became an error")
 	}
 }
 
@@ -70,7 +70,7 @@ func TestExplainUntrusted(t *testing.T) {
 	if hints := failure.Hints(fetch.Explain(err)); len(hints) != 1 || !strings.Contains(hints[0], "SSL_CERT_FILE") {
 		t.Errorf("got %v with %q", err, hints)
 	}
-	// The same for who trusts it, and has another date.
+	// The same for a trusted certificate and a wrong clock.
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	for _, now := range []time.Time{s.Certificate().NotBefore.Add(-time.Hour), s.Certificate().NotAfter.Add(time.Hour)} {
@@ -115,10 +115,10 @@ func TestGuard(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, _, err := c.Read(fetch.Guard(t.Context(), "other.example", refuse), s.URL, 1); err != nil {
-		t.Errorf("a host that is not the guarded one: %v", err)
+		t.Errorf("a host without a guard: %v", err)
 	}
 	if _, err := c.Apart().Get(fetch.Guard(t.Context(), "127.0.0.1", refuse), s.URL); err == nil {
-		t.Error("a client has a connection of another one")
+		t.Error("the client reuses a connection of another one")
 	}
 }
 
@@ -160,7 +160,7 @@ func TestLoginThatIsWrongOrKept(t *testing.T) {
 		hint string
 	}{
 		{fetch.StatusError{Code: 401}, "none was sent", "put a login for a into ~/.netrc"},
-		{fetch.StatusError{Code: 403, LoggedIn: true}, "refuses the login that it got", "check the login for a"},
+		{fetch.StatusError{Code: 403, LoggedIn: true}, "rejects the login", "check the login for a"},
 		{fetch.StatusError{Code: 401, Withheld: true}, "Lamina sends none to this address", "a requirement or a constraint"},
 	} {
 		tt.err.Host = "a:8443"

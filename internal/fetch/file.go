@@ -13,19 +13,19 @@ import (
 	"sync"
 )
 
-// What a [File] asks for at once, and how many such chunks it keeps. A megabyte
+// The size of a range that a [File] requests, and how many of them it keeps. A megabyte
 // holds the directory of nearly every wheel.
 const (
 	chunkSize  = 1 << 20
 	chunksKept = 64
 )
 
-// inMemory is the largest file that is kept in memory where a server knows no
-// ranges.
+// inMemory is the size of the largest file that is kept in memory if a server doesn't
+// support ranges.
 const inMemory = 32 << 20
 
-// File is a file on a server that is read in ranges. It may be used from many
-// goroutines at once, which wait for each other.
+// File is a file on a server that is read in ranges. It is safe for concurrent use; reads
+// wait for each other.
 type File struct {
 	ctx     context.Context //nolint:containedctx // an io.ReaderAt has none
 	client  *Client
@@ -33,17 +33,17 @@ type File struct {
 	host    string // for messages
 	tag     string
 	size    int64
-	whole   io.ReaderAt // where the server knows no ranges
-	temp    *os.File    // which holds it, if it is large
+	whole   io.ReaderAt // if the server doesn't support ranges
+	temp    *os.File    // holds it, if it is large
 
 	mu     sync.Mutex
-	chunks map[int64][]byte // counted from the end, so that the first one is whole
-	kept   []int64          // of them, the oldest first
+	chunks map[int64][]byte // counted from the end, so that the first one is full
+	kept   []int64          // their numbers, the oldest first
 }
 
-// Open asks for the size of a file of at most limit bytes, and reads nothing yet.
-// Of a server that knows no ranges it takes the file whole. What is read comes
-// under ctx.
+// Open requests the size of a file of at most limit bytes, and reads nothing yet. If the
+// server doesn't support ranges, it downloads the whole file. Reads happen under
+// ctx.
 func (c *Client) Open(ctx context.Context, address string, limit int64) (*File, error) {
 	resp, err := c.get(ctx, address, http.Header{"Range": {"bytes=0-0"}})
 	if err != nil {
@@ -59,7 +59,7 @@ func (c *Client) Open(ctx context.Context, address string, limit int64) (*File, 
 		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && f.size == 0:
 		discard(resp)
 		return f, nil
-	case resp.StatusCode == http.StatusPartialContent: // of nobody knows how much
+	case resp.StatusCode == http.StatusPartialContent: // of unknown total size
 		discard(resp)
 		if body, err = c.Get(ctx, address); err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (f *File) tooLarge(limit int64) error { return &SizeError{URL: Redact(f.add
 // Size returns how many bytes the file has.
 func (f *File) Size() int64 { return f.size }
 
-// Close gives up what the file holds.
+// Close releases the temporary file, if any.
 func (f *File) Close() error {
 	if f.temp == nil {
 		return nil
@@ -87,7 +87,7 @@ func (f *File) Close() error {
 // ReadAt reads a part of the file.
 func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 {
-		return 0, fmt.Errorf("reading %s at %d: no such place", Redact(f.address), offset)
+		return 0, fmt.Errorf("reading %s at %d: negative offset", Redact(f.address), offset)
 	}
 	if f.whole != nil {
 		return f.whole.ReadAt(p, offset)
@@ -111,14 +111,14 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// span is where a chunk lies.
+// span returns the range of a chunk.
 func (f *File) span(index int64) (start, end int64) {
 	end = f.size - index*chunkSize
 	return max(0, end-chunkSize), end
 }
 
-// missing is the last of the chunks from index on that are to be had by one
-// request to read up to end. They are numbered from the end of the file.
+// missing returns the last of the chunks from index on to fetch in one request, to read up
+// to end. They are numbered from the end of the file.
 func (f *File) missing(index, end int64) int64 {
 	last := index
 	for last > 0 && index-last < chunksKept/2 {
@@ -130,7 +130,7 @@ func (f *File) missing(index, end int64) int64 {
 	return last
 }
 
-// chunk returns the chunk of the number, and has those up to last come with it.
+// chunk returns a chunk by its number, and fetches those up to last with it.
 func (f *File) chunk(index, last int64) ([]byte, error) {
 	if data, ok := f.chunks[index]; ok {
 		return data, nil
@@ -157,7 +157,7 @@ func (f *File) keep(index int64, data []byte) {
 	f.kept = append(f.kept, index)
 }
 
-// fetch reads a range, and goes on where it was cut.
+// fetch reads a range, and resumes it if interrupted.
 func (f *File) fetch(start, end int64) ([]byte, error) {
 	data, done := make([]byte, end-start), 0
 	retry := f.client.Retry(f.address)
@@ -172,7 +172,7 @@ func (f *File) fetch(start, end int64) ([]byte, error) {
 	return data, err
 }
 
-// fill asks once for what lies at start, and returns how much of it came.
+// fill requests the bytes at start once, and returns how many arrived.
 func (f *File) fill(p []byte, start int64) (int, error) {
 	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", start, start+int64(len(p))-1)}}
 	if f.tag != "" {
@@ -192,7 +192,7 @@ func (f *File) fill(p []byte, start int64) (int, error) {
 	return io.ReadFull(resp.Body, p)
 }
 
-// take keeps the whole of a file.
+// take keeps a whole file.
 func (f *File) take(body io.Reader, limit int64) error {
 	body = io.LimitReader(body, limit+1)
 	data, err := io.ReadAll(io.LimitReader(body, inMemory+1))
@@ -207,7 +207,7 @@ func (f *File) take(body io.Reader, limit int64) error {
 		return nil
 	}
 	if f.temp, err = os.CreateTemp(cmp.Or(f.client.opts.TempDir, os.TempDir()), "lamina-"); err != nil {
-		return fmt.Errorf("making room for %s: %w", Redact(f.address), err)
+		return fmt.Errorf("creating a temporary file for %s: %w", Redact(f.address), err)
 	}
 	err = os.Remove(f.temp.Name()) // nothing stays behind, whatever happens
 	if err == nil {
@@ -221,7 +221,7 @@ func (f *File) take(body io.Reader, limit int64) error {
 		err = f.tooLarge(limit)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("keeping %s: %w", Redact(f.address), err), f.temp.Close())
+		return errors.Join(fmt.Errorf("storing %s: %w", Redact(f.address), err), f.temp.Close())
 	}
 	f.size, f.whole = f.size+rest, f.temp
 	return nil

@@ -9,8 +9,8 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// What is read of a file before its server is in trouble is good, and what comes after
-// the trouble, too.
+// What is read of a file before its server breaks is good, and so is what is read
+// afterwards.
 func TestReadAtWhereTheServerBreaks(t *testing.T) {
 	const chunk = 1 << 20
 	data, n, broken := noise(3*chunk), 0, 0
@@ -25,7 +25,7 @@ func TestReadAtWhereTheServerBreaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.ReadAt(make([]byte, 10), 0); err != nil { // the first chunk is there now
+	if _, err := f.ReadAt(make([]byte, 10), 0); err != nil { // caches the first chunk
 		t.Fatal(err)
 	}
 	for _, broken = range []int{http.StatusNotFound, http.StatusServiceUnavailable} {
@@ -39,7 +39,7 @@ func TestReadAtWhereTheServerBreaks(t *testing.T) {
 	readAll(t, f, data)
 }
 
-// However much of a file is read, little of it stays in memory, and that is the newest.
+// However much of a file is read, only the newest part stays in memory.
 func TestFileKeepsTheNewestChunks(t *testing.T) {
 	data := make([]byte, 66<<20)
 	copy(data, "first")
@@ -55,7 +55,7 @@ func TestFileKeepsTheNewestChunks(t *testing.T) {
 	for _, tt := range []struct {
 		at       int
 		want     string
-		requests int // that it takes
+		requests int // requests needed
 	}{{len(data) - 5, "final", 0}, {0, "first", 1}, {0, "first", 0}, {len(data) - 5, "final", 0}} {
 		before, got := len(s.requests()), make([]byte, 5)
 		if _, err := f.ReadAt(got, int64(tt.at)); err != nil || string(got) != tt.want {

@@ -20,7 +20,7 @@ func noise(n int) []byte {
 	return data
 }
 
-// wheel is an archive of some megabytes with a large directory.
+// wheel returns an archive of some megabytes with a large directory.
 func wheel(t *testing.T) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -60,7 +60,7 @@ func TestDirectoryOfAWheelTakesFewRequests(t *testing.T) {
 	}
 	r, _ := z.File[7].Open()
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, noise(2000)) {
-		t.Errorf("a file of it: %v", err)
+		t.Errorf("reading a file: %v", err)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestFileThatChanges(t *testing.T) {
 	}
 }
 
-// What a cache on the way adds or leaves out for once is no other file.
+// What a cache adds or omits once doesn't make it another file.
 func TestFileThatOnlySeemsToChange(t *testing.T) {
 	data := noise(3 << 20)
 	for name, odd := range map[string]func(w http.ResponseWriter, r *http.Request, n int){
@@ -151,7 +151,7 @@ func TestFileThatOnlySeemsToChange(t *testing.T) {
 				r.Header.Del("Range")
 			}
 		},
-		"a tag goes": func(w http.ResponseWriter, r *http.Request, n int) {
+		"a tag disappears": func(w http.ResponseWriter, r *http.Request, n int) {
 			if n == 1 {
 				w.Header().Set("ETag", `"x"`)
 			}

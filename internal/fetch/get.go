@@ -10,13 +10,12 @@ import (
 	"strings"
 )
 
-// hops is how many redirects are followed.
+// hops is the maximum number of redirects.
 const hops = 10
 
-// Get fetches a file. It follows redirects, with the login of each host for
-// that host alone, and never from https to http. The body goes on where it was
-// cut. An answer other than 200 is a [StatusError]. accept are the media types that are
-// asked for, any where there are none.
+// Get fetches a file. It follows redirects, sending each host only its own login, and never
+// from https to http. It resumes an interrupted body. An answer other than 200 is a
+// [StatusError]. accept are the accepted media types; any if empty.
 func (c *Client) Get(ctx context.Context, address string, accept ...string) (*Body, error) {
 	header := http.Header{}
 	if len(accept) > 0 {
@@ -32,7 +31,7 @@ func (c *Client) Get(ctx context.Context, address string, accept ...string) (*Bo
 	return c.body(ctx, address, resp), nil
 }
 
-// Read fetches a file of at most limit bytes, and the header it came with.
+// Read fetches a file of at most limit bytes, and returns its header, too.
 func (c *Client) Read(ctx context.Context, address string, limit int64) ([]byte, http.Header, error) {
 	body, err := c.Get(ctx, address)
 	if err != nil {
@@ -49,17 +48,17 @@ func (c *Client) Read(ctx context.Context, address string, limit int64) ([]byte,
 	return data, body.Header, nil
 }
 
-// get asks for an address, and for what its answer leads to.
+// get requests an address and follows redirects.
 func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("reading the address %s: not a URL", Redact(address))
+		return nil, fmt.Errorf("parsing address %s: not a URL", Redact(address))
 	}
 	req.Header = header
 	return c.follow(ctx, req)
 }
 
-// follow makes a request, and those that its answers lead to.
+// follow makes a request and follows redirects.
 func (c *Client) follow(ctx context.Context, req *http.Request) (*http.Response, error) {
 	var from *url.URL
 	each, _ := ctx.Value(hopKey{}).(hop)
@@ -73,7 +72,7 @@ func (c *Client) follow(ctx context.Context, req *http.Request) (*http.Response,
 			}
 		}
 		if seen[host] = cmp.Or(seen[host], origin(req.URL)); seen[host] != origin(req.URL) {
-			here = Anonymous(here) // a login knows no ports
+			here = Anonymous(here) // logins don't distinguish ports
 		}
 		from = req.URL
 		resp, err := c.Do(here, req)
@@ -89,19 +88,19 @@ func (c *Client) follow(ctx context.Context, req *http.Request) (*http.Response,
 			return nil, err
 		}
 		if origin(next.URL) != origin(req.URL) {
-			next.Header.Del("Authorization") // that the request brought
+			next.Header.Del("Authorization") // the request's own
 		}
 		req = next
 	}
-	return nil, &RedirectError{From: Redact(req.URL.String()), To: "another place", Reason: fmt.Sprintf("more than %d redirects", hops)}
+	return nil, &RedirectError{From: Redact(req.URL.String()), To: "another address", Reason: fmt.Sprintf("more than %d redirects", hops)}
 }
 
-// redirected is a request as an answer of that status sends it elsewhere: most ask
-// for the answer to it there, and two to make it there (RFC 9110, section 15.4). It
-// is nil where its body can't be sent again.
+// redirected returns the request to make after a redirect of that status: most turn into
+// a GET, two repeat the request (RFC 9110, section 15.4). It is nil if the body can't be
+// sent again.
 func redirected(req *http.Request, code int) *http.Request {
 	next := req.Clone(req.Context())
-	next.Host = "" // that of the URL: a login is for a host
+	next.Host = "" // of the URL: a login belongs to a host
 	switch {
 	case !hasBody(req) && (req.Method == http.MethodGet || req.Method == http.MethodHead):
 	case code != http.StatusTemporaryRedirect && code != http.StatusPermanentRedirect:
@@ -120,13 +119,13 @@ func isRedirect(resp *http.Response) bool {
 	return false
 }
 
-// origin is the scheme of an address, its host and its port.
+// origin returns the scheme, host and port of an address.
 func origin(u *url.URL) string {
 	return u.Scheme + "://" + u.Hostname() + ":" + cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
-// target is where a redirect leads, without the login that a server may have
-// put there. On the same host that of the address stays.
+// target returns where a redirect leads, without a login that the server may have put
+// there. On the same host, the login of from stays.
 func target(from *url.URL, location string) (*url.URL, error) {
 	refuse := func(reason string) error {
 		return &RedirectError{From: Redact(from.String()), To: Redact(location), Reason: reason}
@@ -136,7 +135,7 @@ func target(from *url.URL, location string) (*url.URL, error) {
 	case err != nil:
 		return nil, refuse("not a URL")
 	case to.Scheme != "https" && to.Scheme != "http", to.Host == "":
-		return nil, refuse("not on the web")
+		return nil, refuse("not a web address")
 	case from.Scheme == "https" && to.Scheme == "http":
 		return nil, refuse("from https to http")
 	case isForbidden(to.Hostname()) && to.Hostname() != from.Hostname():
@@ -149,7 +148,7 @@ func target(from *url.URL, location string) (*url.URL, error) {
 	return to, nil
 }
 
-// refusal is the error of an answer, which it closes.
+// refusal returns the error of an answer, and closes it.
 func (c *Client) refusal(resp *http.Response) error {
 	discard(resp)
 	return c.Refusal(resp)

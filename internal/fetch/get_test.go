@@ -32,7 +32,7 @@ func TestRedirectsTakeNoLoginAlong(t *testing.T) {
 	}
 }
 
-// Nor does one that the request itself brings follow to another port.
+// Nor does the request's own login follow a redirect to another port.
 func TestHeadersFollowToNoOtherPort(t *testing.T) {
 	other := serve(t, func(http.ResponseWriter, *http.Request) {})
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func TestHeadersFollowToNoOtherPort(t *testing.T) {
 	}
 }
 
-// A .netrc knows no ports: what listens at another one is somebody else.
+// A .netrc has no ports: another port may belong to somebody else.
 func TestLoginsFollowToNoOtherPort(t *testing.T) {
 	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	tests := []struct{ name, location, want string }{
 		{"down to http", "http://%s/", "from https to http"},
 		{"for ever", "/", "more than 10 redirects"},
-		{"off the web", "ftp://%s/", "not on the web"},
+		{"off the web", "ftp://%s/", "not a web address"},
 		{"to a cloud's credentials", "https://[::ffff:169.254.169.254]/", "a link-local or metadata address"},
 		{"nowhere", "http://[::1", "not a URL"},
 	}
@@ -135,7 +135,7 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// cutter serves content, cutting it after each n bytes.
+// cutter serves content, interrupted after each n bytes.
 func cutter(content []byte, n int, header map[string]string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for k, v := range header {
@@ -176,10 +176,10 @@ func TestCutBodyGoesOn(t *testing.T) {
 				t.Fatalf("got %d bytes and %v", len(data), err)
 			}
 			if got := s.requests()[1].Header.Get("Range"); got != "bytes=30000-" {
-				t.Errorf("asked for %q", got)
+				t.Errorf("requested %q", got)
 			}
 			if got := s.requests()[1].Header.Get("If-Range"); (got != "") != (tag == `"v1"`) {
-				t.Errorf("asked with If-Range %q", got)
+				t.Errorf("requested with If-Range %q", got)
 			}
 		})
 	}
@@ -222,7 +222,7 @@ func TestBodyThatBringsNothingFails(t *testing.T) {
 	}
 	s.Config.Handler = cutter(make([]byte, 100), 0, nil)
 	if _, _, err = client(fetch.Options{Sleep: p.sleep}).Read(t.Context(), s.URL, 1<<20); err == nil {
-		t.Error("nothing came, and nobody minded")
+		t.Error("an empty body gave no error")
 	}
 }
 
@@ -237,7 +237,7 @@ func TestRedirectsOnAHostKeepTheLoginOfTheAddress(t *testing.T) {
 	}
 	for _, r := range s.requests() {
 		if user, _, _ := r.BasicAuth(); user != "ada" {
-			t.Errorf("%s came with the login of %q", r.URL, user)
+			t.Errorf("%s has the login of %q", r.URL, user)
 		}
 	}
 }

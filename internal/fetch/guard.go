@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// GuardError is an address that nothing is asked at, or that a [Guard] refused.
+// GuardError is an address that is forbidden, or that a [Guard] refused.
 type GuardError struct {
 	Host    string
-	Address netip.Addr // where it was to be connected to
-	Err     error      // of the guard
+	Address netip.Addr // of the attempted connection
+	Err     error      // from the guard
 }
 
 func (e *GuardError) Error() string {
 	if !e.Address.IsValid() {
-		return fmt.Sprintf("asking %s: %v", e.Host, e.Err)
+		return fmt.Sprintf("contacting %s: %v", e.Host, e.Err)
 	}
 	return fmt.Sprintf("connecting to %s at %s: %v", e.Host, e.Address, e.Err)
 }
@@ -36,19 +36,18 @@ type guard struct {
 	allow func(netip.Addr) error
 }
 
-// Guard lets requests under ctx connect to host only where allow agrees with
-// the address that its name stands for. It is asked when the connection is
-// made, so that a name can't stand for one address when it is looked at and for
-// another when it is used. A proxy on the way is not host, and not asked about.
-// Transports that are not the client's own know no guards.
+// Guard lets requests under ctx connect to host only if allow accepts the address that its
+// name resolves to. It is called when the connection is made, so that a name can't resolve
+// to one address for the check and to another for its use. A proxy on the way isn't
+// checked. Only the client's own transports support guards.
 func Guard(ctx context.Context, host string, allow func(netip.Addr) error) context.Context {
 	return context.WithValue(ctx, guardKey{}, guard{host: host, allow: allow})
 }
 
 type offlineKey struct{}
 
-// ErrOffline is why a request under [Offline] is not made.
-var ErrOffline = errors.New("nothing may come over the network")
+// ErrOffline is the error of requests under [Offline].
+var ErrOffline = errors.New("network access is disabled")
 
 // Offline returns a context under which no request is made.
 func Offline(ctx context.Context) context.Context {
@@ -59,14 +58,14 @@ type hopKey struct{}
 
 type hop func(ctx context.Context, from, to *url.URL) (context.Context, error)
 
-// Hops has each request of a file under ctx, and each one that a redirect leads to,
-// go by the context that hop makes for it. from is nil for the first.
+// Hops makes each request of a file under ctx, including those after redirects, use the
+// context that each returns for it. from is nil for the first.
 func Hops(ctx context.Context, each func(ctx context.Context, from, to *url.URL) (context.Context, error)) context.Context {
 	return context.WithValue(ctx, hopKey{}, hop(each))
 }
 
-// IsForbidden tells the addresses that nothing is fetched from: link-local ones, where
-// clouds hand out the credentials of a machine, others where they do, and multicast.
+// IsForbidden reports whether nothing is fetched from an address: link-local ones, where
+// clouds serve a machine's credentials, other such addresses, and multicast.
 func IsForbidden(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	switch a.String() {
@@ -76,7 +75,7 @@ func IsForbidden(a netip.Addr) bool {
 	return a.IsLinkLocalUnicast() || a.IsMulticast()
 }
 
-// isForbidden tells a host that is such an address itself.
+// isForbidden reports whether a host is such an address itself.
 func isForbidden(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && IsForbidden(a)
@@ -93,7 +92,7 @@ func dialGuarded(ctx context.Context, network, address string) (net.Conn, error)
 	g, ok := ctx.Value(guardKey{}).(guard)
 	if !ok || !strings.EqualFold(host, g.host) {
 		g = guard{host: host, allow: func(a netip.Addr) error {
-			if IsForbidden(a) && !isForbidden(host) { // else that is what the user typed
+			if IsForbidden(a) && !isForbidden(host) { // else the user typed it
 				return errForbidden
 			}
 			return nil

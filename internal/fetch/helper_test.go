@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// pauses are what a client waited for, in no time.
+// pauses records a client's waits, without waiting.
 type pauses struct {
 	mu    sync.Mutex
 	slept []time.Duration
@@ -31,7 +31,7 @@ func (p *pauses) all() []time.Duration {
 	return slices.Clone(p.slept)
 }
 
-// server runs a handler, and records the requests that come.
+// server runs a handler, and records its requests.
 type server struct {
 	*httptest.Server
 	turn sync.Mutex
@@ -46,7 +46,7 @@ func serve(t *testing.T, h http.HandlerFunc) *server {
 		s.mu.Lock()
 		s.came = append(s.came, r.Clone(context.WithoutCancel(r.Context())))
 		s.mu.Unlock()
-		s.turn.Lock() // handlers count
+		s.turn.Lock() // handlers may count
 		defer s.turn.Unlock()
 		h(w, r)
 	}))

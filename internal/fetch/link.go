@@ -14,7 +14,7 @@ var (
 	parameter = regexp.MustCompile(`;\s*([^\s=;"]*)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?`)
 )
 
-// NextLink returns the target of rel="next" in a header: where the next page of a list is.
+// NextLink returns the target of rel="next" in a header: the next page of a list.
 func NextLink(h http.Header) (target string, found bool) {
 	for _, header := range h.Values("Link") {
 		for _, l := range link.FindAllStringSubmatch(header, -1) {

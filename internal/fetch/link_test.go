@@ -32,11 +32,11 @@ func TestNextLink(t *testing.T) {
 		}
 	}
 	if got, _ := fetch.NextLink(http.Header{"Link": {`<a>; rel="prev"`, `<b>; rel="next"`}}); got != "b" {
-		t.Errorf("of two headers: got %q", got)
+		t.Errorf("two headers: got %q", got)
 	}
 }
 
-// FuzzNextLinkIsPartOfItsHeader also finds loops that don't end.
+// FuzzNextLinkIsPartOfItsHeader also finds endless loops.
 func FuzzNextLinkIsPartOfItsHeader(f *testing.F) {
 	for _, seed := range []string{`<a>; rel="next"`, `<a>; rel="prev", <b>; rel=next`, `<<>>;;,,==""`, `<a>;rel="\`, `<a>;rel`, `<a>;=`, `<a>;rel= `} {
 		f.Add(seed)

@@ -11,20 +11,20 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// What a user reads says who did what, and to which address.
+// Messages tell the user who did what, and with which address.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		"a:8443 answers 404 to https://a:8443/x":                               &fetch.StatusError{URL: "https://a:8443/x", Host: "a:8443", Code: 404},
 		"fetching https://a/x: unexpected EOF":                                 &fetch.UnreachableError{URL: "https://a/x", Attempts: 1, Err: io.ErrUnexpectedEOF},
-		"fetching https://a/x: given up after 4 attempts: unexpected EOF":      &fetch.UnreachableError{URL: "https://a/x", Attempts: 4, Err: io.ErrUnexpectedEOF},
-		"given up after 2 attempts: unexpected EOF":                            &fetch.UnreachableError{Attempts: 2, Err: io.ErrUnexpectedEOF},
+		"fetching https://a/x: gave up after 4 attempts: unexpected EOF":       &fetch.UnreachableError{URL: "https://a/x", Attempts: 4, Err: io.ErrUnexpectedEOF},
+		"gave up after 2 attempts: unexpected EOF":                             &fetch.UnreachableError{Attempts: 2, Err: io.ErrUnexpectedEOF},
 		"proxy p:3128 answers 403":                                             &fetch.ProxyError{Host: "p:3128", Code: 403},
-		"https://a/x leads to ftp://b/y: not on the web":                       &fetch.RedirectError{From: "https://a/x", To: "ftp://b/y", Reason: "not on the web"},
+		"https://a/x redirects to ftp://b/y: not a web address":                &fetch.RedirectError{From: "https://a/x", To: "ftp://b/y", Reason: "not a web address"},
 		"https://a/x changed while it was read":                                &fetch.ChangedError{URL: "https://a/x"},
 		"https://a/x has more than 100 bytes":                                  &fetch.SizeError{URL: "https://a/x", Limit: 100},
 		"https://a/x: its sha256 is cd and not ab":                             &fetch.MismatchError{URL: "https://a/x", What: "sha256", Want: "ab", Got: "cd"},
-		"asking a: not there":                                                  &fetch.GuardError{Host: "a", Err: errors.New("not there")},
+		"contacting a: not there":                                              &fetch.GuardError{Host: "a", Err: errors.New("not there")},
 		"connecting to a at 169.254.169.254: a link-local or metadata address": &fetch.GuardError{Host: "a", Address: netip.MustParseAddr("169.254.169.254"), Err: errors.New("a link-local or metadata address")},
 	} {
 		if err.Error() != want {
@@ -33,7 +33,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A refusal says what the request had with it, so that its reader needn't ask.
+// A refusal records what the request had, so that callers need not look.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	c := client(fetch.Options{Logins: func(host string) (user, password string, ok bool) { return "ada", "geheim", host == "known.example" }})
@@ -42,10 +42,10 @@ func TestRefusal(t *testing.T) {
 		anonymous                    bool
 		loggedIn, withheld           bool
 	}{
-		{"nobody knows a login", "https://other.example/x", "", false, false, false},
-		{"nobody knows a login, nor would it be sent", "https://other.example/x", "", true, false, false},
+		{"no login", "https://other.example/x", "", false, false, false},
+		{"no login, and anonymous", "https://other.example/x", "", true, false, false},
 		{"a login was sent", "https://known.example:8443/x", "Basic eA==", false, true, false},
-		{"one that is known is kept", "https://known.example:8443/x", "", true, false, true},
+		{"a known login is withheld", "https://known.example:8443/x", "", true, false, true},
 	} {
 		ctx := t.Context()
 		if tt.anonymous {
@@ -68,7 +68,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// Who is asked again gets the same question, and only what may become another answer is.
+// Only statuses that may change are retried.
 func TestIsPassing(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]bool{
@@ -93,7 +93,7 @@ func TestIsFinal(t *testing.T) {
 		{&fetch.ProxyError{Code: 407}, true},
 		{&fetch.GuardError{Err: io.EOF}, true},
 		{&fetch.ChangedError{}, true},
-		{&fetch.StatusError{Code: 503}, true}, // its attempts are over
+		{&fetch.StatusError{Code: 503}, true}, // its attempts are exhausted
 		{&fetch.RedirectError{}, true},
 	} {
 		if got := fetch.IsFinal(errors.Join(errors.New("first"), tt.err)); got != tt.want {

@@ -13,20 +13,20 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Body is the content of a file. It goes on where it was when it is cut or
-// stalls, as long as the file stays the same.
+// Body is the content of a file. It is resumed after an interruption or a stall, as long
+// as the file stays the same.
 type Body struct {
-	URL    string // where it came from in the end; not to be printed
-	Size   int64  // -1 where it is not known
+	URL    string // after redirects; not to be printed
+	Size   int64  // -1 if unknown
 	Header http.Header
 
 	*steady
 
 	client  *Client
-	address string // as it was first asked for: where it leads to may be good for a while only
+	address string // before redirects: their targets may expire
 }
 
-// body is that of an answer to a request for address.
+// body returns the Body of an answer to a request for address.
 func (c *Client) body(ctx context.Context, address string, resp *http.Response) *Body {
 	u := resp.Request.URL
 	b := &Body{URL: u.String(), Size: resp.ContentLength, Header: resp.Header, client: c, address: address}
@@ -35,13 +35,13 @@ func (c *Client) body(ctx context.Context, address string, resp *http.Response) 
 	return b
 }
 
-// again opens the rest from where it was cut.
+// again opens the rest after an interruption.
 func (b *Body) again(int64, int64) (io.ReadCloser, error) {
 	err := b.open()
 	return b.body, passing(err)
 }
 
-// open asks for the rest of the file, if it still is the same.
+// open requests the rest of the file, if it is still the same.
 func (b *Body) open() error {
 	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-", b.offset)}}
 	tag := strongTag(b.Header)
@@ -62,26 +62,26 @@ func (b *Body) open() error {
 	return nil
 }
 
-// skip reads the body of an answer up to an offset. The answer has to be of a file of
-// that size and tag, as far as either is known: a server may know no ranges, or a tag,
-// for once.
+// skip reads the body of an answer up to an offset. The answer must be of a file of that
+// size and tag, as far as both are known: a server may sometimes omit a tag, or not
+// support ranges.
 func skip(resp *http.Response, offset, size int64, tag string) error {
 	start, whole, now := int64(0), resp.ContentLength, strongTag(resp.Header)
 	isPart := resp.StatusCode == http.StatusPartialContent
 	if isPart {
 		start, whole = contentRange(resp.Header)
 	}
-	isSame := tag == now || tag == "" || now == "" && isPart // If-Range has it be a part of the same
+	isSame := tag == now || tag == "" || now == "" && isPart // If-Range guarantees a part of the same file
 	if !isSame || start < 0 || start > offset || whole >= 0 && size >= 0 && whole != size {
 		return &ChangedError{URL: Redact(resp.Request.URL.String())}
 	}
 	if _, err := io.CopyN(io.Discard, resp.Body, offset-start); err != nil {
-		return fmt.Errorf("reading again what came before: %w", err)
+		return fmt.Errorf("skipping what was already read: %w", err)
 	}
 	return nil
 }
 
-// strongTag is an ETag that stands for bytes, and not for a meaning alone.
+// strongTag returns an ETag that identifies bytes, not only their meaning.
 func strongTag(h http.Header) string {
 	if tag := h.Get("ETag"); strings.HasPrefix(tag, `"`) {
 		return tag
@@ -89,8 +89,8 @@ func strongTag(h http.Header) string {
 	return ""
 }
 
-// contentRange returns where a part begins and how large the whole is, each -1
-// where the header doesn't say.
+// contentRange returns the start of a part and the size of the whole, each -1
+// if the header doesn't have it.
 func contentRange(h http.Header) (start, size int64) {
 	start, size = -1, -1
 	text, ok := strings.CutPrefix(h.Get("Content-Range"), "bytes ")
@@ -108,20 +108,20 @@ func contentRange(h http.Header) (start, size int64) {
 	return start, size
 }
 
-// Reader reads length bytes of what open opens, and has it opened again where it was each time
-// it fails or ends before. Every byte that comes starts the timeout anew.
+// Reader reads length bytes from open, and reopens at the current offset each time it fails or
+// ends early. Every byte that arrives restarts the retries.
 func (r *Retry) Reader(ctx context.Context, offset, length int64, open func(offset, length int64) (io.ReadCloser, error)) (io.ReadCloser, error) {
 	s := &steady{ctx: ctx, retry: r, openAt: open, offset: offset, left: length}
 	return s, s.open()
 }
 
-// steady is a body that goes on after a cut.
+// steady is a body that is resumed after an interruption.
 type steady struct {
 	ctx          context.Context //nolint:containedctx // that of the file being read, as its body's would be
 	retry        *Retry
 	openAt       func(offset, length int64) (io.ReadCloser, error)
-	offset, left int64         // left is -1 where the body alone knows
-	body         io.ReadCloser // nil once it failed
+	offset, left int64         // left is -1 if only the body has the length
+	body         io.ReadCloser // nil after it failed
 }
 
 func (s *steady) open() error {
@@ -146,8 +146,8 @@ func (s *steady) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// read reads from the body there is. No bytes and no error mean that there is
-// none anymore.
+// read reads from the current body. No bytes and no error mean that it has
+// failed.
 func (s *steady) read(p []byte) (int, error) {
 	if s.left > 0 {
 		p = p[:min(int64(len(p)), s.left)]
@@ -180,7 +180,7 @@ func (s *steady) Close() error {
 	return s.drop()
 }
 
-// drop closes a body that goes on no more.
+// drop closes a body that is no longer read.
 func (s *steady) drop() error {
 	if s.body == nil {
 		return nil

@@ -15,30 +15,30 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// notedPause is the shortest pause that is worth a note.
+// notedPause is the shortest pause that is reported.
 const notedPause = 5 * time.Second
 
-// Retry counts attempts, and waits between them as a client's options say. It
-// is for one goroutine.
+// Retry counts attempts, and waits between them according to a client's options. It is
+// not safe for concurrent use.
 type Retry struct {
-	Note func(string) // is told of long waits
+	Note func(string) // is told about long waits
 
 	opts   Options
 	busy   *busy
-	url    string // for messages; "" where the caller says what was asked for
+	url    string // for messages; "" if the caller names the request
 	host   string
-	failed int // attempts in a row that brought nothing
+	failed int // consecutive attempts without progress
 	waited time.Duration
 }
 
-// Later is an error that says when to come again.
+// Later is an error that states when to retry.
 type Later interface {
 	error
-	RetryAfter() time.Duration // 0 where nobody said
+	RetryAfter() time.Duration // 0 if not stated
 }
 
-// Retry begins to count the attempts for an address. Of an empty one no error says
-// what was asked for.
+// Retry starts counting the attempts at an address. If it is empty, errors don't name the
+// request.
 func (c *Client) Retry(address string) *Retry {
 	r := &Retry{opts: c.opts, busy: c.busy, Note: func(string) {}}
 	if address == "" {
@@ -51,7 +51,7 @@ func (c *Client) Retry(address string) *Retry {
 	return r
 }
 
-// Try makes attempts until one succeeds, or no further one may, as [Retry.Again] has it.
+// Try makes attempts until one succeeds or [Retry.Again] ends them.
 func (r *Retry) Try(ctx context.Context, attempt func() error) error {
 	for {
 		err := attempt()
@@ -64,9 +64,9 @@ func (r *Retry) Try(ctx context.Context, attempt func() error) error {
 	}
 }
 
-// Again waits after an attempt that failed with err. It returns an error if that was
-// the last: err itself unless it is a [failure.Transient] that was not given up
-// yet, and an [UnreachableError] once there were attempts enough.
+// Again waits after an attempt that failed with err. It returns an error if there must be
+// no further one: err itself unless it is a [failure.Transient] that isn't yet an
+// [UnreachableError], and an [UnreachableError] if no attempt is left.
 func (r *Retry) Again(ctx context.Context, err error) error {
 	_, tried := errors.AsType[*UnreachableError](err)
 	switch {
@@ -80,13 +80,13 @@ func (r *Retry) Again(ctx context.Context, err error) error {
 		return failure.New(failure.Transient, &UnreachableError{URL: r.url, Host: r.host, Attempts: r.failed, Err: err})
 	}
 	if pause >= notedPause {
-		r.Note(fmt.Sprintf("fetching %s goes on in %s: %v", r.url, pause.Round(time.Second), err))
+		r.Note(fmt.Sprintf("fetching %s: retrying in %s: %v", r.url, pause.Round(time.Second), err))
 	}
 	return r.name(ctx, r.opts.Sleep(ctx, pause))
 }
 
-// next counts an attempt that failed. It says whether there is to be another, and
-// after how long.
+// next counts a failed attempt. It reports whether to make another, and after which
+// pause.
 func (r *Retry) next(err error) (pause time.Duration, again bool) {
 	r.failed++
 	wait, asked := r.opts.Wait, time.Duration(0)
@@ -109,10 +109,10 @@ func (r *Retry) next(err error) (pause time.Duration, again bool) {
 	return pause, true
 }
 
-// Progress forgets what failed before.
+// Progress resets the count of failures.
 func (r *Retry) Progress() { r.failed, r.waited = 0, 0 }
 
-// passing marks what another attempt may cure, and what has not had all of them.
+// passing marks errors that another attempt may fix, unless all attempts were made.
 func passing(err error) error {
 	if _, tried := errors.AsType[*UnreachableError](err); tried || err != nil && IsFinal(err) {
 		return err
@@ -120,8 +120,8 @@ func passing(err error) error {
 	return failure.New(failure.Transient, err)
 }
 
-// IsPassing tells the answers that may be others in a moment, since they say nothing
-// about the request itself.
+// IsPassing reports whether a status may change soon, since it says nothing about the
+// request itself.
 func IsPassing(code int) bool {
 	switch code {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -132,19 +132,19 @@ func IsPassing(code int) bool {
 	return code >= http.StatusInternalServerError
 }
 
-// jittered is a pause that differs by a quarter at most, so that what failed at once
-// doesn't come again at once.
+// jittered varies a pause by at most a quarter, so that simultaneous failures aren't
+// retried simultaneously.
 func jittered(d time.Duration) time.Duration {
-	return d*3/4 + rand.N(d/2+1) //nolint:gosec // nobody gains by guessing it
+	return d*3/4 + rand.N(d/2+1) //nolint:gosec // not secret
 }
 
-// limited finds the limit that is used up in a RateLimit header, and when it
-// is new: "resolvers";r=0;t=55, as of draft-ietf-httpapi-ratelimit-headers-09.
+// limited finds the exhausted limit of a RateLimit header, and when it resets:
+// "resolvers";r=0;t=55, as of draft-ietf-httpapi-ratelimit-headers-09.
 var limited = regexp.MustCompile(`"[^"]*"\s*;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,9})(?:\D|$)`)
 
-// RetryAfter returns how long a server asks to wait, and 0 where it doesn't say. A date
-// is one of its own clock. A RateLimit header is on every answer, and says so only where
-// nothing is left.
+// RetryAfter returns how long a server asks to wait, and 0 if it doesn't say. A date is
+// relative to the server's clock. A RateLimit header is on every answer, and counts only
+// if nothing is left.
 func RetryAfter(h http.Header) time.Duration {
 	after := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(after, 10, 31); err == nil {
@@ -166,7 +166,7 @@ func RetryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// busy are the hosts that ask to be left alone, by everybody.
+// busy has the hosts that no request may go to for a while.
 type busy struct {
 	mu    sync.Mutex
 	until map[string]time.Time
@@ -180,7 +180,7 @@ func (b *busy) leave(host string, d time.Duration) {
 	}
 }
 
-// left is how long a host is to be left alone. Those who wait don't come all at once.
+// left returns how long to wait for a host, jittered so that waiters don't return all at once.
 func (b *busy) left(host string) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -188,5 +188,5 @@ func (b *busy) left(host string) time.Duration {
 	if left <= 0 {
 		return 0
 	}
-	return left + rand.N(left/4+1) //nolint:gosec // nobody gains by guessing it
+	return left + rand.N(left/4+1) //nolint:gosec // not secret
 }

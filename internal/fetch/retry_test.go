@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// later is an error that says when to come again.
+// later is an error that states when to retry.
 type later time.Duration
 
 func (l later) Error() string             { return "not now" }
@@ -26,17 +26,17 @@ func TestRetry(t *testing.T) {
 	passing := func(err error) error { return failure.New(failure.Transient, err) }
 	tests := []struct {
 		name  string
-		errs  []error // of the attempts in turn, the last one for ever
+		errs  []error // of the attempts in turn, the last one repeatedly
 		slept []time.Duration
 		notes int
 		want  string
 	}{
 		{"at once", []error{nil}, nil, 0, ""},
 		{"after two", []error{passing(io.EOF), passing(io.EOF), nil}, []time.Duration{300 * time.Millisecond, 600 * time.Millisecond}, 0, ""},
-		{"not what stays", []error{io.EOF}, nil, 0, "EOF"},
-		{"as it is asked to", []error{passing(later(7 * time.Second)), nil}, []time.Duration{7 * time.Second}, 1, ""},
+		{"not a final error", []error{io.EOF}, nil, 0, "EOF"},
+		{"as long as requested", []error{passing(later(7 * time.Second)), nil}, []time.Duration{7 * time.Second}, 1, ""},
 		{"not for an hour", []error{passing(later(time.Hour))}, nil, 0, "fetching https://h/x?…: not now"},
-		{"until a minute is over", []error{passing(later(25 * time.Second))}, []time.Duration{25 * time.Second, 25 * time.Second}, 2, "fetching https://h/x?…: given up after 3 attempts: not now"},
+		{"until a minute is over", []error{passing(later(25 * time.Second))}, []time.Duration{25 * time.Second, 25 * time.Second}, 2, "fetching https://h/x?…: gave up after 3 attempts: not now"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// alike tells pauses that differ by what keeps many from coming again at once.
+// alike compares pauses, allowing for jitter.
 func alike(got, want []time.Duration) bool {
 	return slices.EqualFunc(got, want, func(a, b time.Duration) bool { return (a - b).Abs() <= b/4 })
 }
@@ -68,7 +68,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// What is busy is left alone for more than a second, and not by all for the same time.
+// A busy host gets no request for more than a second, and the pauses vary.
 func TestPausesOfABusyHost(t *testing.T) {
 	t.Parallel()
 	busy := &fetch.StatusError{Host: "h", Code: http.StatusTooManyRequests}
@@ -109,7 +109,7 @@ func TestRetryReadsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err = io.ReadAll(body); string(got) != content[1:4] || err != nil {
-		t.Errorf("of more than was asked for: got %q, %v", got, err)
+		t.Errorf("more than requested: got %q, %v", got, err)
 	}
 	short := func(offset, _ int64) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(content[offset:min(offset+2, 4)])), nil
@@ -118,13 +118,13 @@ func TestRetryReadsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err = io.ReadAll(body); string(got) != content[1:4] || !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("of less than was asked for: got %q, %v", got, err)
+		t.Errorf("less than requested: got %q, %v", got, err)
 	}
 	if body, err = client(fetch.Options{}).Retry("").Reader(t.Context(), 0, 8, open); err != nil || body.Close() != nil {
 		t.Fatal(err)
 	}
 	if n, err := body.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrClosed) {
-		t.Errorf("after its end: got %d, %v", n, err)
+		t.Errorf("after Close: got %d, %v", n, err)
 	}
 }
 

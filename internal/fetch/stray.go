@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Strays asks where a file is, and returns an error where an engine that fetches it would
-// take a login for its host along to another origin: net/http, which engines use as it is,
-// looks at names alone, and takes what is below a name for the same. Our own requests don't
-// do that. Where nobody answers there is no telling, and no error.
+// Strays requests a file and returns an error if an engine that fetches it would take a
+// login for its host along to another origin: net/http, which engines use unchanged,
+// compares only names, and treats subdomains as the same host. Our own requests don't do
+// that. If nothing answers, the result is unknown, and not an error.
 func (c *Client) Strays(ctx context.Context, address string) error {
 	var first, stray *url.URL
 	left := false // the host, and so the login

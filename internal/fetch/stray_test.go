@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Where an engine would take a login along is where net/http takes a header along: held
-// against net/http itself.
+// An engine takes a login along wherever net/http takes a header along, so the result is
+// compared with net/http itself.
 func TestStrays(t *testing.T) {
 	t.Parallel()
 	var seen string
@@ -34,7 +34,7 @@ func TestStrays(t *testing.T) {
 	for _, tt := range []struct{ name, address, to, want string }{
 		{"nowhere", from.URL + "/here", "", ""},
 		{"its own", from.URL, from.URL + "/here", ""},
-		{"another port", from.URL, last.URL, "leads to " + last.URL},
+		{"another port", from.URL, last.URL, "redirects to " + last.URL},
 		{"another host", from.URL, elsewhere, ""},
 		{"another host, and back", from.URL, strings.Replace(back.URL, "127.0.0.1", "localhost", 1), ""},
 		{"from https to http", secure.URL, "", "from https to http"},
@@ -61,6 +61,6 @@ func TestStrays(t *testing.T) {
 	}
 	last.Close()
 	if err := fetch.New(fetch.Options{Attempts: 1}).Strays(t.Context(), last.URL); err != nil {
-		t.Errorf("of nobody: %v", err)
+		t.Errorf("no server: %v", err)
 	}
 }

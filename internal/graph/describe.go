@@ -9,10 +9,10 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// maxLabel is where a label is cut: a script of a hundred lines is in the JSON.
+// maxLabel is the length to which a label is truncated: a script of a hundred lines is in the JSON.
 const maxLabel = 100
 
-// Label says on one line what v is: its name, or else what it does.
+// Label describes v in one line: its name, or else what it does.
 func (v Vertex) Label() string {
 	label := strings.Join(strings.Fields(cmp.Or(v.Name, describe(v.Op.Op))), " ")
 	if r := []rune(label); len(r) > maxLabel {
@@ -33,8 +33,7 @@ func describe(op *pb.Op) string {
 	return ""
 }
 
-// describeFile names the first action; a file operation of the base has
-// hundreds alike.
+// describeFile names the first action: a file operation of the base has hundreds of similar ones.
 func describeFile(actions []*pb.FileAction) string {
 	if len(actions) == 0 {
 		return ""
@@ -62,7 +61,7 @@ func describeAction(action *pb.FileAction) string {
 	return ""
 }
 
-// uses says for each input of v where an exec mounts it; "" for other kinds.
+// uses returns where an exec mounts each input of v; "" for other kinds.
 func (v Vertex) uses() []string {
 	uses := make([]string, len(v.Inputs))
 	for _, m := range v.Op.GetExec().GetMounts() {

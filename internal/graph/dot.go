@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// DOT is g for Graphviz, as in "build --print=dot | dot -Tsvg".
+// DOT returns g for Graphviz, as in "build --print=dot | dot -Tsvg".
 func (g Graph) DOT() string {
 	var b strings.Builder
 	b.WriteString("digraph {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n")
@@ -43,7 +43,7 @@ func shape(k Kind) string {
 	return "plaintext"
 }
 
-// dotQuote writes the lines that aren't empty as one DOT string.
+// dotQuote returns the non-empty lines as one DOT string.
 func dotQuote(lines ...string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	var kept []string

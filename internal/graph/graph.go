@@ -1,10 +1,9 @@
-// Package graph reads a marshalled LLB definition back into vertices that
-// people and tests can look at: as an indented tree, as JSON, as DOT.
+// Package graph decodes a marshalled LLB definition into vertices that people and tests can
+// read: as an indented tree, as JSON, as DOT.
 //
-// BuildKit names a vertex by the digest of its content, so that one changed
-// byte renames every vertex downstream. Here a vertex is a number, counted in
-// the order of the definition, in which inputs come before what uses them. A
-// change then shows as the change that it is.
+// BuildKit names a vertex by the digest of its content, so one changed byte renames every
+// vertex downstream. Here a vertex has a number, in the order of the definition, where inputs
+// come before their users. So a change shows only where it was made.
 package graph
 
 import (
@@ -23,33 +22,33 @@ import (
 
 // Graph is a decoded definition.
 type Graph struct {
-	Root     Input    `json:"root"`     // what the graph results in
-	Vertices []Vertex `json:"vertices"` // Vertices[i].Number is i; inputs come before what uses them
+	Root     Input    `json:"root"`     // the result of the graph
+	Vertices []Vertex `json:"vertices"` // Vertices[i].Number is i; inputs come before their users
 }
 
 // Vertex is one operation of a graph.
 type Vertex struct {
 	Number      int           `json:"vertex"`
 	Kind        Kind          `json:"kind"`
-	Name        string        `json:"name,omitempty"`        // what the build shows for it, "" where nobody named it
-	Digest      digest.Digest `json:"digest,omitempty"`      // as BuildKit knows it
-	Inputs      []Input       `json:"inputs,omitempty"`      // in the order that Op refers to them
+	Name        string        `json:"name,omitempty"`        // shown in the progress; "" if it has none
+	Digest      digest.Digest `json:"digest,omitempty"`      // BuildKit's
+	Inputs      []Input       `json:"inputs,omitempty"`      // in the order in which Op refers to them
 	IgnoreCache bool          `json:"ignoreCache,omitempty"` // runs even if its result is known
 	NoExport    bool          `json:"noExport,omitempty"`    // never enters a remote cache
 	Op          Op            `json:"op"`                    // without its inputs, see Inputs
 }
 
-// Op is what a vertex does, whose JSON is that of protojson. The white space of that
-// differs between binaries on purpose; who encodes a graph lays it out anew.
+// Op is what a vertex does. Its JSON comes from protojson, whose white space differs between
+// binaries on purpose; encoding a graph formats it again.
 type Op struct{ *pb.Op }
 
 // MarshalJSON implements [json.Marshaler].
 func (o Op) MarshalJSON() ([]byte, error) { return protojson.Marshal(o.Op) }
 
-// Input is an output of a vertex, used by another one.
+// Input is an output of a vertex that another one uses.
 type Input struct {
 	Vertex int
-	Output int // 0 but for an exec that writes to several mounts
+	Output int // 0 except for an exec that writes to several mounts
 }
 
 // MarshalText writes one word, "12" or "12:1" with an output, so that a diff of two
@@ -61,7 +60,7 @@ func (in Input) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%d:%d", in.Vertex, in.Output), nil
 }
 
-// Kind says what a vertex does, in the word that BuildKit has for it.
+// Kind is what a vertex does, by BuildKit's name for it.
 type Kind string
 
 // The kinds of vertices.
@@ -74,11 +73,11 @@ const (
 	Passthrough Kind = "passthrough"
 )
 
-// customName is where [bkllb.WithCustomName] leaves the name of a vertex.
+// customName is the key under which [bkllb.WithCustomName] stores the name of a vertex.
 const customName = "llb.customname"
 
-// Decode reads a definition. It fails for one that BuildKit would refuse as
-// well: an operation that can't be read or whose input isn't there.
+// Decode decodes a definition. It rejects what BuildKit would reject, too: an operation that
+// can't be read or whose input is missing.
 func Decode(def *bkllb.Definition) (Graph, error) {
 	if def == nil || len(def.Def) == 0 {
 		return Graph{}, errors.New("graph is empty")
@@ -95,7 +94,7 @@ func Decode(def *bkllb.Definition) (Graph, error) {
 		if err != nil {
 			return Graph{}, fmt.Errorf("reading operation %d of the graph: %w", i, err)
 		}
-		if i == last && op.Op == nil { // the last one only points at the result
+		if i == last && op.Op == nil { // the last one only points to the result
 			if len(inputs) != 1 {
 				return Graph{}, fmt.Errorf("graph has %d results instead of one", len(inputs))
 			}
@@ -141,8 +140,8 @@ func kind(op *pb.Op) Kind {
 	return "unknown"
 }
 
-// JSON is g as indented JSON: all of each operation, with the digest under which
-// BuildKit reports its progress. The same graph gives the same bytes.
+// JSON returns g as indented JSON: all of each operation, with the digest under which BuildKit
+// reports its progress. The same graph gives the same bytes.
 func (g Graph) JSON() ([]byte, error) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -154,15 +153,15 @@ func (g Graph) JSON() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// Golden returns the JSON of g without digests, so that a test which compares
-// it with a stored one shows a change where it was made and nowhere else.
+// Golden returns the JSON of g without digests, so that a test that compares it with a golden
+// file shows a change only where it was made.
 func (g Graph) Golden() []byte {
 	g.Vertices = slices.Clone(g.Vertices)
 	for i := range g.Vertices {
 		g.Vertices[i].Digest = ""
 	}
 	text, err := g.JSON()
-	if err != nil { // every operation came out of the same encoding
+	if err != nil { // every operation was decoded from the same encoding
 		return []byte(err.Error())
 	}
 	return text

@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/graph"
 )
 
-// world is a small image with everything that a real one has: sources that
-// two stages share, an exec with mounts and two outputs, a diff, a merge.
+// world returns a small image with everything that a real one has: sources that two stages
+// share, an exec with mounts and two outputs, a diff, a merge.
 func world(app string) bkllb.State {
 	deb := func(name string) bkllb.State {
 		return bkllb.HTTP("http://deb.example/"+name, bkllb.Checksum(digest.FromString(name)), bkllb.Filename(name))
@@ -236,7 +236,7 @@ func TestLabelIsOneShortLine(t *testing.T) {
 	}
 }
 
-// What nobody has named says what it does.
+// The label of an unnamed vertex says what it does.
 func TestLabelsOfWhatHasNoName(t *testing.T) {
 	scratch := bkllb.Scratch()
 	for want, s := range map[string]bkllb.State{
@@ -257,7 +257,7 @@ func TestLabelsOfWhatHasNoName(t *testing.T) {
 	}
 }
 
-// Any text of an operation is read or refused, and what is read can be shown.
+// Any encoding is decoded or rejected, and what is decoded can be shown.
 func FuzzDecode(f *testing.F) {
 	def, err := world("v1").Marshal(f.Context(), bkllb.LinuxAmd64)
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// fewLeaves is how many sources in a row a tree shows before it sums them up:
-// a base is made of hundreds of packages.
+// fewLeaves is how many sources in a row a tree shows without summarising them: a base
+// consists of hundreds of packages.
 const fewLeaves = 6
 
-// Tree is g from its result down to its sources, indented. A vertex that several
-// others use is shown where it comes first and only named after that.
+// Tree returns g from its result down to its sources, indented. A vertex with several users is
+// shown in full the first time and only named after that.
 func (g Graph) Tree() string {
 	t := tree{Graph: g, shown: make(map[int]bool)}
 	t.vertex(g.Root, "", "", "")
@@ -23,7 +23,7 @@ type tree struct {
 	shown map[int]bool
 }
 
-// vertex writes one vertex behind lead and what it is made of behind indent.
+// vertex writes one vertex after lead and its inputs after indent.
 func (t *tree) vertex(in Input, lead, indent, use string) {
 	v := t.Vertices[in.Vertex]
 	fmt.Fprintf(t, "%s%d %s%s", lead, v.Number, v.Kind, output(in))

@@ -17,8 +17,8 @@ import (
 	"lamina.build/lock"
 )
 
-// Locate returns a locked model whose files all have the address that they are to be
-// had at, so that a lock need not name the hub.
+// Locate returns a locked model with the download address of every file, so that a lock
+// need not name the hub.
 func (c *Client) Locate(m lock.Model) lock.Model {
 	repository, _, isHub := m.Repository()
 	if !isHub {
@@ -35,10 +35,10 @@ func (c *Client) fileURL(repo, commit, path string) string {
 	return c.repoURL(repo) + "/resolve/" + url.PathEscape(commit) + "/" + escape(path)
 }
 
-// repoURL is the page of a repository.
+// repoURL returns the page of a repository.
 func (c *Client) repoURL(repo string) string { return c.endpoint.String() + "/" + escape(repo) }
 
-// apiURL is where the hub answers questions about a repository.
+// apiURL returns the API's address for a query about a repository.
 func (c *Client) apiURL(repo, verb, revision string) string {
 	return c.endpoint.String() + "/api/models/" + escape(repo) + "/" + verb + "/" + url.PathEscape(revision)
 }
@@ -53,10 +53,10 @@ func escape(path string) string {
 	return strings.Join(elements, "/")
 }
 
-// subject is what an address of the hub is about. Any other is about nothing.
+// subject is what an address of the hub refers to; any other address has the zero value.
 type subject struct{ repo, revision, path string }
 
-// subjectOf reads an address back, as huggingface_hub does for its messages.
+// subjectOf parses an address, as huggingface_hub does for its messages.
 func (c *Client) subjectOf(u *url.URL) (s subject) {
 	rest, ours := strings.CutPrefix(u.EscapedPath(), c.endpoint.EscapedPath()+"/")
 	if !sameHost(u, c.endpoint) || !ours {
@@ -78,11 +78,11 @@ func (c *Client) subjectOf(u *url.URL) (s subject) {
 	return s
 }
 
-// The names that validate_repo_id of huggingface_hub takes, but for the old
-// ones without an organisation.
+// The names that validate_repo_id of huggingface_hub accepts, except old ones without an
+// organisation.
 var repoName = regexp.MustCompile(`^\w([\w.-]{0,94}\w)?$`)
 
-// checkRepo refuses what is no name of a repository.
+// checkRepo refuses an invalid repository name.
 func checkRepo(repo string) error {
 	org, name, _ := strings.Cut(repo, "/")
 	fits := repoName.MatchString(org) && repoName.MatchString(name)
@@ -90,10 +90,10 @@ func checkRepo(repo string) error {
 		return nil
 	}
 	err := failure.New(failure.Usage, fmt.Errorf("repository %q is not of the form ORG/NAME", repo))
-	return failure.WithHint(err, "it is named as on its page, such as Wan-AI/Wan2.2-Animate-14B")
+	return failure.WithHint(err, "use the name on its page, such as Wan-AI/Wan2.2-Animate-14B")
 }
 
-// PathError is a file that can not go into an image, or not as it is listed.
+// PathError is a file that can't go into an image, at least not under its listed path.
 type PathError struct {
 	Path   string
 	Reason string
@@ -101,8 +101,8 @@ type PathError struct {
 
 func (e *PathError) Error() string { return "path " + strconv.Quote(e.Path) + ": " + e.Reason }
 
-// checkPaths reports every path that leads out of its directory, that means
-// something else in a layer, that is there twice, or that is the directory of another.
+// checkPaths reports every path that leads out of its directory, that has a special
+// meaning in a layer, that is listed twice, or that is the directory of another.
 func checkPaths(files []File) error {
 	names := map[string]bool{}
 	var problems []*PathError
@@ -111,7 +111,7 @@ func checkPaths(files []File) error {
 		if reason := unfit(f.Path); reason != "" {
 			add(f.Path, reason)
 		} else if names[f.Path] {
-			add(f.Path, "is there twice")
+			add(f.Path, "is listed twice")
 		}
 		names[f.Path] = true
 	}
@@ -130,23 +130,23 @@ func checkPaths(files []File) error {
 	return errors.Join(joined...)
 }
 
-// unfit says what is wrong with a path, if anything. A backslash isn't, and
-// neither is another path that differs in case alone: to Linux they are names.
+// unfit returns what is wrong with a path, or "". Backslashes and paths that differ only
+// in case are allowed: to Linux they are names.
 func unfit(name string) string {
 	switch {
 	case name == "." || !fs.ValidPath(name):
 		return "not a clean path below its directory"
 	case strings.ContainsFunc(name, unicode.IsControl):
-		return "has a control character in it"
+		return "contains a control character"
 	case len(name) > 4000:
-		return "longer than 4,000 bytes, and the system's limit is close"
+		return "longer than 4,000 bytes, which is close to the system's limit"
 	}
 	for element := range strings.SplitSeq(name, "/") {
 		switch {
 		case strings.HasPrefix(element, ".wh."):
 			return "a name that begins with .wh. deletes files in a layer"
 		case len(element) > 255:
-			return "has a name longer than 255 bytes in it"
+			return "contains a name longer than 255 bytes"
 		}
 	}
 	return ""

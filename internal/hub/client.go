@@ -15,45 +15,45 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Endpoint is the hub that is asked where nobody names one.
+// Endpoint is the default hub.
 const Endpoint = "https://huggingface.co"
 
-// Options describes a [Client]. Its zero value asks huggingface.co, without a
+// Options configures a [Client]. The zero value means huggingface.co, without a
 // token.
 type Options struct {
-	Endpoint string       // of the hub, HF_ENDPOINT; [Endpoint] where it is empty
-	Token    Token        // HF_TOKEN; none where it is empty
-	Note     func(string) // is told what the user should know, such as a long wait, by any goroutine; may be nil
+	Endpoint string       // of the hub, HF_ENDPOINT; [Endpoint] if empty
+	Token    Token        // HF_TOKEN; none if empty
+	Note     func(string) // gets news for the user, such as a long wait, from any goroutine; may be nil
 
-	// HTTP is how the client asks. Where its fields are zero it retries for longer
-	// than others: six attempts, the second after 500 ms, and half an hour of
-	// waiting as the hub asks, whose limits are new every five minutes.
+	// HTTP configures requests. The defaults retry for longer than elsewhere: six attempts,
+	// the second after 500 ms, and half an hour of waits that the hub requests, whose
+	// limits reset every five minutes.
 	HTTP fetch.Options
 }
 
-// Client reads from one hub, and from any other web server. It may be used
-// from many goroutines at once.
+// Client reads from one hub, and from any other web server. It is safe for
+// concurrent use.
 type Client struct {
 	endpoint *url.URL // its path without a slash at the end
 	token    Token
 	note     func(string)
 	http     *fetch.Client
 
-	// places has the address on another host that a file's own one leads to. The hub
-	// counts and limits how often it is asked; where the bytes are, nobody does. Such an
-	// address is good for a while, and whoever finds it stale forgets it.
+	// places maps a file's address to the one on another host that it redirects to. The hub
+	// counts and limits requests; the host of the bytes doesn't. Such an address expires, and
+	// is removed when it has.
 	places sync.Map
 }
 
-// New returns a client. It refuses an endpoint that is no web address, and
-// tokens that can't be sent, as a [failure.Usage].
+// New returns a client. An endpoint that isn't a web address and a token that can't be
+// sent are errors of the kind [failure.Usage].
 func New(o Options) (*Client, error) {
-	o.Token = Token(strings.TrimSpace(string(o.Token))) // a file of one ends in a newline
+	o.Token = Token(strings.TrimSpace(string(o.Token))) // a file with one ends in a newline
 	o.Endpoint = cmp.Or(o.Endpoint, Endpoint)
 	endpoint, err := parseEndpoint(o.Endpoint)
 	if err != nil {
 		err = failure.New(failure.Usage, fmt.Errorf("reading endpoint %q: %w", fetch.Redact(o.Endpoint), err))
-		return nil, failure.WithHint(err, "HF_ENDPOINT is like "+Endpoint)
+		return nil, failure.WithHint(err, "set HF_ENDPOINT to an address such as "+Endpoint)
 	}
 	if err := o.Token.check(); err != nil {
 		return nil, err
@@ -73,10 +73,10 @@ func New(o Options) (*Client, error) {
 	return &Client{endpoint: endpoint, token: o.Token, note: o.Note, http: fetch.New(o.HTTP)}, nil
 }
 
-// String names the hub, and never the token.
+// String names the hub, without the token.
 func (c *Client) String() string { return "the hub at " + c.endpoint.String() }
 
-// GoString is String, so that no way to print a client prints its token.
+// GoString is String, so that no format prints the token of a client.
 func (c *Client) GoString() string { return c.String() }
 
 func parseEndpoint(address string) (*url.URL, error) {
@@ -87,17 +87,17 @@ func parseEndpoint(address string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("neither http nor https")
 	case u.Host == "":
-		return nil, errors.New("no host in it")
+		return nil, errors.New("it has no host")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("more than a host and a path in it")
+		return nil, errors.New("it has more than a host and a path")
 	}
 	return u, nil
 }
 
-// Token is a secret that the hub knows somebody by. It prints as stars.
+// Token is a secret that authenticates a user to the hub. It prints as stars.
 type Token string
 
-// String is not the token.
+// String doesn't return the token.
 func (t Token) String() string {
 	if t == "" {
 		return ""
@@ -105,22 +105,22 @@ func (t Token) String() string {
 	return "***"
 }
 
-// GoString is not the token.
+// GoString doesn't return the token.
 func (t Token) GoString() string { return `hub.Token("` + t.String() + `")` }
 
-// MarshalText is not the token: JSON and logs have stars, too.
+// MarshalText doesn't return the token, so that JSON and logs have stars, too.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// check refuses what no header can hold, without a word of it.
+// check refuses a token that no header can hold, without quoting it.
 func (t Token) check() error {
 	if strings.IndexFunc(string(t), func(r rune) bool { return r <= ' ' || r > '~' }) < 0 {
 		return nil
 	}
-	err := failure.New(failure.Usage, errors.New("the token for the hub has a space or a character in it that no token has"))
+	err := failure.New(failure.Usage, errors.New("the token for the hub contains a space or an invalid character"))
 	return failure.WithHint(err, "HF_TOKEN is one word, such as hf_abc")
 }
 
-// hide takes the token out of a text of others.
+// hide removes the token from a text.
 func (t Token) hide(text string) string {
 	if t == "" {
 		return text
@@ -128,9 +128,9 @@ func (t Token) hide(text string) string {
 	return strings.ReplaceAll(text, string(t), t.String())
 }
 
-// loginTransport adds the token to each request that goes to the endpoint's
-// own scheme, host and port. It sees every step of a redirect, and requests
-// come without the header, so that nothing has to be taken away again.
+// loginTransport adds the token to each request for the endpoint's own scheme, host and
+// port. It handles every step of a redirect, and requests arrive without the header, so
+// nothing has to be removed.
 type loginTransport struct {
 	next     http.RoundTripper
 	endpoint *url.URL
@@ -151,7 +151,7 @@ func (c *Client) Strays(ctx context.Context, address string) error {
 	return c.http.Strays(ctx, address)
 }
 
-// sameHost compares as a browser's same origin does.
+// sameHost compares like a browser's same-origin check.
 func sameHost(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }

@@ -46,7 +46,7 @@ func TestWhatAHubRefuses(t *testing.T) {
 		{"private", "Org/private", "main", "", hub.NoRepository, `has no repository "Org/private", or it is private`, "a private one needs HF_TOKEN"},
 		{"private, for another", "Org/private", "main", other, hub.NoRepository, "or it is private", "the account of HF_TOKEN may read it"},
 		{"no revision", repository, "v9", "", hub.NoRevision, `repository "Org/Model-1.0" has no branch, tag or commit "v9"`, "/hub/Org/Model-1.0/tree/main"},
-		{"unknown token", repository, "main", "hf_falsch", hub.BadToken, "doesn't know the token", "/hub/settings/tokens"},
+		{"unknown token", repository, "main", "hf_falsch", hub.BadToken, "rejects the token", "/hub/settings/tokens"},
 	}
 	h := testworld.New(t).Hub(testworld.HubOptions{Token: token, Other: other})
 	h.Repo(repository, testworld.HubRepoOptions{}).Commit(nil)
@@ -61,7 +61,7 @@ func TestWhatAHubRefuses(t *testing.T) {
 	}
 	if c := client(t, hub.Options{Endpoint: h.Endpoint, Token: token}); true {
 		if _, err := c.Revision(t.Context(), "Org/private", "main"); err != nil {
-			t.Errorf("private, to its owner: %v", err)
+			t.Errorf("private, with its owner's token: %v", err)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func checkRefused(t *testing.T, err error, reason hub.Reason, kind failure.Kind,
 	}
 }
 
-// TestBareStatuses has a mirror that says no more than a status.
+// TestBareStatuses has a mirror that returns only a status.
 func TestBareStatuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -95,14 +95,14 @@ func TestBareStatuses(t *testing.T) {
 		hint   string
 	}{
 		{401, "", hub.NoRepository, failure.Usage, "or it is private", "HF_TOKEN"},
-		{401, token, hub.BadToken, failure.Usage, "doesn't know the token", "HF_TOKEN"},
+		{401, token, hub.BadToken, failure.Usage, "rejects the token", "HF_TOKEN"},
 		{403, token, hub.Forbidden, failure.Usage, "refuses access to http://127.0.0.1", "what the token in HF_TOKEN may read"},
 		{404, "", hub.NoRepository, failure.Usage, "has no repository", "HF_TOKEN"},
 		{418, "", hub.Odd, failure.Failure, "answers 418 to http://127.0.0.1", ""},
-		{500, "", hub.Down, failure.Transient, "given up after 6 attempts: 127.0.0.1", ""},
+		{500, "", hub.Down, failure.Transient, "gave up after 6 attempts: 127.0.0.1", ""},
 		{504, "", hub.Down, failure.Transient, "answers 504", ""},
-		{429, "", hub.Busy, failure.Transient, "takes no more requests for now", "set HF_TOKEN for higher limits"},
-		{429, token, hub.Busy, failure.Transient, "takes no more requests for now", "try again later"},
+		{429, "", hub.Busy, failure.Transient, "accepts no more requests for now", "set HF_TOKEN for higher limits"},
+		{429, token, hub.Busy, failure.Transient, "accepts no more requests for now", "try again later"},
 	}
 	for _, tt := range tests {
 		t.Run(http.StatusText(tt.code), func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestADisabledRepository(t *testing.T) {
 	checkRefused(t, err, hub.Disabled, failure.Usage, `repository "Org/Model-1.0" was disabled by huggingface.co`, "")
 }
 
-// answer is a server with one answer.
+// answer is a server with a single answer.
 func answer(code int, body string, header http.Header) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{

@@ -25,13 +25,13 @@ func TestDiagnose(t *testing.T) {
 		says    string
 		hint    string
 	}{
-		{"other bytes", nil, errDigest, failure.Failure, hub.ErrBytes.Error() + ": " + errDigest.Error(), "a proxy may alter it"},
+		{"other bytes", nil, errDigest, failure.Failure, hub.ErrBytes.Error() + ": " + errDigest.Error(), "a proxy may have altered it"},
 		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
 		{"gone", func(h *testworld.Hub) { h.Drop(repository) }, errDigest, failure.Usage, "has no repository", "HF_TOKEN"},
-		{"gated by now", func(h *testworld.Hub) {
+		{"gated since", func(h *testworld.Hub) {
 			h.Repo(repository, testworld.HubRepoOptions{Gated: true}).Commit(map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
 		}, errDigest, failure.Usage, "is gated", "accept the terms"},
-		{"busy", func(h *testworld.Hub) { h.Fail("/**", testworld.Later(429, "60", 1)) }, errDigest, failure.Transient, "takes no more requests for 1m0s", "set HF_TOKEN"},
+		{"busy", func(h *testworld.Hub) { h.Fail("/**", testworld.Later(429, "60", 1)) }, errDigest, failure.Transient, "accepts no more requests for 1m0s", "set HF_TOKEN"},
 		{"down", func(h *testworld.Hub) { h.CDN.Fail("/**", testworld.Status(503, 1)) }, errDigest, failure.Transient, "answers 503", ""},
 		{"off", func(h *testworld.Hub) { h.CDN.Stop() }, errDigest, failure.Transient, "connection refused", "HTTPS_PROXY"},
 		{"expired", func(h *testworld.Hub) { h.CDN.Fail("/**", testworld.Status(403, 1)) }, errDigest, failure.Transient, "to which http://127.0.0.1", ""},

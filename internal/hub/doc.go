@@ -1,22 +1,21 @@
 // Package hub reads models: from a Hugging Face hub, or from a list of files
 // with their hashes on any web server.
 //
-//	which files a commit, or a list, has       (tree.go, list.go)
-//	which of them are wanted, and their hashes (lock.go)
-//	where one is, and what it may be called    (address.go)
+//	which files a commit or a list has         (tree.go, list.go)
+//	which of them are selected, and their hash (lock.go)
+//	where one is, and valid paths              (address.go)
 //	a range of one, with retries               (open.go)
-//	why one can't be had                       (send.go, refusal.go)
+//	why one isn't available                    (send.go, refusal.go)
 //
-// How a request is made, again and past what breaks, is the package fetch's.
+// Package fetch makes the requests and retries them.
 //
-// The protocol is the one that huggingface_hub speaks
+// The protocol is that of huggingface_hub
 // (https://github.com/huggingface/huggingface_hub at ee0a4510): JSON from
-// /api/models/, and files from /ORG/NAME/resolve/COMMIT/PATH, which leads to
-// a host of its own for what is large. The token goes to the host of the
-// endpoint alone (client.go), whatever leads elsewhere.
+// /api/models/, and files from /ORG/NAME/resolve/COMMIT/PATH, which redirects to
+// another host for large files. The token is sent only to the host of the endpoint
+// (client.go), whatever the redirects.
 //
-// What a hub says is not trusted: paths are checked, pages counted, small
-// files held against their git hashes, sizes against what was locked. Hashes
-// of large files are what the hub says when they are locked, and hold from
-// then on.
+// The hub is not trusted: paths are checked, pages counted, small files compared with
+// their git hashes, and sizes with the lock. The hashes of large files are the hub's
+// when they are locked, and fixed from then on.
 package hub

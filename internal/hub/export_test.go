@@ -1,6 +1,6 @@
 package hub
 
-// What only the tests of this package see.
+// Exported only for this package's tests.
 var (
 	ParseSums = parseSums
 	OpenOnce  = (*Client).openOnce

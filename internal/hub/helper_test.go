@@ -18,7 +18,7 @@ const (
 	other      = "hf_fremd"
 )
 
-// pauses are what a client waited for, in no time.
+// pauses records a client's waits, without waiting.
 type pauses struct {
 	mu    sync.Mutex
 	slept []time.Duration
@@ -49,7 +49,7 @@ func client(t *testing.T, o hub.Options) *hub.Client {
 	return c
 }
 
-// setup is a hub with one repository, its files, and a client of it.
+// setup returns a hub with one repository, a client of it, and the files.
 func setup(t *testing.T, o testworld.HubOptions, files map[string]testworld.HubFile) (*testworld.Hub, *hub.Client, map[string]hub.File) {
 	t.Helper()
 	h := testworld.New(t).Hub(o)
@@ -67,13 +67,13 @@ func setup(t *testing.T, o testworld.HubOptions, files map[string]testworld.HubF
 	return h, c, byPath
 }
 
-// read reads a part of a file with retries.
+// read reads a part of a file, with retries.
 func read(t *testing.T, c *hub.Client, f hub.File, offset, length int64) (string, error) {
 	t.Helper()
 	return all(t, func() (io.ReadCloser, error) { return c.Open(t.Context(), f.ModelFile, offset, length) })
 }
 
-// readOnce reads it by one request.
+// readOnce reads it in one request.
 func readOnce(t *testing.T, c *hub.Client, f hub.File, offset, length int64) (string, error) {
 	t.Helper()
 	return all(t, func() (io.ReadCloser, error) { return hub.OpenOnce(c, t.Context(), f.ModelFile, offset, length) })

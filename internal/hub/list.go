@@ -20,10 +20,10 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// List reads a list of files and their hashes from a web server, as sha256sum
-// prints it, and asks for the size of each. Paths are relative to the list.
-// What comes back is sorted by path, with the digest of the list. A list that is wrong is
-// a [failure.Usage].
+// List reads a list of files and their hashes, in the format of sha256sum, from a web
+// server, and requests the size of each. Paths are relative to the list. It returns the
+// files sorted by path, and the digest of the list. An invalid list is a
+// [failure.Usage].
 func (c *Client) List(ctx context.Context, address string) ([]File, digest.Digest, error) {
 	if _, err := InList(address, ""); err != nil {
 		return nil, "", failure.New(failure.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
@@ -47,22 +47,22 @@ func (c *Client) List(ctx context.Context, address string) ([]File, digest.Diges
 }
 
 // InList returns the address of a file by its path in a list, which is relative to the
-// list. A query is the list's alone.
+// list. The list's query is not part of it.
 func InList(address, path string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
 		return "", errors.New("not a URL")
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return "", errors.New("not an address of the web")
+		return "", errors.New("not a web address")
 	case u.User != nil:
-		return "", errors.New("a user or a password in it would go into the lock")
+		return "", errors.New("it has a user or a password, which would go into the lock")
 	}
 	escaped := u.EscapedPath()
 	return u.Scheme + "://" + u.Host + escaped[:strings.LastIndex(escaped, "/")+1] + escape(path), nil
 }
 
-// measure finds the size of each file.
+// measure requests the size of each file.
 func (c *Client) measure(ctx context.Context, files []File) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sideBySide)
@@ -77,8 +77,8 @@ func (c *Client) measure(ctx context.Context, files []File) error {
 	return group.Wait()
 }
 
-// size asks for the first byte of a file, since addresses that are signed for
-// GET forbid HEAD. Bytes are counted where the server says no length.
+// size requests the first byte of a file, since addresses signed for GET forbid HEAD. If
+// the server states no length, it counts the bytes.
 func (c *Client) size(ctx context.Context, address string) (int64, error) {
 	resp, err := c.send(ctx, address, "", "bytes=0-0")
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *Client) size(ctx context.Context, address string) (int64, error) {
 		if n, parseErr := strconv.ParseInt(total, 10, 64); parseErr == nil && n >= 0 {
 			return n, nil
 		}
-		return 0, odd(address, fmt.Sprintf("the range of the answer is %q, which says no size", printable(said)))
+		return 0, odd(address, fmt.Sprintf("the range of the answer is %q, without a size", printable(said)))
 	}
 	if resp.ContentLength >= 0 {
 		return resp.ContentLength, nil
@@ -100,9 +100,9 @@ func (c *Client) size(ctx context.Context, address string) (int64, error) {
 	return n, failure.New(failure.Transient, err)
 }
 
-// parseSums reads what sha256sum prints: 64 hexadecimal digits, a space, a space
-// or a star, and a path. Empty lines and those that begin with "#" are
-// none. Every line that is wrong is reported, after name and its number.
+// parseSums parses the output of sha256sum: 64 hexadecimal digits, a space, a space
+// or a star, and a path. It ignores empty lines and those that begin with "#", and
+// reports every wrong line after name and its number.
 func parseSums(name string, text []byte) ([]File, error) {
 	var files []File
 	var problems []error
@@ -124,8 +124,8 @@ func parseSums(name string, text []byte) ([]File, error) {
 }
 
 func parseSum(row string) (File, error) {
-	if row[0] == '\\' { // GNU's way to write names with newlines and backslashes
-		return File{}, errors.New("a path with a newline or a backslash in it")
+	if row[0] == '\\' { // GNU's escape for names with newlines and backslashes
+		return File{}, errors.New("the path contains a newline or a backslash")
 	}
 	const digits = 64
 	if len(row) < digits+3 || row[digits] != ' ' || row[digits+1] != ' ' && row[digits+1] != '*' {

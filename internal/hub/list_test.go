@@ -51,12 +51,12 @@ func TestList(t *testing.T) {
 		}
 	}
 	if n := w.Credentials("/**"); n != 0 {
-		t.Errorf("the token came %d times", n)
+		t.Errorf("the token was sent %d times", n)
 	}
 }
 
-// TestSizesOfServersThatSayNone has one that is signed for GET, one that knows
-// no lengths, one that knows neither, and one whose file is empty.
+// TestSizesOfServersThatSayNone has a file signed for GET, one whose server states no
+// length, one with neither, and an empty one.
 func TestSizesOfServersThatSayNone(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
@@ -106,7 +106,7 @@ func TestListsThatAreWrong(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                                   `has no files`,
 		"# nothing\n\n":                      `has no files`,
-		sum + "  a\n" + sum + "  a\n":        `path "a": is there twice`,
+		sum + "  a\n" + sum + "  a\n":        `path "a": is listed twice`,
 		sum + "  a\n" + sum + "  a/b\n":      `path "a/b": lies below the file "a"`,
 		"<html>":                             "/list:1: not a line of sha256sum",
 		"#\n\n" + sum + "  ../x\nabc\n":      "/list:3: path \"../x\": not a clean path below its directory\n",
@@ -134,7 +134,7 @@ func TestListsThatAreNotThere(t *testing.T) {
 	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/list (404)", "check the address")
 	w.Put("list", []byte(strings.Repeat("a", 64)+"  file\n"))
 	_, _, err = c.List(t.Context(), w.URL+"/list")
-	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/file (404)", "what the list names")
+	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/file (404)", "the names in the list")
 	w.Fail("/file", testworld.Status(401, testworld.Always))
 	_, _, err = c.List(t.Context(), w.URL+"/list")
 	checkRefused(t, err, hub.Forbidden, failure.Usage, "refuses access to "+w.URL+"/file (401)", "")
@@ -156,7 +156,7 @@ func TestASizeThatNobodySays(t *testing.T) {
 	}))
 	defer s.Close()
 	_, _, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
-	if odd, ok := errors.AsType[*hub.AnswerError](err); !ok || !strings.Contains(odd.Reason, "says no size") {
+	if odd, ok := errors.AsType[*hub.AnswerError](err); !ok || !strings.Contains(odd.Reason, "without a size") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,7 +2,7 @@ package hub
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // git's hash, by which the hub names what it has
+	"crypto/sha1" //nolint:gosec // git's hash, by which the hub identifies files
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,12 +16,11 @@ import (
 	"lamina.build/lock"
 )
 
-// ErrNoMatch says that patterns leave nothing of a model.
+// ErrNoMatch means that patterns select no file of a model.
 var ErrNoMatch = errors.New("no file matches the patterns")
 
 // Match selects files by the patterns of a .dockerignore, as [layers.Select] does.
-// It is an error when none is left, or when a pattern is none: a [failure.Usage]
-// both.
+// Selecting no file and an invalid pattern are errors of the kind [failure.Usage].
 func Match(files []File, include, exclude []string) ([]File, error) {
 	byPath := make(map[string]File, len(files))
 	paths := make([]string, len(files))
@@ -34,7 +33,7 @@ func Match(files []File, include, exclude []string) ([]File, error) {
 	}
 	if len(selected) == 0 && len(files) > 0 {
 		err := failure.New(failure.Usage, ErrNoMatch)
-		return nil, failure.WithHint(err, fmt.Sprintf("there are %d, such as %q", len(files), files[0].Path))
+		return nil, failure.WithHint(err, fmt.Sprintf("there are %d files, such as %q", len(files), files[0].Path))
 	}
 	matched := make([]File, len(selected))
 	for i, name := range selected {
@@ -43,13 +42,13 @@ func Match(files []File, include, exclude []string) ([]File, error) {
 	return matched, nil
 }
 
-// sideBySide is how many files are fetched at once, as by snapshot_download of
-// huggingface_hub.
+// sideBySide is how many files are fetched at once, as snapshot_download of
+// huggingface_hub does.
 const sideBySide = 8
 
-// Lock returns the files with the SHA-256 of each. Those that have none yet are
-// fetched, and held against what git calls them: a [fetch.MismatchError] where that
-// doesn't fit. None is kept in memory, whatever its size.
+// Lock returns the files with the SHA-256 of each. It fetches those without one and
+// compares them with their git hashes: the error is a [fetch.MismatchError] if they
+// differ. It keeps no file in memory, whatever its size.
 func (c *Client) Lock(ctx context.Context, files []File) ([]lock.ModelFile, error) {
 	locked := make([]lock.ModelFile, len(files))
 	group, ctx := errgroup.WithContext(ctx)
@@ -77,7 +76,7 @@ func (c *Client) sum(ctx context.Context, f File) (string, error) {
 		return "", err
 	}
 	sum, blob := sha256.New(), sha1.New()           //nolint:gosec // as above
-	_, _ = fmt.Fprintf(blob, "blob %d\x00", f.Size) // a hash takes all
+	_, _ = fmt.Fprintf(blob, "blob %d\x00", f.Size) // a hash never fails
 	_, err = io.Copy(io.MultiWriter(sum, blob), body)
 	if err = errors.Join(err, body.Close()); err != nil {
 		return "", err

@@ -16,7 +16,7 @@ func TestLockFetchesSmallFilesAlone(t *testing.T) {
 	t.Parallel()
 	contents := map[string]testworld.HubFile{
 		"huge.safetensors": testworld.Large(testworld.Generated(8, 64<<20)),
-		"in-git.bin":       {Content: testworld.Generated(9, 3<<20)}, // large, and no LFS
+		"in-git.bin":       {Content: testworld.Generated(9, 3<<20)}, // large, but not in LFS
 		"empty":            testworld.Small(""),
 	}
 	for i := range 30 {
@@ -37,7 +37,7 @@ func TestLockFetchesSmallFilesAlone(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", f.Path, f.SHA256, want)
 		}
 		if files[i] != tree[f.Path] {
-			t.Error("what it was given was changed")
+			t.Error("the argument was changed")
 		}
 	}
 	if n := h.CDN.Requests("/**"); n != 0 {
@@ -70,13 +70,13 @@ func TestLockOfAGatedRepository(t *testing.T) {
 	h := testworld.New(t).Hub(testworld.HubOptions{Token: token})
 	commit := h.Repo(repository, testworld.HubRepoOptions{Gated: true}).Commit(map[string]testworld.HubFile{"a": testworld.Small("1"), "b": testworld.Small("2")})
 	c := client(t, hub.Options{Endpoint: h.Endpoint})
-	files, err := c.Tree(t.Context(), repository, commit) // all may see that
+	files, err := c.Tree(t.Context(), repository, commit) // public
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.Lock(t.Context(), files)
 	checkRefused(t, err, hub.Gated, failure.Usage, "is gated", "accept the terms")
 	if strings.Count(err.Error(), "gated") != 1 {
-		t.Errorf("said twice: %v", err)
+		t.Errorf("repeated: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func TestMatch(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s%v", diff, err)
 	}
 	if got, err = hub.Match(nil, nil, nil); len(got) != 0 || err != nil {
-		t.Errorf("of nothing: got %v, %v", got, err)
+		t.Errorf("no files: got %v, %v", got, err)
 	}
 	_, err = hub.Match(files, []string{"*.jsn"}, nil)
 	if !errors.Is(err, hub.ErrNoMatch) || failure.KindOf(err) != failure.Usage || !strings.Contains(failure.Hints(err)[0], `3, such as "a.json"`) {

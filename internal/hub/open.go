@@ -16,33 +16,33 @@ import (
 	"lamina.build/lock"
 )
 
-// File is a file of a model as it is listed.
+// File is a file of a model as listed.
 type File struct {
-	lock.ModelFile // its SHA256 is empty where [Client.Lock] has yet to find out
+	lock.ModelFile // its SHA256 is empty until [Client.Lock] computes it
 
-	GitOID string // what git calls it: 40 digits; of files in git itself alone, and empty in lists
+	GitOID string // git's hash: 40 digits; only of files in git itself, and empty in lists
 }
 
-// Open reads length bytes of a file from an offset on, and goes on where it was
-// when a connection is cut or stalls, when the server is busy or in trouble, and
-// when the address of a file's bytes is no longer good. It waits as the server
-// asks, and gives up with a [fetch.UnreachableError] after as many attempts in a
-// row that bring nothing as [Options] allow.
+// Open reads length bytes of a file from an offset. It continues where it was when a
+// connection breaks or stalls, when the server is busy or has a problem, and when the
+// address of a file's bytes has expired. It waits as long as the server requests, and
+// gives up with a [fetch.UnreachableError] after as many consecutive attempts without
+// progress as [Options] allow.
 //
-// The reader yields exactly as many bytes, or an error: an [AnswerError] or a
-// [fetch.MismatchError] where what comes is not the range that was asked for, of a
-// file of the size that f has; a [RefusedError]. Content isn't compared with hashes.
+// The reader yields exactly that many bytes, or an error: an [AnswerError] or a
+// [fetch.MismatchError] if the answer isn't the requested range of a file of f's size,
+// or a [RefusedError]. It doesn't compare content with hashes.
 func (c *Client) Open(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
 	return c.retry(f.URL).Reader(ctx, offset, length, func(offset, length int64) (io.ReadCloser, error) {
 		return c.openOnce(ctx, f, offset, length)
 	})
 }
 
-// openOnce makes one request, to the hub or past it to where the hub said that the
-// file is. Nothing is tried again but that place, once it is stale.
+// openOnce makes one request, to the hub or directly to the known host of the file. It
+// retries only when that host's address has expired.
 func (c *Client) openOnce(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
 	if offset < 0 || length < 0 || offset > f.Size-length {
-		return nil, fmt.Errorf("reading %q: it has no %d bytes at %d, but %d in all", f.Path, length, offset, f.Size)
+		return nil, fmt.Errorf("reading %q: %d bytes at %d exceed its size of %d", f.Path, length, offset, f.Size)
 	}
 	if length == 0 {
 		return http.NoBody, nil
@@ -54,14 +54,14 @@ func (c *Client) openOnce(ctx context.Context, f lock.ModelFile, offset, length 
 	if err == nil || place == "" {
 		return body, err
 	}
-	c.places.CompareAndDelete(f.URL, place) // what somebody else has found out since stays
+	c.places.CompareAndDelete(f.URL, place) // keeps what another goroutine found out since
 	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Reason == Expired {
 		return c.openAt(ctx, s, "")
 	}
 	return nil, err
 }
 
-// openAt asks at a place, or at the file's own address where there is none.
+// openAt makes a request to place, or to the file's own address if that is empty.
 func (c *Client) openAt(ctx context.Context, s span, place string) (io.ReadCloser, error) {
 	resp, err := c.send(ctx, s.file.URL, place, s.header())
 	if err != nil {
@@ -76,24 +76,24 @@ func (c *Client) openAt(ctx context.Context, s span, place string) (io.ReadClose
 	return s.body(resp)
 }
 
-// retry counts the attempts for an address.
+// retry counts the attempts at an address.
 func (c *Client) retry(address string) *fetch.Retry {
 	r := c.http.Retry(address)
 	r.Note = c.note
 	return r
 }
 
-// mostSkipped is how much of a file is read and thrown away where a server
-// knows no ranges: what hubs send without, and plain web servers, is small.
+// mostSkipped is how much of a file is read and discarded if a server ignores ranges: hubs
+// and plain web servers do so only for small files.
 const mostSkipped = 16 << 20
 
-// span is a part of a file that was asked for.
+// span is the requested part of a file.
 type span struct {
 	file           lock.ModelFile
 	offset, length int64
 }
 
-// header is the Range header. The whole of a file is asked for without.
+// header returns the Range header; a whole file is requested without.
 func (s span) header() string {
 	if s.offset == 0 && s.length == s.file.Size {
 		return ""
@@ -101,10 +101,10 @@ func (s span) header() string {
 	return fmt.Sprintf("bytes=%d-%d", s.offset, s.offset+s.length-1)
 }
 
-// check compares an answer with what was asked for.
+// check compares an answer with the request.
 func (s span) check(resp *http.Response) error {
 	if e := resp.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return s.odd(fmt.Sprintf("it comes encoded as %q, and was asked for as it is", printable(e)))
+		return s.odd(fmt.Sprintf("it is encoded as %q, which was not requested", printable(e)))
 	}
 	said := resp.Header.Get("Content-Range")
 	switch resp.StatusCode {
@@ -113,7 +113,7 @@ func (s span) check(resp *http.Response) error {
 	case http.StatusRequestedRangeNotSatisfiable:
 		_, total, _ := strings.Cut(said, "/")
 		if total == strconv.FormatInt(s.file.Size, 10) {
-			return s.odd("its server refuses a range of it that there is")
+			return s.odd("its server refuses a range that exists")
 		}
 		return s.wrongSize(cmp.Or(printable(total), "less"))
 	}
@@ -121,12 +121,12 @@ func (s span) check(resp *http.Response) error {
 		return s.wrongSize(strconv.FormatInt(resp.ContentLength, 10))
 	}
 	if s.offset > mostSkipped {
-		return s.odd("its server sends the whole in place of a range")
+		return s.odd("its server sends the whole file instead of a range")
 	}
 	return nil
 }
 
-// checkRange reads "bytes FIRST-LAST/TOTAL", as of RFC 9110, section 14.4.
+// checkRange parses "bytes FIRST-LAST/TOTAL", as of RFC 9110, section 14.4.
 func (s span) checkRange(said string) error {
 	want := fmt.Sprintf("bytes %d-%d/", s.offset, s.offset+s.length-1)
 	total, ok := strings.CutPrefix(said, want)
@@ -141,12 +141,12 @@ func (s span) checkRange(said string) error {
 
 func (s span) odd(reason string) error { return odd(s.file.URL, reason) }
 
-// wrongSize says that a server has another file than the one that was locked.
+// wrongSize returns the error of a file whose size differs from the lock.
 func (s span) wrongSize(got string) error {
 	return mismatch(s.file, "size", strconv.FormatInt(s.file.Size, 10), got)
 }
 
-// body is an answer from the part on that was asked for.
+// body returns an answer from the start of the requested part.
 func (s span) body(resp *http.Response) (io.ReadCloser, error) {
 	if resp.StatusCode != http.StatusOK {
 		return resp.Body, nil

@@ -58,9 +58,9 @@ func TestWhoMayReadFiles(t *testing.T) {
 		reason     hub.Reason
 		says, hint string
 	}{
-		{"nobody", "", hub.Gated, `repository "Org/gated" is gated`, "accept the terms at " + page + " and set HF_TOKEN"},
+		{"anonymous", "", hub.Gated, `repository "Org/gated" is gated`, "accept the terms at " + page + " and set HF_TOKEN"},
 		{"another", other, hub.Gated, `repository "Org/gated" is gated`, "accept the terms at " + page + " with the account of HF_TOKEN"},
-		{"unknown", "hf_falsch", hub.BadToken, "doesn't know the token", "HF_TOKEN"},
+		{"unknown", "hf_falsch", hub.BadToken, "rejects the token", "HF_TOKEN"},
 	}
 	for _, tt := range tests {
 		c := client(t, hub.Options{Endpoint: h.Endpoint, Token: tt.token})
@@ -82,7 +82,7 @@ func TestFilesThatAreNotThere(t *testing.T) {
 	_, err := read(t, c, f, 0, 4)
 	checkRefused(t, err, hub.NoFile, failure.Usage, `repository "Org/Model-1.0" has no file "a c" at "`, `"build lock"`)
 	h.Heal()
-	h.Fail("GET /hub/Org/**", testworld.Status(404, 1)) // by a mirror that says no more
+	h.Fail("GET /hub/Org/**", testworld.Status(404, 1)) // from a mirror that gives no code
 	_, err = read(t, c, files["a b"], 0, 4)
 	checkRefused(t, err, hub.NoFile, failure.Usage, `repository "Org/Model-1.0" has no file "a b" at "`, `"build lock"`)
 	h.Drop(repository)
@@ -90,7 +90,7 @@ func TestFilesThatAreNotThere(t *testing.T) {
 	checkRefused(t, err, hub.NoRepository, failure.Usage, `has no repository "Org/Model-1.0"`, "HF_TOKEN")
 }
 
-// TestOddAnswers has servers that answer something else than they were asked.
+// TestOddAnswers has servers whose answers don't fit the request.
 func TestOddAnswers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -99,7 +99,7 @@ func TestOddAnswers(t *testing.T) {
 		header http.Header
 		body   string
 		offset int64
-		says   string // nothing where it is fine
+		says   string // "" if fine
 	}{
 		{"the range", 206, http.Header{"Content-Range": {"bytes 2-5/10"}}, "2345", 2, ""},
 		{"unknown size", 206, http.Header{"Content-Range": {"bytes 2-5/*"}}, "2345", 2, ""},
@@ -109,10 +109,10 @@ func TestOddAnswers(t *testing.T) {
 		{"no range", 206, nil, "2345", 2, "the range of the answer"},
 		{"another file", 206, http.Header{"Content-Range": {"bytes 2-5/11"}}, "2345", 2, "its size is 11 and not 10"},
 		{"a shorter file", 416, http.Header{"Content-Range": {"bytes */3"}}, "", 2, "its size is 3 and not 10"},
-		{"a shorter file, without saying", 416, nil, "", 2, "its size is less and not 10"},
-		{"no sense", 416, http.Header{"Content-Range": {"bytes */10"}}, "", 2, "refuses a range of it that there is"},
+		{"a shorter file, of unstated size", 416, nil, "", 2, "its size is less and not 10"},
+		{"no sense", 416, http.Header{"Content-Range": {"bytes */10"}}, "", 2, "refuses a range that exists"},
 		{"another whole", 200, nil, "0123", 2, "its size is 4 and not 10"},
-		{"compressed", 200, http.Header{"Content-Encoding": {"gzip"}}, "0123456789", 2, `comes encoded as "gzip"`},
+		{"compressed", 200, http.Header{"Content-Encoding": {"gzip"}}, "0123456789", 2, `is encoded as "gzip"`},
 		{"not compressed", 200, http.Header{"Content-Encoding": {"identity"}}, "0123456789", 2, ""},
 	}
 	for _, tt := range tests {
@@ -150,7 +150,7 @@ func TestAWholeTooLargeToSkip(t *testing.T) {
 	body := strings.Repeat("x", 17<<20)
 	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, body, http.Header{})}})
 	_, err := readOnce(t, c, hub.File{ModelFile: lock.ModelFile{URL: "https://web.example/f", Size: int64(len(body))}}, 16<<20+1, 4)
-	if err == nil || !strings.Contains(err.Error(), "sends the whole in place of a range") {
+	if err == nil || !strings.Contains(err.Error(), "sends the whole file instead of a range") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -56,13 +56,13 @@ func TestReaderGoesOn(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, tt.want+2)
 			}
 			if n := h.CDN.Sent("/**"); n > 9<<20/2 {
-				t.Errorf("%d bytes were sent: not from where it was", n)
+				t.Errorf("%d bytes were sent: it started over", n)
 			}
 		})
 	}
 }
 
-// TestReaderOutlivesManyCuts has more of them than attempts, each after progress.
+// TestReaderOutlivesManyCuts has more cuts than attempts, each after progress.
 func TestReaderOutlivesManyCuts(t *testing.T) {
 	t.Parallel()
 	content := testworld.Generated(4, 1<<20)
@@ -102,7 +102,7 @@ func TestReaderGivesUp(t *testing.T) {
 	}
 }
 
-// alike tells pauses that differ by what keeps many from coming again at once.
+// alike compares pauses, allowing for jitter.
 func alike(got, want []time.Duration) bool {
 	return slices.EqualFunc(got, want, func(a, b time.Duration) bool { return (a - b).Abs() <= b/4 })
 }
@@ -139,7 +139,7 @@ func TestWaitsAsTheServerAsks(t *testing.T) {
 			if got := p.all(); !alike(got, tt.want) {
 				t.Errorf("waited %v, want %v", got, tt.want)
 			}
-			if len(notes) != tt.notes || tt.notes > 0 && !strings.Contains(notes[0], "takes no more requests for") {
+			if len(notes) != tt.notes || tt.notes > 0 && !strings.Contains(notes[0], "accepts no more requests for") {
 				t.Errorf("noted %q", notes)
 			}
 		})
@@ -151,9 +151,9 @@ func TestDoesNotWaitForHours(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Small("text")})
 	h.Fail("/**", testworld.Limited("resolvers", 2*time.Hour, testworld.Always))
 	_, err := read(t, c, files["f"], 0, 4)
-	checkRefused(t, err, hub.Busy, failure.Transient, "takes no more requests for 2h0m0s (429)", "set HF_TOKEN")
+	checkRefused(t, err, hub.Busy, failure.Transient, "accepts no more requests for 2h0m0s (429)", "set HF_TOKEN")
 	if n := h.Requests("/**"); n != 1 {
-		t.Errorf("asked %d times", n)
+		t.Errorf("%d requests", n)
 	}
 }
 
@@ -174,7 +174,7 @@ func TestAStaleAddressIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// TestAStallIsOfTheServer has a reader that takes its time.
+// TestAStallIsOfTheServer has a slow reader.
 func TestAStallIsOfTheServer(t *testing.T) {
 	t.Parallel()
 	content := testworld.Generated(6, 8<<20)

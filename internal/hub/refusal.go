@@ -12,35 +12,35 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Reason is why a server refuses.
+// Reason is why a server refuses a request.
 type Reason int
 
 // The reasons of a [RefusedError].
 const (
-	Odd          Reason = iota // a status that stands for nothing below
-	NoRepository               // or a private one: a hub doesn't tell these apart to others
+	Odd          Reason = iota // a status with no meaning below
+	NoRepository               // or a private one: to outsiders, a hub doesn't distinguish the two
 	NoRevision                 // neither a branch, a tag nor a commit
 	NoFile
-	Gated     // its terms have to be accepted first
-	Disabled  // taken off the hub by those who run it
-	BadToken  // the hub doesn't know the token
-	Forbidden // the token, or its absence, doesn't suffice
+	Gated     // its terms must be accepted first
+	Disabled  // disabled by the hub
+	BadToken  // the hub rejects the token
+	Forbidden // the token, or its absence, is insufficient
 	Busy      // too many requests
-	Down      // the server is in trouble
-	Expired   // the host that the hub leads to refuses: its address was good for a while
+	Down      // the server has a problem
+	Expired   // the host that the hub redirects to refuses: the address has expired
 )
 
-// RefusedError is a refusal by the hub, or by a server it leads to.
+// RefusedError is a refusal by the hub, or by a server that it redirects to.
 type RefusedError struct {
 	Reason     Reason
-	URL        string // what was asked for, without passwords and queries
-	Host       string // who refuses, with its port if it has one
+	URL        string // the requested one, without passwords and queries
+	Host       string // that refuses, with its port if any
 	Code       int    // of HTTP
-	Repository string // "ORG/NAME"; empty where the address is no hub's
+	Repository string // "ORG/NAME"; empty if the address is not on a hub
 	Revision   string
 	Path       string
-	Message    string        // what the server says
-	Wait       time.Duration // until it takes requests again; 0 where it doesn't say
+	Message    string        // from the server
+	Wait       time.Duration // until it accepts requests again; 0 if it doesn't say
 	hint       string
 }
 
@@ -61,17 +61,17 @@ func (e *RefusedError) sentence() string {
 	case NoFile:
 		return e.noFile()
 	case Gated:
-		return fmt.Sprintf("repository %q is gated: its files are for those who accepted its terms", e.Repository)
+		return fmt.Sprintf("repository %q is gated: its files require accepting its terms", e.Repository)
 	case Disabled:
 		return fmt.Sprintf("repository %q was disabled by %s", e.Repository, e.Host)
 	case BadToken:
-		return e.Host + " doesn't know the token"
+		return e.Host + " rejects the token"
 	case Forbidden:
 		return fmt.Sprintf("%s refuses access to %s (%d)", e.Host, e.URL, e.Code)
 	case Busy:
 		return e.busy()
 	case Expired:
-		return fmt.Sprintf("%s, to which %s leads, refuses (%d)", e.Host, e.URL, e.Code)
+		return fmt.Sprintf("%s, to which %s redirects, refuses access (%d)", e.Host, e.URL, e.Code)
 	case Odd, Down:
 	}
 	return fmt.Sprintf("%s answers %d to %s", e.Host, e.Code, e.URL)
@@ -86,18 +86,18 @@ func (e *RefusedError) noFile() string {
 
 func (e *RefusedError) busy() string {
 	if e.Wait == 0 {
-		return e.Host + " takes no more requests for now (429)"
+		return e.Host + " accepts no more requests for now (429)"
 	}
-	return fmt.Sprintf("%s takes no more requests for %s (429)", e.Host, e.Wait.Round(time.Second))
+	return fmt.Sprintf("%s accepts no more requests for %s (429)", e.Host, e.Wait.Round(time.Second))
 }
 
-// Hint says what the user can do.
+// Hint returns what the user can do.
 func (e *RefusedError) Hint() string { return e.hint }
 
 // RetryAfter implements [fetch.Later].
 func (e *RefusedError) RetryAfter() time.Duration { return e.Wait }
 
-// kind is whether a retry may help, or what was given is wrong.
+// kind returns whether a retry may help, or the user's input is wrong.
 func (e *RefusedError) kind() failure.Kind {
 	switch e.Reason {
 	case NoRepository, NoRevision, NoFile, Gated, Disabled, BadToken, Forbidden:
@@ -109,7 +109,7 @@ func (e *RefusedError) kind() failure.Kind {
 	return failure.Failure
 }
 
-// refusal makes the error of an answer to a request for an address.
+// refusal returns the error for an answer to a request for an address.
 func (c *Client) refusal(asked *url.URL, resp *http.Response) error {
 	about := c.subjectOf(asked)
 	e := &RefusedError{
@@ -125,7 +125,7 @@ func (c *Client) refusal(asked *url.URL, resp *http.Response) error {
 	return failure.New(e.kind(), e)
 }
 
-// reason tells refusals apart as hf_raise_for_status of huggingface_hub does.
+// reason distinguishes refusals as hf_raise_for_status of huggingface_hub does.
 func (c *Client) reason(asked *url.URL, resp *http.Response) Reason {
 	code := resp.StatusCode
 	switch {
@@ -145,7 +145,7 @@ func (c *Client) reason(asked *url.URL, resp *http.Response) Reason {
 	return Odd
 }
 
-// hubReason reads what a hub says besides the status.
+// hubReason interprets a hub's answer beyond the status.
 func (c *Client) hubReason(asked *url.URL, resp *http.Response) Reason {
 	switch said := resp.Header.Get("X-Error-Code"); {
 	case said == "GatedRepo":
@@ -153,7 +153,7 @@ func (c *Client) hubReason(asked *url.URL, resp *http.Response) Reason {
 	case resp.Header.Get("X-Error-Message") == "Access to this resource is disabled.":
 		return Disabled
 	case resp.StatusCode == http.StatusUnauthorized && c.token != "":
-		return BadToken // one it knows would get a 404 for what isn't there
+		return BadToken // with a valid one, missing files get a 404
 	case said == "RevisionNotFound":
 		return NoRevision
 	case said == "EntryNotFound":
@@ -164,7 +164,7 @@ func (c *Client) hubReason(asked *url.URL, resp *http.Response) Reason {
 	switch resp.StatusCode {
 	case http.StatusForbidden:
 		return Forbidden
-	case http.StatusNotFound, http.StatusGone: // by a mirror that says no more
+	case http.StatusNotFound, http.StatusGone: // from a mirror that gives no code
 		if c.subjectOf(asked).path != "" {
 			return NoFile
 		}
@@ -183,19 +183,19 @@ func (c *Client) hintOf(e *RefusedError) string {
 		}
 		return "check its name, and whether the account of HF_TOKEN may read it"
 	case NoRevision:
-		return "see " + page + "/tree/main for what there is"
+		return "see " + page + "/tree/main for what exists"
 	case NoFile:
 		if e.Repository == "" {
-			return "check the address, and what the list names"
+			return "check the address and the names in the list"
 		}
-		return `"build lock" takes what there is now`
+		return `"build lock" locks what exists now`
 	case Gated:
 		if anonymous {
 			return fmt.Sprintf("accept the terms at %s and set HF_TOKEN", page)
 		}
 		return fmt.Sprintf("accept the terms at %s with the account of HF_TOKEN", page)
 	case BadToken:
-		return "make a token that may read at " + c.endpoint.String() + "/settings/tokens, and set HF_TOKEN to it"
+		return "create a token with read access at " + c.endpoint.String() + "/settings/tokens, and set HF_TOKEN to it"
 	case Forbidden:
 		if e.Repository != "" {
 			return "check what the token in HF_TOKEN may read"
@@ -210,7 +210,7 @@ func (c *Client) hintOf(e *RefusedError) string {
 	return ""
 }
 
-// printable keeps a server from writing on the terminal what it likes.
+// printable prevents a server from controlling the terminal.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -16,14 +16,14 @@ import (
 	"lamina.build/lock"
 )
 
-// mostOfDocument is how long an answer of the API may be, in bytes: one about a
+// mostOfDocument is the maximum size of an API answer, in bytes: one about a
 // repository lists all its files.
 const mostOfDocument = 64 << 20
 
-// send makes a request once and follows where it leads. It is about an address, in
-// messages too, and goes to where that is known to lead, if at is not empty; span is
-// the Range header, or empty. A refusal is a [RefusedError], but for that of a range
-// that a file doesn't have.
+// send makes one request for an address, which messages name, and follows redirects. If
+// at isn't empty, it is where the address is known to lead, and the request goes there;
+// span is the Range header, or empty. A refusal is a [RefusedError], except that of a
+// range that a file doesn't have.
 func (c *Client) send(ctx context.Context, address, at, span string) (*http.Response, error) {
 	asked, err := url.Parse(address)
 	if err != nil {
@@ -33,7 +33,7 @@ func (c *Client) send(ctx context.Context, address, at, span string) (*http.Resp
 	if err != nil {
 		return nil, odd(address, "not an address")
 	}
-	req.Header.Set("Accept-Encoding", "identity") // lengths and ranges are those of the file
+	req.Header.Set("Accept-Encoding", "identity") // lengths and ranges must be those of the file
 	if span != "" {
 		req.Header.Set("Range", span)
 	}
@@ -52,14 +52,14 @@ func (c *Client) send(ctx context.Context, address, at, span string) (*http.Resp
 	return nil, errors.Join(c.refusal(asked, resp), resp.Body.Close())
 }
 
-// document is an answer that was read whole.
+// document is an answer that was read completely.
 type document struct {
 	data   []byte
 	header http.Header
-	at     *url.URL // where it came from in the end
+	at     *url.URL // after redirects
 }
 
-// fetch reads the whole of an answer that is no file.
+// fetch reads a whole answer that isn't a file.
 func (c *Client) fetch(ctx context.Context, address string) (d document, err error) {
 	err = c.retry(address).Try(ctx, func() (err error) {
 		d, err = c.read(ctx, address)
@@ -76,19 +76,19 @@ func (c *Client) read(ctx context.Context, address string) (document, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, mostOfDocument+1))
 	err = failure.New(failure.Transient, err)
 	if err == nil && len(data) > mostOfDocument {
-		err = odd(address, fmt.Sprintf("the answer has more than %d bytes", mostOfDocument))
+		err = odd(address, fmt.Sprintf("the answer is larger than %d bytes", mostOfDocument))
 	}
 	return document{data: data, header: resp.Header, at: resp.Request.URL}, errors.Join(err, resp.Body.Close())
 }
 
-// mismatch is the error of a file that is not the one that was promised.
+// mismatch returns the error of a file that isn't the expected one.
 func mismatch(f lock.ModelFile, what, want, got string) error {
 	return failure.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
 }
 
-const hintOfMismatch = "a proxy may alter it, or its server may have replaced it: compare before you lock anew"
+const hintOfMismatch = "a proxy may have altered it, or its server may have replaced it: compare before you lock it again"
 
-// AnswerError is an answer that is not one to what was asked.
+// AnswerError is an answer that doesn't fit the request.
 type AnswerError struct {
 	URL    string
 	Reason string
@@ -100,21 +100,21 @@ func odd(address, reason string) error {
 	return &AnswerError{URL: fetch.Redact(address), Reason: reason}
 }
 
-// broken is what an error of the network means.
+// broken explains a network error.
 func broken(err error) error {
 	if lost, ok := errors.AsType[*fetch.UnreachableError](err); ok {
-		err = failure.New(failure.Transient, fmt.Errorf("asking %s: %w", lost.Host, lost.Err))
+		err = failure.New(failure.Transient, fmt.Errorf("contacting %s: %w", lost.Host, lost.Err))
 		return failure.WithHint(err, "check the network, HTTPS_PROXY and HF_ENDPOINT")
 	}
 	return fetch.Explain(err)
 }
 
-// ErrBytes is returned for a file whose bytes are not those that were locked.
-var ErrBytes = errors.New("what comes are not the bytes that were locked")
+// ErrBytes is returned for a file whose content differs from the lock.
+var ErrBytes = errors.New("the content differs from the lock")
 
-// Diagnose says why somebody else, such as an engine, could not fetch a file,
-// by asking for its first byte. An engine hashes whatever a server answers, so
-// that a page that says 404 is a wrong hash to it; cause is what it made of it.
+// Diagnose explains why somebody else, such as an engine, could not fetch a file, by
+// requesting its first byte. An engine hashes whatever a server answers, so it reports a
+// 404 page as a wrong hash; cause is its error.
 func (c *Client) Diagnose(ctx context.Context, f lock.ModelFile, cause error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -133,7 +133,7 @@ func (c *Client) Diagnose(ctx context.Context, f lock.ModelFile, cause error) er
 	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, cause))
 }
 
-// isMismatch knows the engine's word for bytes with another hash.
+// isMismatch recognizes the engine's error for content with another hash.
 func isMismatch(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "digest mismatch")
 }

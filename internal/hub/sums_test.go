@@ -28,7 +28,7 @@ func TestParseSums(t *testing.T) {
 		a + "\tx y":                         "not a line of sha256sum",
 		a[1:] + "   x":                      "not a SHA-256",
 		strings.Repeat("g", 64) + "  x":     "is not a SHA-256",
-		"\\" + a + "  x\\ny":                "a newline or a backslash in it",
+		"\\" + a + "  x\\ny":                "a newline or a backslash",
 		a + "  /x":                          "not a clean path",
 		a + "  x/":                          "not a clean path",
 		a + "  .":                           "not a clean path",
@@ -43,7 +43,7 @@ func TestParseSums(t *testing.T) {
 	}
 }
 
-// FuzzSumsRoundTrip holds what is read against what is written of it.
+// FuzzSumsRoundTrip compares parsed lists before and after formatting.
 func FuzzSumsRoundTrip(f *testing.F) {
 	a := strings.Repeat("a", 64)
 	for _, seed := range []string{"", "#", a + "  x", a + " *./x\r\n" + a + "  y z", "\\" + a + "  x", a + "  ../x"} {
@@ -57,7 +57,7 @@ func FuzzSumsRoundTrip(f *testing.F) {
 		var again strings.Builder
 		for _, file := range files {
 			if !fs.ValidPath(file.Path) || strings.ContainsRune(file.Path, '\n') {
-				t.Errorf("took the path %q", file.Path)
+				t.Errorf("accepted the path %q", file.Path)
 			}
 			fmt.Fprintf(&again, "%s  ./%s\n", file.SHA256, file.Path)
 		}

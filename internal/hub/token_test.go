@@ -21,7 +21,7 @@ func TestTheTokenGoesToTheHubAlone(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{Token: token}, map[string]testworld.HubFile{
 		"large": testworld.Large(large), "small": testworld.Small("text"),
 	})
-	for range 2 { // by the hub, and past it
+	for range 2 { // by way of the hub, then directly
 		if got, err := readOnce(t, c, files["large"], 10, 100); err != nil || got != part(t, large, 10, 100) {
 			t.Errorf("got %d bytes, %v", len(got), err)
 		}
@@ -30,16 +30,16 @@ func TestTheTokenGoesToTheHubAlone(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if n := h.Credentials("/**"); n != 3 || h.Requests("/**") != 3 {
-		t.Errorf("%d of %d requests to the hub came with the token, want 3 of 3", n, h.Requests("/**"))
+		t.Errorf("%d of %d requests to the hub had the token, want 3 of 3", n, h.Requests("/**"))
 	}
 	if n := h.CDN.Credentials("/**"); n != 0 || h.CDN.Requests("/**") != 2 {
-		t.Errorf("%d of %d requests to the other host came with the token, want 0 of 2", n, h.CDN.Requests("/**"))
+		t.Errorf("%d of %d requests to the other host had the token, want 0 of 2", n, h.CDN.Requests("/**"))
 	}
 }
 
 func TestAnotherPortIsAnotherHost(t *testing.T) {
 	t.Parallel()
-	other := testworld.New(t) // on 127.0.0.1 as well, and net/http would send it the header
+	other := testworld.New(t) // also on 127.0.0.1, so net/http would send it the header
 	other.Put("file", []byte("text"))
 	c := client(t, hub.Options{Endpoint: testworld.New(t).URL, Token: token})
 	if got, err := readOnce(t, c, hub.File{ModelFile: lock.ModelFile{URL: other.URL + "/file", Size: 4}}, 0, 4); err != nil || got != "text" {
@@ -66,7 +66,7 @@ func TestTheTokenIsNeverPrinted(t *testing.T) {
 	}
 }
 
-// TestAHubThatSaysTheToken has one that puts what it got into its message.
+// TestAHubThatSaysTheToken has a hub that repeats its input in the message.
 func TestAHubThatSaysTheToken(t *testing.T) {
 	t.Parallel()
 	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -110,8 +110,8 @@ func TestWhatNoClientIsMadeOf(t *testing.T) {
 	}
 }
 
-// TestNoAddressIsPrintedWithItsSignature has a host that can't be reached behind
-// a signed address.
+// TestNoAddressIsPrintedWithItsSignature has an unreachable host behind a signed
+// address.
 func TestNoAddressIsPrintedWithItsSignature(t *testing.T) {
 	t.Parallel()
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})

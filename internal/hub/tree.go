@@ -15,8 +15,8 @@ import (
 	"lamina.build/lock"
 )
 
-// What a repository may have: enough for any model, and an end for a hub that
-// has none.
+// Limits of a repository: enough for any model, and a stop for a hub whose list never
+// ends.
 const (
 	mostPages = 10_000
 	mostFiles = 1_000_000
@@ -27,16 +27,16 @@ var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // Revision is a repository at a commit.
 type Revision struct {
 	Commit   string   // 40 hexadecimal digits
-	Licenses []string // by the names that the hub has for them, as its card says
+	Licenses []string // by the hub's names for them, from its card
 }
 
-// Revision returns what a branch, a tag or a commit of a repository "ORG/NAME" stands for now.
+// Revision returns what a branch, tag or commit of a repository "ORG/NAME" currently names.
 func (c *Client) Revision(ctx context.Context, repo, revision string) (r Revision, err error) {
 	if err = checkRepo(repo); err != nil {
 		return r, err
 	}
 	if revision == "" || strings.ContainsFunc(revision, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		err = fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
+		err = fmt.Errorf("repository %q: revision %q is not the name of a branch, a tag or a commit", repo, revision)
 		return r, failure.New(failure.Usage, err)
 	}
 	address := c.apiURL(repo, "revision", revision)
@@ -49,16 +49,16 @@ func (c *Client) Revision(ctx context.Context, repo, revision string) (r Revisio
 		CardData json.RawMessage `json:"cardData"`
 	}
 	if err := json.Unmarshal(answer.data, &info); err != nil || !lock.IsCommit(info.SHA) {
-		return r, odd(address, "it says no commit")
+		return r, odd(address, "the answer has no commit")
 	}
 	if lock.IsCommit(revision) && info.SHA != revision {
-		return r, odd(address, "it says another commit: "+info.SHA)
+		return r, odd(address, "the answer has another commit: "+info.SHA)
 	}
 	return Revision{Commit: info.SHA, Licenses: licenses(info.CardData)}, nil
 }
 
-// licenses are those of a card, whose author may have written anything: one or a list, and
-// the name of one that the hub calls "other".
+// licenses reads those of a card, which is free text: one or a list, and the name of one
+// that the hub calls "other".
 func licenses(card json.RawMessage) []string {
 	var said struct {
 		License any    `json:"license"`
@@ -83,9 +83,8 @@ func licenses(card json.RawMessage) []string {
 }
 
 // Tree lists the files of a repository "ORG/NAME" at a commit, sorted by path.
-// Those that the hub keeps in large file storage come with their SHA-256,
-// the others with what git calls them. Paths that no image can hold are
-// reported together, as [PathError]s.
+// Those in large file storage have their SHA-256, the others their git hash. Paths that
+// no image can hold are reported together, as [PathError]s.
 func (c *Client) Tree(ctx context.Context, repo, commit string) ([]File, error) {
 	if err := checkRepo(repo); err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 	var all []treeEntry
 	for n, seen := 0, map[string]bool{}; address != ""; n++ {
 		if seen[address] || n == mostPages || len(all) > mostFiles {
-			return nil, odd(address, "its list of files has no end")
+			return nil, odd(address, "its list of files does not end")
 		}
 		seen[address] = true
 		answer, err := c.fetch(ctx, address)
@@ -132,7 +131,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 	return all, nil
 }
 
-// nextPage stays with the hub, since what it says of hashes is believed.
+// nextPage must be on the hub, since the hashes in it are trusted.
 func (c *Client) nextPage(page document) (string, error) {
 	link, found := fetch.NextLink(page.header)
 	if !found {
@@ -145,12 +144,12 @@ func (c *Client) nextPage(page document) (string, error) {
 	return next.String(), nil
 }
 
-// treeEntry is one of the API's answer.
+// treeEntry is an entry of the API's answer.
 type treeEntry struct {
 	Type string `json:"type"` // file or directory
 	Path string `json:"path"`
 	Size int64  `json:"size"`
-	OID  string `json:"oid"` // what git calls it: of a large file, its pointer
+	OID  string `json:"oid"` // git's hash: of a large file, that of its pointer
 	LFS  *struct {
 		OID  string `json:"oid"` // the SHA-256
 		Size int64  `json:"size"`
@@ -174,11 +173,11 @@ func (e treeEntry) file() (File, error) {
 	switch {
 	case e.LFS != nil:
 		f.SHA256, f.Size = e.LFS.OID, e.LFS.Size
-	case e.XetHash == "": // else git has a pointer, and Lock nothing to compare with
+	case e.XetHash == "": // else git has a pointer, and Lock has nothing to compare with
 		f.GitOID = e.OID
 	}
 	if f.Size < 0 || f.SHA256 != "" && !sha256Hex.MatchString(f.SHA256) || f.GitOID != "" && !lock.IsCommit(f.GitOID) {
-		return f, &PathError{Path: f.Path, Reason: "its size or its hash is none"}
+		return f, &PathError{Path: f.Path, Reason: "its size or its hash is invalid"}
 	}
 	return f, nil
 }

@@ -18,7 +18,7 @@ import (
 	"lamina.build/lock"
 )
 
-// oddNames are fine on Linux, and each has to be escaped in an address.
+// oddNames are fine on Linux, but must be escaped in an address.
 func oddNames() []string {
 	return []string{
 		"a file.txt", "100%.txt", "a?b#c", "plus+and&", `back\slash`, "ünïcode/日本語.bin", "A.txt", "a.txt", "semi;colon,comma", "%2e%2e/x", "a:b", "[x]", "~/$HOME",
@@ -134,7 +134,7 @@ func TestAllProblemsOfATreeAreReported(t *testing.T) {
 	_, err := treeOf(t, "["+strings.Join(page, ",")+"]")
 	want := `listing repository "Org/Model-1.0": path "../c": not a clean path below its directory
 path "a/x/y": lies below the file "a"
-path "b": is there twice`
+path "b": is listed twice`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

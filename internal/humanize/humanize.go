@@ -1,4 +1,4 @@
-// Package humanize writes numbers as people read them.
+// Package humanize formats numbers for people.
 package humanize
 
 import (
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Size writes bytes in powers of ten, as registries count: "58.2 MB".
+// Size formats bytes in powers of ten, as registries count: "58.2 MB".
 func Size(bytes int64) string {
 	switch n := float64(bytes); {
 	case bytes < 1e3:
@@ -20,7 +20,7 @@ func Size(bytes int64) string {
 	}
 }
 
-// Duration writes a time taken with as many digits as matter: "0.73 s", "3 min 20 s".
+// Duration formats a duration with the digits that matter: "0.73 s", "3 min 20 s".
 func Duration(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
@@ -32,7 +32,7 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 }
 
-// Count writes a number of things: "1 layer", "2 layers".
+// Count formats a number of things: "1 layer", "2 layers".
 func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

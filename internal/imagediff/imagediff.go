@@ -1,4 +1,4 @@
-// Package imagediff says where two images differ: in which layer, file, byte or field.
+// Package imagediff finds where two images differ: in which layer, file, byte or field.
 package imagediff
 
 import (
@@ -21,18 +21,18 @@ import (
 type Image struct {
 	Manifest ocispec.Manifest
 	Config   dockerspec.DockerOCIImage
-	// Open opens a layer as it is stored.
+	// Open opens a layer in its stored form.
 	Open func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
 }
 
-// Difference is one thing that two images don't have in common.
+// Difference is one difference between two images.
 type Difference struct {
 	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" of the config
 	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config: "config.Env"
 	What  string `json:"what"`            // "content, from byte 52 on"
 }
 
-// String is one line.
+// String formats a difference as one line.
 func (d Difference) String() string {
 	var parts []string
 	for _, part := range []string{d.Layer, d.Path, d.What} {
@@ -43,8 +43,8 @@ func (d Difference) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Compare returns what differs, first the layers from the lowest on, then the config. Only
-// layers that differ are read.
+// Compare returns all differences, first of the layers, the lowest first, then of the config.
+// It reads only layers that differ.
 func Compare(ctx context.Context, want, got Image) ([]Difference, error) {
 	var list []Difference
 	wants, gots := layersOf(want), layersOf(got)
@@ -75,7 +75,7 @@ func Compare(ctx context.Context, want, got Image) ([]Difference, error) {
 	return append(list, compareConfigs(want.Config, got.Config)...), errors.Join(problems...)
 }
 
-// named are the layers of an image by what their history says.
+// named has the layers of an image by the names in their history.
 type named struct {
 	names []string
 	at    map[string]int
@@ -133,12 +133,12 @@ func compareLayers(ctx context.Context, want, got side) ([]Difference, error) {
 		return nil, fmt.Errorf("comparing layers %s and %s: %w", a.Digest, b.Digest, err)
 	}
 	if len(list) == 0 {
-		list = []Difference{{What: "the entries are the same, in another order or written otherwise"}}
+		list = []Difference{{What: "the entries are the same, in another order or encoding"}}
 	}
 	return list, nil
 }
 
-// compareConfigs compares field by field but for what follows from the layers.
+// compareConfigs compares configs field by field, except what follows from the layers.
 func compareConfigs(want, got dockerspec.DockerOCIImage) []Difference {
 	a, b := fields(want), fields(got)
 	var list []Difference
@@ -150,17 +150,17 @@ func compareConfigs(want, got dockerspec.DockerOCIImage) []Difference {
 	return list
 }
 
-// union is what either has.
+// union returns all keys of both maps.
 func union[V any](a, b map[string]V) map[string]V {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	return all
 }
 
-// fields are those of a config, and those of its "config" one by one.
+// fields returns those of a config, with nested ones such as "config.Env" one by one.
 func fields(i dockerspec.DockerOCIImage) map[string]any {
 	i.RootFS = ocispec.RootFS{}
-	data, _ := json.Marshal(i) // of plain values
+	data, _ := json.Marshal(i) // plain values only
 	flat, all := map[string]any{}, map[string]any{}
 	_ = json.Unmarshal(data, &all)
 	for key, value := range all {
@@ -176,7 +176,7 @@ func fields(i dockerspec.DockerOCIImage) map[string]any {
 	return flat
 }
 
-// longest is how much of a value is shown, in bytes.
+// longest is the maximum length of a printed value, in bytes.
 const longest = 200
 
 func text(value any) string {

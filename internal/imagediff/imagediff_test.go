@@ -26,7 +26,7 @@ func regular(name, content string) file {
 	return file{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(content)), ModTime: time.Unix(0, 0)}, content}
 }
 
-// layer is one of an image: its files, what made it, and how it is stored.
+// layer is a layer of an image: its files, what made it, and its media type.
 type layer struct {
 	what, media string
 	files       []file
@@ -77,8 +77,8 @@ func image(t *testing.T, env string, layers ...layer) imagediff.Image {
 	return i
 }
 
-// What differs is named by layer, path and byte, whatever the layer is stored as; what is the
-// same isn't read.
+// Differences are named by layer, path and byte, in whatever form the layer is stored; identical
+// layers aren't read.
 func TestCompare(t *testing.T) {
 	const zst, gz = ocispec.MediaTypeImageLayerZstd, ocispec.MediaTypeImageLayerGzip
 	big := string(bytes.Repeat([]byte("x"), 200_000))
@@ -125,10 +125,10 @@ func TestCompare(t *testing.T) {
 			[]layer{{"app", zst, abcd}},
 			[]layer{{"app", zst, []file{abcd[3], abcd[1], abcd[2], abcd[0]}}},
 			"A=1",
-			[]string{"app: the entries are the same, in another order or written otherwise"},
+			[]string{"app: the entries are the same, in another order or encoding"},
 		},
 		{
-			"stored otherwise",
+			"stored differently",
 			[]layer{{"app", zst, abcd}},
 			[]layer{{"app", gz, abcd}},
 			"A=1",
@@ -156,7 +156,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A layer that can't be read ends a comparison with an error, and nothing waits for ever.
+// An unreadable layer ends a comparison with an error, and nothing blocks forever.
 func TestCompareOfBrokenLayer(t *testing.T) {
 	const zst = ocispec.MediaTypeImageLayerZstd
 	good := image(t, "A=1", layer{"app", zst, []file{regular("x", "1")}})
@@ -170,6 +170,6 @@ func TestCompareOfBrokenLayer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := imagediff.Compare(ctx, good, image(t, "A=1", layer{"app", zst, []file{regular("x", "2")}})); err == nil {
-		t.Error("a comparison that was ended has no error")
+		t.Error("a canceled comparison has no error")
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// entry is what a tar says of a path.
+// entry is a tar's entry for a path.
 type entry struct {
 	header tar.Header
 	sum    [sha256.Size]byte
@@ -67,7 +67,7 @@ func compareTars(ctx context.Context, want, got side) ([]Difference, error) {
 	return list, err
 }
 
-// changes are what a path has become, "" where nothing.
+// changes describes how a path has changed, "" if not at all.
 func changes(a, b entry) string {
 	var list []string
 	note := func(differ bool, what string, was, is any) {
@@ -96,10 +96,10 @@ func changes(a, b entry) string {
 	return strings.Join(list, "; ")
 }
 
-// isAttribute says of a PAX record that it isn't one of the header's fields.
+// isAttribute reports whether a PAX record isn't one of the header's fields.
 func isAttribute(key string) bool { return strings.HasPrefix(key, "SCHILY.xattr.") }
 
-// entries reads what a layer has by path.
+// entries reads the entries of a layer by path.
 func entries(ctx context.Context, s side) (map[string]entry, error) {
 	all := map[string]entry{}
 	return all, s.walk(ctx, func(h *tar.Header, content io.Reader) error {
@@ -164,8 +164,8 @@ func unpacked(r io.Reader, mediaType string) (io.ReadCloser, error) {
 	return io.NopCloser(r), nil
 }
 
-// locate tells of changed files where they begin to differ. Of files that come in another
-// order in the second layer it finds some alone.
+// locate finds where changed files begin to differ. If their order differs in the second
+// layer, it finds only some of them.
 func locate(ctx context.Context, want, got side, tell func(name string, at int64), changed map[string]int) error {
 	type file struct {
 		name    string
@@ -213,13 +213,13 @@ func locate(ctx context.Context, want, got side, tell func(name string, at int64
 		close(f.next)
 	}
 	secondErr := <-done
-	if errors.Is(secondErr, context.Canceled) { // by us, or the first walk says so, too
+	if errors.Is(secondErr, context.Canceled) { // by us, or the first walk returns it, too
 		secondErr = nil
 	}
 	return errors.Join(err, secondErr)
 }
 
-// firstDifference is the offset from which on two contents differ.
+// firstDifference returns the first offset at which two contents differ.
 func firstDifference(a, b io.Reader) (at int64) {
 	const piece = 64 << 10
 	x, y := bufio.NewReaderSize(a, piece), bufio.NewReaderSize(b, piece)

@@ -2,8 +2,8 @@ package layers
 
 import "bytes"
 
-// How the ASN.1 of private keys begins. PKCS#12 has values of no length, which
-// encoding/asn1 doesn't read.
+// The start of private keys in ASN.1. PKCS#12 has values of indefinite length, which
+// encoding/asn1 doesn't support.
 const (
 	tagInteger  = 0x02
 	tagOctets   = 0x04
@@ -11,14 +11,14 @@ const (
 	tagSequence = 0x30
 )
 
-// value is one of ASN.1: rest is what follows it.
+// value is an ASN.1 value; rest is what follows it.
 type value struct {
 	tag           byte
 	content, rest []byte
 }
 
-// readValue reads the first value of data; one without a length ends with all. It
-// has the tag 0 where there is none.
+// readValue reads the first value of data; one of indefinite length extends to the end. Its
+// tag is 0 if there is none.
 func readValue(data []byte) value {
 	if len(data) < 2 {
 		return value{}
@@ -44,7 +44,7 @@ func readValue(data []byte) value {
 	return value{tag, data[:length], data[length:]}
 }
 
-// asn1Key says what private key data is. A PKCS#12 store of certificates alone is none.
+// asn1Key returns the kind of a private key, or "". A PKCS#12 store of only certificates isn't one.
 func asn1Key(data []byte) string {
 	whole := readValue(data)
 	if len(bytes.TrimRight(whole.rest, "\r\n")) > 0 {
@@ -83,7 +83,7 @@ var (
 	shroudedKeyBag = []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02")
 )
 
-// encrypts says whether an object identifier is of PKCS#5, or of PKCS#12's own ciphers.
+// encrypts reports whether an object identifier belongs to PKCS#5, or to PKCS#12's own ciphers.
 func encrypts(oid []byte) bool {
 	return bytes.HasPrefix(oid, []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x05")) || bytes.HasPrefix(oid, []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"))
 }

@@ -14,18 +14,18 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Compression says how a layer is stored.
+// Compression is how a layer is stored.
 type Compression int
 
 const (
 	// Zstd is for everything that compresses, at its default level.
 	Zstd Compression = iota
-	// Uncompressed is for weights: they barely shrink, and inflating them is
-	// what a pull would wait for. The blob's digest is the diff id.
+	// Uncompressed is for weights: they barely shrink, and a pull would wait for
+	// decompression. The blob's digest is the diff ID.
 	Uncompressed
 )
 
-// mediaType is the one of a layer so compressed.
+// mediaType returns the media type of a layer with this compression.
 func (c Compression) mediaType() string {
 	if c == Uncompressed {
 		return ocispec.MediaTypeImageLayer
@@ -33,9 +33,9 @@ func (c Compression) mediaType() string {
 	return ocispec.MediaTypeImageLayerZstd
 }
 
-// compress returns a writer that has to be closed to complete what goes to w.
-// Its output depends on the library's version alone, neither on the number of
-// cores nor on how the writes fall.
+// compress returns a writer that must be closed to complete the output to w. The output
+// depends only on the library's version, neither on the number of cores nor on the sizes
+// of the writes.
 func (c Compression) compress(w io.Writer) (io.WriteCloser, error) {
 	if c == Uncompressed {
 		return nopCloser{w}, nil
@@ -47,7 +47,7 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// blob is a layer as measured.
+// blob is a measured layer.
 type blob struct {
 	desc   ocispec.Descriptor
 	diffID digest.Digest
@@ -66,7 +66,7 @@ func putLayer(ctx context.Context, store content.Store, entries []entry, c Compr
 	})
 }
 
-// measure writes the layer to w and returns what it was.
+// measure writes the layer to w and returns its digests and sizes.
 func measure(ctx context.Context, w io.Writer, entries []entry, c Compression) (blob, error) {
 	packed := counter{digester: digest.Canonical.Digester(), w: w}
 	comp, err := c.compress(&packed)
@@ -100,8 +100,8 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// put writes a blob that fill makes, unless the store has it. Where it fails
-// nothing stays behind.
+// put writes a blob with fill, unless the store has it. If it fails, nothing stays
+// behind.
 func put(
 	ctx context.Context, store content.Store, desc ocispec.Descriptor, fill func(io.Writer) error,
 ) (err error) {
@@ -110,7 +110,7 @@ func put(
 	}
 	ref := "pack-" + desc.Digest.String()
 	w, err := content.OpenWriter(ctx, store, content.WithRef(ref), content.WithDescriptor(desc))
-	if errdefs.IsAlreadyExists(err) { // another packer was faster
+	if errdefs.IsAlreadyExists(err) { // another process was faster
 		return nil
 	}
 	if err != nil {
@@ -121,7 +121,7 @@ func put(
 			err = errors.Join(err, w.Close(), drop(context.WithoutCancel(ctx), store, ref))
 		}
 	}()
-	if err = errors.Join(w.Truncate(0), fill(w)); err != nil { // a plain store may resume: start afresh
+	if err = errors.Join(w.Truncate(0), fill(w)); err != nil { // a plain store may resume: start over
 		return err
 	}
 	err = w.Commit(ctx, desc.Size, desc.Digest)

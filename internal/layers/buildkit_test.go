@@ -12,16 +12,15 @@ import (
 	"lamina.build/internal/layers"
 )
 
-// buildKits is the digest of the tar that BuildKit's own code gives for the
-// tree below: containerd's archive.ChangeWriter (v2.4.2, what BuildKit v0.34.2
-// calls), fed by a sorted walk without the root as util/overlay.Changes does,
-// with the epoch and 0:0 that llb.Copy sets. It was computed once, since that
-// package would bring modules that nothing else here needs.
+// buildKits is the digest of the tar that BuildKit's own code writes for the tree below:
+// containerd's archive.ChangeWriter (v2.4.2, called by BuildKit v0.34.2), fed by a sorted
+// walk without the root like util/overlay.Changes, with the epoch and 0:0 of llb.Copy. It
+// was computed once, since that package would bring modules that nothing else here needs.
 const buildKits digest.Digest = "sha256:acab46c1c7092fa462a266731988415dddcefc22e9c68f03483567f51ae57707"
 
-// Ours have to be the same bytes, so that it does not matter which side made a
-// layer. The tree has every trap: long names, long links, names that are not
-// ASCII, siblings that sort around the slash.
+// Ours must be identical, so that it doesn't matter which of the two made a layer. The
+// tree has every trap: long names, long links, names that aren't ASCII, siblings that
+// sort around the slash.
 func TestTarIsTheOneThatBuildKitMakes(t *testing.T) {
 	long := strings.Repeat("a-rather-long-element/", 12)
 	src := tree(t, map[string]string{
@@ -47,11 +46,11 @@ func TestTarIsTheOneThatBuildKitMakes(t *testing.T) {
 		t.Errorf("%d bytes with digest %s are not BuildKit's", len(got), d)
 	}
 	if l.DiffID != digest.FromBytes(got) || l.Size != int64(len(got)) {
-		t.Errorf("diff id or size is not the tar's: %+v", l)
+		t.Errorf("diff ID or size is not the tar's: %+v", l)
 	}
 }
 
-// A change of these digests moves every layer that users have published.
+// Changing these digests changes every layer that users have published.
 func TestGolden(t *testing.T) {
 	s, _ := newStore(t)
 	l, err := layers.Tree(t.Context(), s, layers.TreeOptions{Name: "app", FS: rooted(t, pkgTree(t)).FS(), Target: "/app"})

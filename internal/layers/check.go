@@ -12,15 +12,15 @@ import (
 	"lamina.build/llb"
 )
 
-// baseFacts is what has to be known of the base that the layers lie on.
+// baseFacts describes the base below the layers.
 type baseFacts struct {
-	links   map[string]string      // directories that are symlinks in the base, with what they point to
+	links   map[string]string      // directories that are symlinks in the base, with their targets
 	special map[string]fs.FileMode // directories that a plain 0755 root:root entry would corrupt
 	system  []string               // directories in which the engine or the container runtime mounts
 	files   []string               // files that belong to the base or are replaced at run time
 }
 
-// PathError is a path that a layer must not hold.
+// PathError is a path that a layer must not contain.
 type PathError struct {
 	Layer  string
 	Path   string
@@ -32,10 +32,10 @@ func (e *PathError) Error() string {
 	return fmt.Sprintf("layer %q: path %q: %s", e.Layer, e.Path, e.Reason)
 }
 
-// Hint says what can be done.
+// Hint returns what to do about it.
 func (e *PathError) Hint() string { return e.hint }
 
-// OverlapError is a path that two layers hold and only one can have.
+// OverlapError is a path in two layers that only one may have.
 type OverlapError struct {
 	Layers [2]string
 	Path   string
@@ -50,26 +50,26 @@ func (e *OverlapError) Error() string {
 	return fmt.Sprintf("layers %q and %q: path %q %s", e.Layers[0], e.Layers[1], e.Path, what)
 }
 
-// Hint says what can be done.
+// Hint returns what to do about it.
 func (e *OverlapError) Hint() string {
 	return fmt.Sprintf("exclude %s from one of the two, or give one another target path", e.Path)
 }
 
-// CountError is an image of too many layers.
+// CountError is an image with too many layers.
 type CountError struct{ Layers int }
 
 func (e *CountError) Error() string {
-	return fmt.Sprintf("the image has %d layers, and no more than %d can be mounted", e.Layers, llb.MaxLayers)
+	return fmt.Sprintf("the image has %d layers, but no more than %d can be mounted", e.Layers, llb.MaxLayers)
 }
 
-// Hint says what can be done.
+// Hint returns what to do about it.
 func (e *CountError) Hint() string { return "lower the limit for the layers of weights" }
 
-// Check looks at layers against each other and against Debian's base: what a merge
-// would corrupt without a word. count is how many layers the image has in all. Of
-// directories, such as that of a git tree, only the directory is known that the layer fills
-// alone. It returns every finding, joined and in a stable order: a [PathError], an
-// [OverlapError] or a [CountError] each.
+// Check compares layers with each other and with Debian's base, for what a merge would
+// corrupt silently. count is how many layers the image has in all. Of directories, such as
+// that of a git tree, only the path is known that the layer alone fills. Check returns all
+// findings, joined and in a stable order: each is a [PathError], an [OverlapError] or a
+// [CountError].
 func Check(count int, layers, directories []llb.Layer) error {
 	var findings []error
 	if count > llb.MaxLayers {
@@ -82,8 +82,8 @@ func Check(count int, layers, directories []llb.Layer) error {
 	return errors.Join(slices.Concat(findings, overlaps(all), checkDirs(directories, layers))...)
 }
 
-// checkPaths checks one layer against the base. Of a directory that is
-// refused only the topmost path is reported.
+// checkPaths checks one layer against the base. Of a refused directory it reports only
+// the topmost path.
 func checkPaths(base baseFacts, l llb.Layer) (findings []error) {
 	refused := ""
 	for _, p := range pathsWithParents(l.Paths) {
@@ -103,7 +103,7 @@ func checkPaths(base baseFacts, l llb.Layer) (findings []error) {
 	return findings
 }
 
-// refuse says why p can not be in a layer, or returns nil.
+// refuse returns why p can't be in a layer, or nil.
 func (b baseFacts) refuse(p string) *PathError {
 	clean := strings.TrimSuffix(p, "/")
 	name := path.Base(clean)
@@ -115,11 +115,11 @@ func (b baseFacts) refuse(p string) *PathError {
 	case link:
 		return &PathError{
 			Reason: fmt.Sprintf("is a symlink to %s in the base, and would be replaced", target),
-			hint:   fmt.Sprintf("use %s in its place", target),
+			hint:   fmt.Sprintf("use %s instead", target),
 		}
 	case b.special[clean] != 0:
 		return &PathError{
-			Reason: fmt.Sprintf("has the mode %s or an owner of its own in the base, which would be reset",
+			Reason: fmt.Sprintf("has the mode %s or its own owner in the base, which would be reset",
 				octal(b.special[clean])),
 			hint: "choose another target path, such as /app, /srv or /opt",
 		}
@@ -136,7 +136,7 @@ func (b baseFacts) refuse(p string) *PathError {
 	return nil
 }
 
-// octal spells a mode as chmod takes it.
+// octal formats a mode like chmod.
 func octal(m fs.FileMode) string {
 	bits := m.Perm()
 	for i, special := range []fs.FileMode{fs.ModeSticky, fs.ModeSetgid, fs.ModeSetuid} {
@@ -147,8 +147,8 @@ func octal(m fs.FileMode) string {
 	return fmt.Sprintf("%04o", uint32(bits))
 }
 
-// pathsWithParents adds the directories above the paths: a layer may leave their
-// entries out, but something has to be there.
+// pathsWithParents adds the directories above the paths: a layer may omit their entries,
+// but they must exist.
 func pathsWithParents(paths []string) []string {
 	all := slices.Clone(paths)
 	seen := map[string]bool{}
@@ -163,8 +163,8 @@ func pathsWithParents(paths []string) []string {
 	return slices.Compact(all)
 }
 
-// overlaps finds the paths that more than one layer holds, directories in all
-// of them aside.
+// overlaps finds the paths that more than one layer contains, except directories in all
+// of them.
 func overlaps(layers []llb.Layer) []error {
 	type owner struct {
 		layer int

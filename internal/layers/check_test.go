@@ -12,7 +12,7 @@ import (
 	"lamina.build/llb"
 )
 
-// messages spells the findings without the layers' names where there is one.
+// messages splits the findings.
 func messages(err error) (list []string) {
 	if err == nil {
 		return nil
@@ -61,8 +61,8 @@ func TestLayersAgainstTheBase(t *testing.T) {
 	}
 }
 
-// What packages of Debian 12 have with a mode of their own: a layer with something in
-// it would make it 0755.
+// Directories in packages of Debian 12 whose mode isn't 0755: a layer with something in
+// them would reset it.
 func TestModesOfDebiansPackages(t *testing.T) {
 	for paths, mode := range map[string]string{
 		"/tmp /var/tmp /run/lock":           "1777", // base-files, systemd
@@ -80,7 +80,7 @@ func TestModesOfDebiansPackages(t *testing.T) {
 		"/etc/polkit-1/rules.d":             "0700", // polkitd
 	} {
 		for p := range strings.FieldsSeq(paths) {
-			want := fmt.Sprintf("layer \"app\": path %q: has the mode %s or an owner of its own in the base, which would be reset", p, mode)
+			want := fmt.Sprintf("layer \"app\": path %q: has the mode %s or its own owner in the base, which would be reset", p, mode)
 			if got := messages(layers.Check(1, []llb.Layer{{Name: "app", Paths: []string{p + "/x"}}}, nil)); len(got) != 1 || got[0] != want {
 				t.Errorf("got %q, want %s", got, want)
 			}
@@ -88,7 +88,7 @@ func TestModesOfDebiansPackages(t *testing.T) {
 	}
 }
 
-// What the base, its postinst scripts or the container runtime write, no layer may.
+// Layers must not contain what the base, its postinst scripts or the container runtime write.
 func TestFilesOfTheBase(t *testing.T) {
 	for p := range strings.FieldsSeq(`
 		/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid
@@ -143,7 +143,7 @@ func TestLayersCount(t *testing.T) {
 	}
 	var count *layers.CountError
 	err := layers.Check(128, nil, nil)
-	if !errors.As(err, &count) || count.Layers != 128 || err.Error() != "the image has 128 layers, and no more than 127 can be mounted" {
+	if !errors.As(err, &count) || count.Layers != 128 || err.Error() != "the image has 128 layers, but no more than 127 can be mounted" {
 		t.Errorf("128 layers: got %v", err)
 	}
 	if count != nil && count.Hint() == "" {
@@ -154,7 +154,7 @@ func TestLayersCount(t *testing.T) {
 func TestFindingsCarryHints(t *testing.T) {
 	err := layers.Check(1, []llb.Layer{{Name: "app", Paths: []string{"/lib/x"}}}, nil)
 	var p *layers.PathError
-	if !errors.As(err, &p) || p.Hint() != "use /usr/lib in its place" || p.Layer != "app" {
+	if !errors.As(err, &p) || p.Hint() != "use /usr/lib instead" || p.Layer != "app" {
 		t.Errorf("got %+v", p)
 	}
 	err = layers.Check(2, []llb.Layer{{Name: "a", Paths: []string{"/x"}}, {Name: "b", Paths: []string{"/x"}}}, nil)
@@ -172,7 +172,7 @@ func ExampleCheck() {
 	}
 	fmt.Println(layers.Check(4, all, nil))
 	// Output:
-	// layer "app": path "/tmp": has the mode 1777 or an owner of its own in the base, which would be reset
+	// layer "app": path "/tmp": has the mode 1777 or its own owner in the base, which would be reset
 	// layer "notes": path "/app/../notes": is not a clean absolute path
 	// layer "weights": path "/lib": is a symlink to /usr/lib in the base, and would be replaced
 	// layers "app" and "weights": path "/app/handler.py" is in both

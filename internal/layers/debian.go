@@ -2,7 +2,7 @@ package layers
 
 import "io/fs"
 
-// debianFacts are what holds for the base that Lamina assembles from Debian 12 or
+// debianFacts describes the base that Lamina assembles from Debian 12 or
 // newer.
 func debianFacts() baseFacts {
 	return baseFacts{

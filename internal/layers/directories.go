@@ -8,13 +8,13 @@ import (
 	"lamina.build/llb"
 )
 
-// debians are directories whose content is Debian's own, or a system's: nobody can see
-// what a tree would replace there.
+// debians matches directories whose content is Debian's own, or a system's: what a tree
+// would replace there is unknown.
 var debians = regexp.MustCompile(`^/(boot|etc|home|media|mnt|opt|root|run|srv|tmp|usr|var)$` +
 	`|^/usr/[^/]+$|^/usr/lib/[^/]+$|^/usr/local/(bin|etc|include|lib|sbin|share|src)$|^/var/(backups|cache|lib|local|lock|log|mail|opt|run|spool|tmp)$`)
 
-// checkDirs looks at layers that fill a directory alone: no other layer may have
-// anything in there, since nobody can tell which of the two would win. It returns a
+// checkDirs checks layers that each fill a directory alone: no other layer may have
+// anything in there, since it isn't known which of the two would win. It returns a
 // [PathError] for each pair.
 func checkDirs(directories, layers []llb.Layer) (findings []error) {
 	add := func(f, l llb.Layer) {
@@ -28,7 +28,7 @@ func checkDirs(directories, layers []llb.Layer) (findings []error) {
 	for i, f := range directories {
 		if at := strings.TrimSuffix(f.Paths[0], "/"); debians.MatchString(at) {
 			findings = append(findings, &PathError{
-				Layer: f.Name, Path: at, Reason: "is a directory that Debian's packages fill, too", hint: "give the tree a directory of its own below it, or below /opt",
+				Layer: f.Name, Path: at, Reason: "is a directory that Debian's packages fill, too", hint: "give the tree its own directory below it, or below /opt",
 			})
 		}
 		for _, l := range layers {

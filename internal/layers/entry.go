@@ -26,7 +26,7 @@ const (
 	symlink
 )
 
-// tarName is the name as tar spells it.
+// tarName returns the name in a tar.
 func (e entry) tarName() string {
 	if e.kind == directory {
 		return e.name + "/"
@@ -35,7 +35,7 @@ func (e entry) tarName() string {
 }
 
 // targetDir checks target, an absolute clean path in the image, and returns it
-// as a tar spells it; "" is the root.
+// as in a tar; "" is the root.
 func targetDir(target string) (string, error) {
 	if !path.IsAbs(target) || path.Clean(target) != target || strings.ContainsRune(target, 0) {
 		return "", fmt.Errorf("target %q is not an absolute clean path", target)
@@ -43,9 +43,9 @@ func targetDir(target string) (string, error) {
 	return target[1:], nil
 }
 
-// withParents adds the directories above the entries that are not among them,
-// and sorts all as a walk does: a directory before what is in it, and what is
-// in it before the directory's next sibling.
+// withParents adds the missing directories above the entries, and sorts all like a walk:
+// a directory before its content, and its content before the directory's next
+// sibling.
 func withParents(entries []entry) []entry {
 	have := make(map[string]bool, len(entries))
 	for _, e := range entries {
@@ -62,8 +62,8 @@ func withParents(entries []entry) []entry {
 	return all
 }
 
-// CompareWalk orders two paths as a sorted walk meets them, so by their
-// elements: "a/b" before "a.txt", though "." sorts before "/".
+// CompareWalk orders two paths like a sorted walk, by their elements: "a/b" before
+// "a.txt", though "." sorts before "/".
 func CompareWalk(a, b string) int {
 	for i := 0; i < len(a) && i < len(b); i++ {
 		if a[i] != b[i] {
@@ -73,7 +73,7 @@ func CompareWalk(a, b string) int {
 	return len(a) - len(b)
 }
 
-// rank puts the slash below every other byte.
+// rank sorts the slash before every other byte.
 func rank(c byte) int {
 	if c == '/' {
 		return -1
@@ -81,7 +81,7 @@ func rank(c byte) int {
 	return int(c)
 }
 
-// paths are the entries as llb.Layer lists them.
+// paths returns the entries as llb.Layer lists them.
 func paths(entries []entry) []string {
 	list := make([]string, len(entries))
 	for i, e := range entries {

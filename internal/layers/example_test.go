@@ -24,7 +24,7 @@ func ExampleTree() {
 	}
 	defer store.Close()
 
-	app := fstest.MapFS{ // a program takes os.OpenRoot(dir).FS()
+	app := fstest.MapFS{ // a program uses os.OpenRoot(dir).FS()
 		"handler.py":      {Data: []byte("print('ready')\n")},
 		"handler.pyc":     {Data: []byte("stale")},
 		"templates/a.txt": {Data: []byte("a")},

@@ -2,7 +2,7 @@ package layers
 
 import "lamina.build/llb"
 
-// CheckDirs is what [Check] does with directories alone.
+// CheckDirs is the part of [Check] about directories.
 func CheckDirs(directories, layers []llb.Layer) []error { return checkDirs(directories, layers) }
 
 // Selected lists what Tree would pack, without packing it.

@@ -14,11 +14,11 @@ import (
 	"lamina.build/llb"
 )
 
-// FileOptions says where the content of a file goes.
+// FileOptions configure [File].
 type FileOptions struct {
 	Name        string      // for people
 	Target      string      // of the file itself in the image: absolute and clean
-	Mode        fs.FileMode // 0755 where the owner may execute it, else 0644
+	Mode        fs.FileMode // 0755 if the owner may execute it, else 0644
 	Data        []byte
 	Compression Compression
 	Platform    ocispec.Platform

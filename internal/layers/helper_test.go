@@ -17,7 +17,7 @@ import (
 	"lamina.build/llb"
 )
 
-// newStore opens a plain store; everything here has to work with one.
+// newStore opens a plain store, which must be sufficient for everything here.
 func newStore(t testing.TB) (content.Store, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,8 +28,8 @@ func newStore(t testing.TB) (content.Store, string) {
 	return s, dir
 }
 
-// tree makes a directory. A name that ends in "/" is a directory, a content that
-// begins with "-> " a symlink, one that begins with "#!" executable.
+// tree makes a directory. A name that ends in "/" is a directory, content that begins with
+// "-> " is a symlink, content that begins with "#!" is executable.
 func tree(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
-// rooted is what the command passes: a file system that nothing leads out of.
+// rooted returns what the command passes: a file system that nothing leads out of.
 func rooted(t testing.TB, dir string) *os.Root {
 	t.Helper()
 	r, err := os.OpenRoot(dir)
@@ -96,7 +96,7 @@ func headers(t testing.TB, s content.Store, l llb.Layer) (list []string) {
 			line += " -> " + h.Linkname
 		}
 		if h.ModTime.Unix() != 315532800 || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || len(h.PAXRecords) > 0 {
-			line += " with a time, owner or record of its own"
+			line += " with its own time, owner or record"
 		}
 		list = append(list, line)
 	}

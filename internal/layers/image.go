@@ -30,8 +30,8 @@ func seal(
 	}, nil
 }
 
-// putImage stores the smallest image that an engine takes for the layer. It
-// holds no date and no history, so that it depends on the layer alone.
+// putImage stores the smallest image that an engine accepts for the layer. It has no
+// date and no history, so that it depends only on the layer.
 func putImage(ctx context.Context, store content.Store, b blob, p ocispec.Platform) (digest.Digest, error) {
 	if p.OS == "" {
 		p = ocispec.Platform{OS: "linux", Architecture: "amd64"}

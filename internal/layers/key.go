@@ -13,17 +13,17 @@ import (
 	"lamina.build/llb"
 )
 
-// AllKeys keeps all keys.
+// AllKeys matches all private keys, to keep them.
 func AllKeys() llb.Exclude { return llb.Exclude{"/**"} }
 
-// How much of a file is read in search of a private key, as
-// internal/scripts/private_keys.py reads of those that the engine makes.
+// How much of a file is searched for a private key, same as in
+// internal/scripts/private_keys.py for files that the engine makes.
 const (
-	keyWhole = 1 << 20 // a file up to here, which a text may have one anywhere in
+	keyWhole = 1 << 20 // up to this size, a text key is found anywhere in a file
 	keyHead  = 1 << 16 // of a larger one
 )
 
-// keyTable is what keys.json says.
+// keyTable is the content of keys.json.
 type keyTable struct {
 	texts []textKey
 	paths []pathKey
@@ -58,9 +58,9 @@ var keys = sync.OnceValue(func() (table keyTable) {
 	return table
 })
 
-// checkKeys refuses the private keys among the entries of a tree that will lie in root,
-// but for those that keep names. There is no op for that, since what is packed here is
-// read here anyway, and weights are never read again.
+// checkKeys refuses the private keys among the entries of a tree that will be in root,
+// except those that keep names. No op does this, since what is packed here is read here
+// anyway, and weights are never read again.
 func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude) (problems []error) {
 	kept := keep.Matcher()
 	for _, e := range entries {
@@ -73,15 +73,15 @@ func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude
 		}
 		if kind != "" {
 			problems = append(problems, &EntryError{
-				Path: e.name, Reason: fmt.Sprintf("holds a private key (%s), which everybody would have who has the image", kind),
-				hint: fmt.Sprintf("exclude it, or, where it is no secret, keep = [%q] under [debian]", place(e.name)),
+				Path: e.name, Reason: fmt.Sprintf("holds a private key (%s), which everyone who has the image would have", kind),
+				hint: fmt.Sprintf("exclude it or, if it is not secret, set keep = [%q] under [debian]", place(e.name)),
 			})
 		}
 	}
 	return problems
 }
 
-// privateKey says what key a file holds that an image has at path; nothing where it is none.
+// privateKey returns the kind of private key in a file at path in the image, or "".
 func (e entry) privateKey(path string) (kind string, err error) {
 	if e.size == 0 {
 		return "", nil
@@ -124,7 +124,7 @@ func binaryKey(data []byte) string {
 	return ""
 }
 
-// hasPrivateEntry reads a Java key store up to its first entry that is no certificate.
+// hasPrivateEntry reads a Java key store up to its first entry that isn't a certificate.
 func hasPrivateEntry(data []byte) bool {
 	field := func(size int) (n int) {
 		if len(data) < size {

@@ -26,14 +26,14 @@ import (
 	"lamina.build/llb"
 )
 
-// sample is a file at a path of an image, and the key that it holds.
+// sample is a file at a path of an image, and the kind of key in it.
 type sample struct {
-	path string // a file's name where that doesn't matter
+	path string // only a name if the directory doesn't matter
 	data []byte
 	kind string
 }
 
-// samples are keys of all kinds, and what looks like them.
+// samples returns keys of all kinds, and files that look like them.
 func samples(t *testing.T) []sample {
 	t.Helper()
 	must := func(data []byte, err error) []byte {
@@ -84,7 +84,7 @@ func samples(t *testing.T) []sample {
 		content := octets(der(der(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, bag})))
 		return der(3, der(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}, content))
 	}
-	unbounded := func(bag int) []byte { // as Java writes them
+	unbounded := func(bag int) []byte { // as written by Java
 		data := store(bag)
 		return append(append([]byte{0x30, 0x80}, data[2:]...), 0, 0)
 	}
@@ -160,7 +160,7 @@ func samples(t *testing.T) []sample {
 	}
 }
 
-// The client and the engine know the same keys.
+// The client and the engine find the same keys.
 func TestKeysOfAllKinds(t *testing.T) {
 	t.Parallel()
 	const script = `import json, os, sys
@@ -197,7 +197,7 @@ print(json.dumps([keys.kind(path, file, os.path.getsize(file)) for path, file in
 	python := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", script, filepath.Join(scripts, "keys.json"), string(question))
 	python.Env = append(os.Environ(), "PYTHONPATH="+scripts, "PYTHONDONTWRITEBYTECODE=1")
 	if exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import sys; sys.exit(sys.version_info < (3, 11))").Run() != nil {
-		t.Skip("/usr/bin/python3 is no Python of 3.11 or later: the scripts' side is not compared")
+		t.Skip("/usr/bin/python3 is not Python 3.11 or later: the scripts are not compared")
 	}
 	out, err := python.Output()
 	if err != nil {
@@ -214,7 +214,7 @@ print(json.dumps([keys.kind(path, file, os.path.getsize(file)) for path, file in
 	}
 }
 
-// Keys stay out of what the client packs, all of them at once and with what can be done.
+// The client refuses to pack keys, reports all of them at once, and hints what to do.
 func TestTreesWithKeys(t *testing.T) {
 	key := []byte("PuTTY-User-Key-File-3: ssh-ed25519\n")
 	tree := fstest.MapFS{"a.ppk": {Data: key}, "keys/b.ppk": {Data: key}, "main.py": {}, "tests/c.ppk": {Data: key}}
@@ -222,7 +222,7 @@ func TestTreesWithKeys(t *testing.T) {
 	_, err := selectTree(o)
 	for _, text := range []string{`path "a.ppk": holds a private key (PuTTY)`, `path "keys/b.ppk": `} {
 		if err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("error %v does not say %q", err, text)
+			t.Errorf("error %v lacks %q", err, text)
 		}
 	}
 	if hints := strings.Join(failure.Hints(err), "\n"); !strings.Contains(hints, `keep = ["/app/keys/b.ppk"] under [debian]`) || strings.Contains(hints, "c.ppk") {
@@ -240,6 +240,6 @@ func TestTreesWithKeys(t *testing.T) {
 	}
 	w.Keep = llb.Exclude{"/models/m/new.ppk"}
 	if _, err := selectWeights(w); err != nil {
-		t.Errorf("weights with a key that is kept: %v", err)
+		t.Errorf("weights with a kept key: %v", err)
 	}
 }

@@ -8,10 +8,10 @@ import (
 // maxHops is how many links the kernel follows before it gives up.
 const maxHops = 40
 
-// escapes tells whether the symlink at name leads out of the tree. links holds
-// the targets of all the tree's symlinks, absolute ones of the image below
-// root already made relative to the top ("/" + rest). A link that leads
-// nowhere inside the tree is no escape, and neither is a loop.
+// escapes reports whether the symlink at name leads out of the tree. links has the
+// targets of all the tree's symlinks; absolute ones in the image below root must be
+// relative to the top ("/" + rest). A link to a missing path inside the tree is not an
+// escape, nor is a loop.
 func escapes(links map[string]string, name string) bool {
 	hops := 0
 	at := []string{}
@@ -46,14 +46,14 @@ func escapes(links map[string]string, name string) bool {
 	return false
 }
 
-// inTree returns a link's target as escapes wants it. An absolute target is a
-// path of the image: it is in the tree only below the tree's own place there.
+// inTree returns a link's target in the form of escapes. An absolute target is a path in
+// the image: it is in the tree only if it is below the tree's root there.
 func inTree(target, root string) (string, bool) {
 	if !path.IsAbs(target) {
 		return target, true
 	}
-	// Not cleaned, since ".." after a link is not what it looks like; a ".."
-	// in the way to the tree itself is refused.
+	// Not cleaned, since ".." after a link doesn't cancel it; a ".." on
+	// the way to the tree itself is refused.
 	rest, ok := strings.CutPrefix(target, strings.TrimSuffix(root, "/"))
 	if !ok || rest != "" && rest[0] != '/' {
 		return "", false

@@ -13,9 +13,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Outline is a layer of weights before there is any content: all of its tar
-// but what is in the files. Its size and paths are known, and its bytes, once
-// they flow, are those that [Weights] gives for the same files.
+// Outline is a layer of weights before there is any content: all of its tar except the
+// content of files. Its size and paths are known, and its final bytes are those that
+// [Weights] gives for the same files.
 type Outline struct {
 	Name  string // for people: "MODEL/FILE"
 	Parts []Part // in the order of the tar
@@ -23,17 +23,17 @@ type Outline struct {
 	Paths []string
 }
 
-// Part is a stretch of a tar: bytes that are known, or the content of a file.
+// Part is a range of a tar: known bytes, or the content of a file.
 type Part struct {
-	Bytes []byte // headers, padding, the end; nil where it is a file
+	Bytes []byte // headers, padding, the end; nil for a file
 	File  string // as of [Size.Path]; "" where it isn't a file
 	Size  int64
 }
 
-// Outlines divides the files of a model over layers as [Weights] does, and
-// renders what is known of each. name is for people, target the directory of the
-// image that their names leave out: absolute and clean. Files have the mode
-// 0644. Whether files had to be joined to keep the limit is told.
+// Outlines divides the files of a model into layers like [Weights], and renders what is
+// known of each. name is for people; target, absolute and clean, is the directory of the
+// image that their names omit. Files have the mode 0644. joined reports whether files
+// were joined to keep the limit.
 func Outlines(name, target string, files []Size, limit int) (outlines []Outline, joined bool, err error) {
 	dir, err := targetDir(target)
 	if err == nil {
@@ -54,7 +54,7 @@ func Outlines(name, target string, files []Size, limit int) (outlines []Outline,
 	return outlines, joined, nil
 }
 
-// checkSizes finds all that no layer can hold.
+// checkSizes finds everything that no layer can hold.
 func checkSizes(files []Size) error {
 	if len(files) == 0 {
 		return ErrEmpty
@@ -72,7 +72,7 @@ func checkSizes(files []Size) error {
 	return errors.Join(append(sortProblems(problems), nested(entries)...)...)
 }
 
-// unfit says why a file can't go into a layer.
+// unfit returns why a file can't go into a layer.
 func (f Size) unfit(twice bool) string {
 	switch {
 	case f.Path == "." || !fs.ValidPath(f.Path) || strings.ContainsRune(f.Path, 0):
@@ -98,8 +98,8 @@ func fileEntries(b Bundle) []entry {
 // outline renders the tar of the entries, as writeTar does.
 func outline(entries []entry) (Outline, error) {
 	o := Outline{Paths: paths(entries)}
-	var known bytes.Buffer // all that is no file's content, one after the other
-	done := 0              // what of it has a part
+	var known bytes.Buffer // all that isn't file content, concatenated
+	done := 0              // how much of it has a part
 	flush := func() {
 		o.Parts = append(o.Parts, Part{Size: int64(known.Len() - done)})
 		done = known.Len()
@@ -124,7 +124,7 @@ func outline(entries []entry) (Outline, error) {
 	return o, nil
 }
 
-// settle gives the parts their bytes.
+// settle assigns the parts their bytes.
 func (o *Outline) settle(known []byte) {
 	for i, p := range o.Parts {
 		o.Size += p.Size
@@ -134,11 +134,11 @@ func (o *Outline) settle(known []byte) {
 	}
 }
 
-// padding fills the last block of a file.
+// padding returns the padding of a file's last block.
 func padding(size int64) int64 { return -size & 511 }
 
-// Key names what is in the layer before any of it is read: two layers that have
-// one key have one digest. sums are the sha256 of its files in hexadecimal, by
+// Key identifies the layer's content before any of it is read: two layers with the same
+// key have the same digest. sums are the sha256 of its files in hexadecimal, by
 // [Part.File].
 func (o Outline) Key(sums map[string]string) digest.Digest {
 	h := sha256.New()

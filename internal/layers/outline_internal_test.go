@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// zeros are the files of these tests.
+// zeros returns the files of these tests.
 func zeros(sizes []Size) []entry {
 	entries := make([]entry, len(sizes))
 	for i, f := range sizes {
@@ -79,7 +79,7 @@ func TestOutlineIsTheTarThatIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(want.Bytes(), got.Bytes()) {
-				t.Errorf("%d bytes aren't the %d of the tar", got.Len(), want.Len())
+				t.Errorf("%d bytes differ from the %d of the tar", got.Len(), want.Len())
 			}
 			if outlines[0].Size != int64(want.Len()) {
 				t.Errorf("size %d, want %d", outlines[0].Size, want.Len())
@@ -93,7 +93,7 @@ func TestOutlineIsTheTarThatIsWritten(t *testing.T) {
 
 var errEnough = errors.New("enough")
 
-// prefix keeps the first bytes and then refuses.
+// prefix keeps the first bytes, then fails.
 type prefix struct {
 	data []byte
 	most int
@@ -107,7 +107,7 @@ func (p *prefix) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A size above 8 GiB doesn't fit into the old header.
+// A size above 8 GiB doesn't fit into the old header format.
 func TestOutlineOfLargeFiles(t *testing.T) {
 	for _, size := range []int64{8<<30 - 1, 8 << 30, 11_361_920_418} {
 		sizes := []Size{{"m/t5.pth", size}}
@@ -123,7 +123,7 @@ func TestOutlineOfLargeFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(want.data, got.data) {
-			t.Errorf("the header of %d bytes is another one", size)
+			t.Errorf("the header of %d bytes differs", size)
 		}
 		if o := outlines[0]; o.Size%512 != 0 || o.Size < size+1024+512 {
 			t.Errorf("size %d of a tar of %d", o.Size, size)

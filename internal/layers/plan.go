@@ -6,9 +6,9 @@ import (
 	"sort"
 )
 
-// What a layer of weights is made of. A large file is a layer of its own, so
-// that it is pulled alongside the others and shared by every image that has it;
-// small ones go together, since a layer has its price too.
+// How weights are divided into layers. A large file is a layer of its own, so that it is
+// pulled in parallel with the others and shared by every image that has it; small ones
+// are bundled, since each layer has a cost.
 const (
 	LargeFile  = 64 << 20
 	BundleSize = 256 << 20
@@ -20,17 +20,16 @@ type Size struct {
 	Bytes int64
 }
 
-// Bundle is what one layer holds: files in the order of their paths.
+// Bundle is the content of one layer: files in the order of their paths.
 type Bundle struct {
 	Files []Size
 	Bytes int64
 }
 
-// Plan divides files over layers, at most limit of them (no limit where it is
-// not positive). Every file is in exactly one bundle, and the result does not
-// depend on the order of files. Bundles come in the order of their first
-// paths. Where the usual rules give too many, neighbours are joined up to the
-// smallest size that suffices, and joined is true.
+// Plan divides files into at most limit layers (no limit if not positive). Every file is
+// in exactly one bundle, and the result doesn't depend on the order of files. Bundles are
+// in the order of their first paths. If the usual rules give too many, neighbours are
+// joined up to the smallest sufficient size, and joined is true.
 func Plan(files []Size, limit int) (bundles []Bundle, joined bool) {
 	sorted := slices.SortedFunc(slices.Values(files), byPath)
 	var large, small []Bundle
@@ -50,8 +49,8 @@ func Plan(files []Size, limit int) (bundles []Bundle, joined bool) {
 	return join(bundles, smallestCap(bundles, limit)), true
 }
 
-// join puts neighbours together as long as they stay within size. What is
-// larger alone stays alone.
+// join joins neighbours as long as they stay within size. Larger bundles stay
+// alone.
 func join(bundles []Bundle, size int64) []Bundle {
 	var joined []Bundle
 	for _, b := range bundles {
@@ -70,8 +69,8 @@ func join(bundles []Bundle, size int64) []Bundle {
 
 func byPath(a, b Size) int { return cmp.Compare(a.Path, b.Path) }
 
-// smallestCap finds, to a megabyte, how large a joined bundle has to be
-// allowed to become for limit bundles to suffice.
+// smallestCap finds, to a megabyte, the smallest size of joined bundles for which limit
+// bundles suffice.
 func smallestCap(bundles []Bundle, limit int) int64 {
 	var total int64
 	for _, b := range bundles {
@@ -82,7 +81,7 @@ func smallestCap(bundles []Bundle, limit int) int64 {
 	return min(int64(steps)*step, max(total, 0))
 }
 
-// count is len(join(bundles, size)) without the joining.
+// count returns len(join(bundles, size)) without joining.
 func count(bundles []Bundle, size int64) (n int) {
 	var filled int64
 	for i, b := range bundles {

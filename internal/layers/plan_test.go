@@ -65,12 +65,12 @@ func TestPlan(t *testing.T) {
 		})
 	}
 	if b, joined := layers.Plan(nil, 3); len(b) != 0 || joined {
-		t.Errorf("of nothing: %v, %v", b, joined)
+		t.Errorf("no files: %v, %v", b, joined)
 	}
 }
 
-// The limits are part of what people have published: a file on the other side of one
-// is in another layer, and the plan another one.
+// The limits are part of what people have published: moving a file across one changes its
+// layer, and requires another plan.
 func TestPlanAtItsLimits(t *testing.T) {
 	if lock.ModelPlan != 1 {
 		t.Errorf("these are the rows of plan 1, not %d", lock.ModelPlan)
@@ -91,7 +91,7 @@ func TestPlanAtItsLimits(t *testing.T) {
 		{"less is not", sized(1, 64*mb-1, 1), 0, "abc"},
 		{"256 MiB together", sized(63*mb, 63*mb, 63*mb, 63*mb, 4*mb), 0, "abcde"},
 		{"a byte more", sized(63*mb, 63*mb, 63*mb, 63*mb, 4*mb+1), 0, "abcd e"},
-		{"joined no larger than they have to be", sized(64*mb, 900*mb, 900*mb, 64*mb), 2, "ab cd"},
+		{"joined no larger than necessary", sized(64*mb, 900*mb, 900*mb, 64*mb), 2, "ab cd"},
 		{"joined to a megabyte", sized(64*mb, 65*mb, 65*mb, 65*mb), 3, "ab c d"},
 		{"joined from the first on", sized(64*mb, 64*mb, 900*mb), 2, "ab c"},
 	} {
@@ -109,7 +109,7 @@ func TestPlanAtItsLimits(t *testing.T) {
 	}
 }
 
-// randomFiles are n files, most of them small, as a model directory has them.
+// randomFiles returns n files, most of them small, like in a model's directory.
 func randomFiles(seed uint64, n int) []layers.Size {
 	r := rand.New(rand.NewPCG(seed, 1))
 	files := make([]layers.Size, n)
@@ -165,7 +165,7 @@ func checkBundle(t *testing.T, b layers.Bundle, joined bool) {
 		}
 	}
 	if sum != b.Bytes || len(b.Files) == 0 {
-		t.Fatalf("bundle of %d files says %d bytes, has %d", len(b.Files), b.Bytes, sum)
+		t.Fatalf("bundle of %d files states %d bytes, has %d", len(b.Files), b.Bytes, sum)
 	}
 	if !joined && len(b.Files) > 1 && sum > layers.BundleSize {
 		t.Fatalf("bundle of %d bytes", sum)

@@ -5,11 +5,10 @@ import (
 	"path"
 )
 
-// Select returns those of the paths that a layer of weights would have, in
-// their order: all that a pattern of include matches (all where there is none),
-// but for what exclude matches. Patterns are the ones of a .dockerignore, and
-// one that matches a directory brings what is in it. A pattern that is none is a
-// [PatternError].
+// Select returns the paths that a layer of weights would have, in their order: those
+// that a pattern of include matches (all if there is none), except those that exclude
+// matches. Patterns are those of a .dockerignore, and one that matches a directory
+// includes its content. An invalid pattern is a [PatternError].
 func Select(paths, include, exclude []string) ([]string, error) {
 	s, err := newSelection(include, exclude, nil)
 	if err != nil {
@@ -29,8 +28,8 @@ func Select(paths, include, exclude []string) ([]string, error) {
 	return selected, nil
 }
 
-// judgeBelow judges a path after the directories above it, of which it keeps what
-// it finds out.
+// judgeBelow judges a path after the directories above it, and caches the verdicts of
+// those.
 func (s selection) judgeBelow(name string, known map[string]verdict) (verdict, error) {
 	if v, ok := known[name]; ok || name == "/" {
 		return v, nil

@@ -22,7 +22,7 @@ func TestSelect(t *testing.T) {
 		want             string
 	}{
 		{"all", nil, nil, strings.Join(paths, ",")},
-		{"a directory brings what is in it", []string{"pose"}, nil, "pose/a.bin,pose/deep/b.bin,pose/deep/readme.md"},
+		{"a directory includes its content", []string{"pose"}, nil, "pose/a.bin,pose/deep/b.bin,pose/deep/readme.md"},
 		{"one element", []string{"*.bin"}, nil, "ünï code.bin"},
 		{"any elements", []string{"**/*.bin"}, nil, "pose/a.bin,pose/deep/b.bin,ünï code.bin"},
 		{"without", nil, []string{"**/*.md", "pose/a.bin"}, "config.json,pose/deep/b.bin,ünï code.bin"},
@@ -41,7 +41,7 @@ func TestSelect(t *testing.T) {
 		t.Errorf("another order: got %q, %v", got, err)
 	}
 	if got, err := layers.Select([]string{"/a", "/", ".", "../b"}, nil, []string{"b"}); err != nil || !slices.Equal(got, []string{"/a", "../b"}) {
-		t.Errorf("paths of no tree: got %q, %v", got, err)
+		t.Errorf("paths outside a tree: got %q, %v", got, err)
 	}
 	for _, bad := range []struct {
 		include, exclude []string
@@ -58,8 +58,8 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// FuzzSelectAgreesWithTheWalk holds the selection of paths against that of a
-// tree that has them.
+// FuzzSelectAgreesWithTheWalk compares the selection of paths with that of a tree that
+// has them.
 func FuzzSelectAgreesWithTheWalk(f *testing.F) {
 	for _, seed := range [][2]string{{"", ""}, {"a", "a/b\n!a/b/c"}, {"**/c", "*"}, {"a/*", "!x"}, {"**", "**/b"}} {
 		f.Add(seed[0], seed[1], "n/d")

@@ -12,17 +12,17 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// selection says which paths of a tree go in: those that a pattern of include
-// matches (all where there is none), but for those that exclude or the ignore
-// file match. Patterns are the ones of a .dockerignore: * stays within one
-// element, ** does not, and a directory brings what is in it.
+// selection selects the paths of a tree: those that a pattern of include matches (all if
+// there is none), except those that exclude or the ignore file match. Patterns are those
+// of a .dockerignore: * stays within one element, ** does not, and a directory includes
+// its content.
 type selection struct {
 	include *patternmatcher.PatternMatcher // nil: everything
 	exclude *patternmatcher.PatternMatcher
 	ignore  *patternmatcher.PatternMatcher
 }
 
-// PatternError is a pattern that paths can't be compared with.
+// PatternError is an invalid pattern.
 type PatternError struct {
 	Pattern string
 	Err     error
@@ -61,7 +61,7 @@ func matcher(what string, content []byte) (*patternmatcher.PatternMatcher, error
 		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}
 	for _, l := range lines {
-		// The matcher compiles late and says nothing of which pattern it was.
+		// The matcher compiles late and doesn't report which pattern failed.
 		if _, err = patternmatcher.Matches("x", []string{strings.TrimPrefix(l, "!")}); err != nil {
 			return nil, &PatternError{Pattern: l, Err: err, what: "reading " + what + ": pattern"}
 		}
@@ -73,8 +73,8 @@ func matcher(what string, content []byte) (*patternmatcher.PatternMatcher, error
 	return m, nil
 }
 
-// verdict is what the selection says of one path; below it the matchers go on
-// from it.
+// verdict is the selection's result for one path; the matchers continue from it for paths
+// below.
 type verdict struct {
 	in                       bool
 	include, exclude, ignore patternmatcher.MatchInfo
@@ -96,8 +96,8 @@ func (s selection) judge(name string, parent verdict) (v verdict, err error) {
 	return v, err
 }
 
-// prune tells whether nothing below an unselected directory can be selected,
-// so that the walk need not look: an excluded .git may be large.
+// prune reports whether nothing below an unselected directory can be selected,
+// so that the walk can skip it: an excluded .git may be large.
 func (s selection) prune(name string, v verdict) bool {
 	out, _ := s.exclude.MatchesOrParentMatches(name)
 	ignored, _ := s.ignore.MatchesOrParentMatches(name)
@@ -124,7 +124,7 @@ func (s selection) walk(fsys fs.FS, take func(name string, d fs.DirEntry) error)
 		switch {
 		case walkErr != nil && v.in:
 			return walkErr
-		case walkErr != nil: // a directory that may not be read and is not wanted
+		case walkErr != nil: // an unreadable directory that isn't selected
 			return fs.SkipDir
 		case v.in:
 			return take(name, d)

@@ -12,9 +12,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// SetDigest names a set of files by their contents (path → sha256), however
-// they are divided over layers: it is the sha256 of the sorted lines
-// "SHA256  PATH\n", so of what sha256sum prints.
+// SetDigest identifies a set of files by their contents (path → sha256), however
+// they are divided into layers: it is the sha256 of the sorted lines
+// "SHA256  PATH\n", which is the output of sha256sum.
 func SetDigest(sums map[string]digest.Digest) digest.Digest {
 	lines := make([]string, 0, len(sums))
 	for path, sum := range sums {

@@ -10,14 +10,14 @@ import (
 	"lamina.build/internal/layout/blobs"
 )
 
-// OpenStore opens the store of packed layers in the cache directory dir. It is
-// kept between builds, since that is what makes packing an unchanged tree
-// free of writes, and shared by builds that run at once.
+// OpenStore opens the store of packed layers in the cache directory dir. It is kept
+// between builds, so that packing an unchanged tree writes nothing, and shared by
+// concurrent builds.
 //
-// What no build has used for the time of keep is dropped on opening, unless
-// another build has the store open (the next one will do it). Age is the rule
-// because the store can not know which images of which directories still matter;
-// and everything in it can be packed again from the trees.
+// Opening drops what no build has used for the duration keep, unless another build has
+// the store open (the next one will do it). Age is the rule because the store can't know
+// which images of which directories still matter; and everything in it can be packed
+// again from the trees.
 func OpenStore(ctx context.Context, dir string, keep time.Duration) (*blobs.Store, error) {
 	s, err := blobs.Open(ctx, dir)
 	if err != nil {

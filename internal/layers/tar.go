@@ -10,12 +10,12 @@ import (
 	"lamina.build/llb"
 )
 
-// ErrChanged says that a tree was changed while it was packed.
+// ErrChanged means that a tree changed while it was packed.
 var ErrChanged = errors.New("changed while it was packed")
 
-// writeTar writes the layer. The headers are those that BuildKit's differ
-// makes: PAX as the format, which gives plain ustar blocks unless a name needs
-// more, and neither user names nor access times.
+// writeTar writes the layer. The headers are those of BuildKit's differ: PAX format,
+// which gives plain ustar blocks unless a name needs more, and neither user names nor
+// access times.
 func writeTar(ctx context.Context, w io.Writer, entries []entry) error {
 	tw := tar.NewWriter(w)
 	buf := make([]byte, 256<<10)
@@ -67,10 +67,10 @@ func copyFile(ctx context.Context, w io.Writer, e entry, buf []byte) (err error)
 	return err
 }
 
-// onlyWriter hides ReadFrom, which would copy with a buffer of its own.
+// onlyWriter hides ReadFrom, which would use its own buffer.
 type onlyWriter struct{ io.Writer }
 
-// reader stops when its context does.
+// reader stops when its context ends.
 type reader struct {
 	ctx context.Context // lives for one copy
 	r   io.Reader

@@ -16,23 +16,23 @@ import (
 	"lamina.build/llb"
 )
 
-// ErrEmpty says that nothing of a tree was selected.
+// ErrEmpty means that nothing of a tree was selected.
 var ErrEmpty = errors.New("nothing to pack")
 
-// TreeOptions says what of a tree goes where.
+// TreeOptions configure [Tree].
 type TreeOptions struct {
 	Name        string // for people, of the layer and in messages
 	FS          fs.FS  // the tree; of an [os.Root], so that no symlink leads out of it
-	Target      string // where it goes in the image: absolute and clean
+	Target      string // its path in the image: absolute and clean
 	Include     []string
 	Exclude     []string
-	Keep        llb.Exclude // private keys that go in, by their paths in the image; [AllKeys] where the layer is in none
+	Keep        llb.Exclude // private keys to include, by their paths in the image; [AllKeys] if the layer is in no image
 	Ignore      []byte      // the content of a .dockerignore
 	Compression Compression
-	Platform    ocispec.Platform // of the image around the layer; linux/amd64 where it says nothing
+	Platform    ocispec.Platform // of the image around the layer; linux/amd64 if zero
 }
 
-// EntryError is a path of a tree that can not go into a layer.
+// EntryError is a path of a tree that can't go into a layer.
 type EntryError struct {
 	Path   string
 	Reason string
@@ -41,11 +41,11 @@ type EntryError struct {
 
 func (e *EntryError) Error() string { return fmt.Sprintf("path %q: %s", e.Path, e.Reason) }
 
-// Hint says what can be done.
+// Hint returns what to do about it.
 func (e *EntryError) Hint() string { return e.hint }
 
-// Tree packs a tree as one layer. All paths that can not go in are reported at
-// once, as [EntryError]s.
+// Tree packs a tree as one layer. It reports all paths that can't go in together, as
+// [EntryError]s.
 func Tree(ctx context.Context, store content.Store, o TreeOptions) (llb.Layer, error) {
 	entries, err := selectTree(o)
 	if err != nil {
@@ -76,7 +76,7 @@ func selectTree(o TreeOptions) ([]entry, error) {
 	return withParents(found), nil
 }
 
-// scan lists what is selected of a tree, with names relative to it.
+// scan lists the selected entries of a tree, with names relative to it.
 func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte) ([]entry, error) {
 	sel, err := newSelection(include, exclude, ignore)
 	if err != nil {
@@ -97,7 +97,7 @@ func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte) ([]
 	return found, errors.Join(append(problems, err)...)
 }
 
-// look makes the entry of one path.
+// look returns the entry of one path.
 func look(fsys fs.FS, name string) (entry, error) {
 	// Not the DirEntry's own Info: this one stays within an os.Root.
 	info, err := fs.Lstat(fsys, name)
@@ -120,7 +120,7 @@ func look(fsys fs.FS, name string) (entry, error) {
 	case 0:
 		e.kind, e.size = file, info.Size()
 		e.open = func() (io.ReadCloser, error) { return fsys.Open(name) }
-		if info.Mode()&0o100 == 0 { // the owner's bit, as git: an umask may take the others
+		if info.Mode()&0o100 == 0 { // the owner's bit, like git: an umask may clear the others
 			e.mode = 0o644
 		}
 	default:
@@ -147,7 +147,7 @@ func checkLinks(entries []entry, root string) (problems []error) {
 			problems = append(problems, &EntryError{
 				Path:   e.name,
 				Reason: fmt.Sprintf("symlink to %q leads out of the tree", e.link),
-				hint:   "put a copy of what it points to in its place, or exclude it",
+				hint:   "replace it with a copy of its target, or exclude it",
 			})
 		}
 	}

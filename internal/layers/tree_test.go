@@ -66,7 +66,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// What a checkout brings by chance makes no difference.
+// Accidental properties of a checkout make no difference.
 func TestTreeDigestIsOfNamesAndContentsAlone(t *testing.T) {
 	s, dir := newStore(t)
 	packed := func(src string) llb.Layer {
@@ -97,7 +97,7 @@ func TestTreeDigestIsOfNamesAndContentsAlone(t *testing.T) {
 	}
 	must(t, os.Chmod(filepath.Join(again, "handler.py"), 0o645))
 	if packed(again).DiffID != want.DiffID {
-		t.Error("what others may execute makes a difference")
+		t.Error("the executable bit of others makes a difference")
 	}
 	must(t, os.Chmod(filepath.Join(again, "handler.py"), 0o755))
 	if packed(again).DiffID == want.DiffID {
@@ -154,7 +154,7 @@ func TestTreeIgnore(t *testing.T) {
 	}
 }
 
-// entryProblems collects the paths of all EntryErrors below err.
+// entryProblems collects the paths of all EntryErrors in err.
 func entryProblems(err error) (list []string) {
 	switch e := err.(type) { //nolint:errorlint // walks the tree of errors itself
 	case *layers.EntryError:
@@ -214,7 +214,7 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 	}
 }
 
-// unread is a tree in which neither directories nor links can be read.
+// unread is a tree whose directories and links can't be read.
 type unread struct{ fs.ReadLinkFS }
 
 func (u unread) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -236,7 +236,7 @@ func TestTreeThatCanNotBeRead(t *testing.T) {
 	}
 }
 
-// The kernel follows 40 links, and leads nowhere by more of them.
+// The kernel follows 40 links; a longer chain leads nowhere.
 func TestChainsOfLinks(t *testing.T) {
 	files, want := map[string]string{"01": "-> ../x", "good": ""}, []string{"01"}
 	for n := 2; n <= 42; n++ {
@@ -251,7 +251,7 @@ func TestChainsOfLinks(t *testing.T) {
 	}
 }
 
-// A directory of which nothing is wanted is not looked into: a .git may be large.
+// A directory without selected files is not read: a .git may be large.
 func TestWhatIsExcludedIsNotRead(t *testing.T) {
 	o := layers.TreeOptions{Target: "/app", Exclude: []string{".git"}, Ignore: []byte("cache\n")}
 	for _, back := range []string{"", "!cache/keep\n"} {
@@ -270,7 +270,7 @@ func TestWhatIsExcludedIsNotRead(t *testing.T) {
 	}
 }
 
-// reading notes the directories that are read.
+// reading records the directories that are read.
 type reading struct {
 	fs.FS
 
@@ -307,7 +307,7 @@ func TestTreeProblems(t *testing.T) {
 	}
 }
 
-// growing is a tree whose file is another one once it was looked into for keys, and hashed.
+// growing is a tree whose file changes after it was searched for keys and hashed.
 type growing struct {
 	fstest.MapFS
 	opened int
@@ -355,7 +355,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 	})
 }
 
-// A file may go between the listing of its directory and the look at it.
+// A file may vanish between listing its directory and reading its metadata.
 func TestATreeThatLosesAFile(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "a", "b": "b"})
 	_, err := layers.Selected(layers.TreeOptions{FS: losing{rooted(t, dir).FS(), dir}, Target: "/app"})
@@ -376,7 +376,7 @@ func (l losing) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, errors.Join(err, os.Remove(filepath.Join(l.dir, "b")))
 }
 
-// broken is a store that takes nothing more once it has a layer.
+// broken is a store that accepts a limited number of blobs.
 type broken struct {
 	content.Store
 
@@ -392,7 +392,7 @@ func (b *broken) Writer(ctx context.Context, o ...content.WriterOpt) (content.Wr
 	return b.Store.Writer(ctx, o...)
 }
 
-// A layer comes with its manifest and config, or with an error.
+// A layer has its manifest and config, or packing fails.
 func TestAStoreThatTakesNoMore(t *testing.T) {
 	files := fstest.MapFS{"f": {Data: []byte("x")}}
 	for left, want := range []string{`packing layer "`, `wrapping layer "`, `wrapping layer "`} {
@@ -425,11 +425,11 @@ func TestFile(t *testing.T) {
 		}
 	}
 	if _, err := layers.File(t.Context(), s, layers.FileOptions{Name: "x", Target: "/"}); err == nil {
-		t.Error("a file at / is taken")
+		t.Error("a file at / is accepted")
 	}
 }
 
-// The store may be used by two builds at once, also for the same tree.
+// The store may be used by two builds at once, even for the same tree.
 func TestPackingTheSameTreeAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	data := []byte(strings.Repeat("weights", 1<<18))
@@ -481,9 +481,9 @@ func TestOpenStoreDropsWhatIsOld(t *testing.T) {
 	must(t, err)
 	defer s.Close()
 	if _, err := s.Info(t.Context(), old.Blob.Digest); err == nil {
-		t.Error("what is old stays")
+		t.Error("an old blob was kept")
 	}
 	if _, err := s.Info(t.Context(), used.Blob.Digest); err != nil {
-		t.Error("what was used is gone")
+		t.Error("a used blob was removed")
 	}
 }

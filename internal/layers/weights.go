@@ -18,21 +18,21 @@ import (
 	"lamina.build/llb"
 )
 
-// WeightsOptions says which files of a model go where.
+// WeightsOptions configure [Weights].
 type WeightsOptions struct {
-	Name     string // for people: the layers are called "NAME/FILE"
+	Name     string // for people: the layers are named "NAME/FILE"
 	FS       fs.FS  // of an [os.Root]
 	Target   string // absolute and clean
 	Include  []string
 	Exclude  []string
 	Rename   map[string]string // path in FS → path below Target
-	Keep     llb.Exclude       // private keys that go in, by their paths in the image
-	Limit    int               // how many layers at most; none where it is not positive
+	Keep     llb.Exclude       // private keys to include, by their paths in the image
+	Limit    int               // maximum number of layers; none if not positive
 	Platform ocispec.Platform
-	Note     func(string) // is told what the user should know; may be nil
+	Note     func(string) // gets news for the user; may be nil
 }
 
-// Weights packs a model as uncompressed layers, divided as [Plan] says.
+// Weights packs a model as uncompressed layers, divided by [Plan].
 func Weights(ctx context.Context, store content.Store, o WeightsOptions) ([]llb.Layer, error) {
 	entries, err := selectWeights(o)
 	if err != nil {
@@ -45,7 +45,7 @@ func Weights(ctx context.Context, store content.Store, o WeightsOptions) ([]llb.
 	}
 	layers := make([]llb.Layer, len(bundles))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0)) // hashing is what takes the time
+	group.SetLimit(runtime.GOMAXPROCS(0)) // hashing takes most of the time
 	for i, b := range bundles {
 		group.Go(func() (err error) {
 			name := layerName(o.Name, b, strings.TrimPrefix(o.Target, "/"))
@@ -90,8 +90,8 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 		}
 		if e.kind == symlink {
 			problems = append(problems, &EntryError{
-				Path: from, Reason: "is a symlink, and weights are files",
-				hint: "put the file in its place: a model cache made of links is copied with cp -L",
+				Path: from, Reason: "is a symlink, but weights must be files",
+				hint: "replace it with the file: copy a model cache made of links with cp -L",
 			})
 		}
 		e.name = path.Join(target, e.name)
@@ -103,14 +103,14 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 	for from := range o.Rename {
 		if !renamed[from] {
 			problems = append(problems, &EntryError{
-				Path: from, Reason: "is to be renamed, but is not among the files",
+				Path: from, Reason: "should be renamed, but is not among the files",
 			})
 		}
 	}
 	return entries, errors.Join(append(sortProblems(problems), nested(entries)...)...)
 }
 
-// nested reports a file whose path lies below another file, as a rename may ask.
+// nested reports files whose path lies below another file, which a rename may cause.
 func nested(entries map[string]entry) (problems []error) {
 	for name := range entries {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {

@@ -36,7 +36,7 @@ func TestWeights(t *testing.T) {
 	for _, l := range layers {
 		got[l.Name] = headers(t, s, l)
 		if l.Blob.Digest != l.DiffID || l.Blob.Size != l.Size || l.Blob.MediaType != ocispec.MediaTypeImageLayer {
-			t.Errorf("layer %q is not stored as it is: %+v", l.Name, l)
+			t.Errorf("layer %q is not stored uncompressed: %+v", l.Name, l)
 		}
 	}
 	want := map[string][]string{
@@ -82,7 +82,7 @@ func TestWeightsProblems(t *testing.T) {
 		},
 		{"two of one name", map[string]string{"old.bin": "config.json"}, "another file has the same name", []string{"old.bin"}},
 		{"a file below a file", map[string]string{"old.bin": "config.json/x"}, `lies below the file "m/config.json"`, []string{"m/config.json/x"}},
-		{"not there", map[string]string{"none": "x", "nothing": "y"}, "is to be renamed, but is not among the files", []string{"none", "nothing"}},
+		{"not there", map[string]string{"none": "x", "nothing": "y"}, "should be renamed, but is not among the files", []string{"none", "nothing"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestWeightsProblems(t *testing.T) {
 				t.Errorf("refused (-want +got):\n%s\n%v", diff, err)
 			}
 			if err == nil || strings.Count(err.Error(), tt.reason) != len(tt.want) {
-				t.Errorf("got %v, want %q of each", err, tt.reason)
+				t.Errorf("got %v, want %q for each", err, tt.reason)
 			}
 			if n := stored(t, dir); n != 0 {
 				t.Errorf("%d files were written", n)
@@ -127,7 +127,7 @@ func TestSumsOfWhatCannotBeRead(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "a", "dir/link": "-> nothing"})
 	sums, err := layers.Sums(t.Context(), rooted(t, dir).FS(), nil, nil)
 	if want := digest.FromString("a"); err != nil || len(sums) != 1 || sums["a"] != want {
-		t.Errorf("of a file next to a link: %v, %v", sums, err)
+		t.Errorf("a file next to a link: %v, %v", sums, err)
 	}
 	stopped, stop := context.WithCancelCause(t.Context())
 	stop(errors.New("interrupted"))
@@ -144,7 +144,7 @@ func BenchmarkWeights(b *testing.B) {
 	s, _ := newStore(b)
 	o := layers.WeightsOptions{Name: "w", FS: fsys, Target: "/m"}
 	b.SetBytes(400 * 256 << 10)
-	for b.Loop() { // the first writes, the others find all of it
+	for b.Loop() { // the first writes, the others find everything
 		if _, err := layers.Weights(b.Context(), s, o); err != nil {
 			b.Fatal(err)
 		}

@@ -18,15 +18,15 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// dockerManifest is what "docker load" reads of an archive, in place of index.json.
+// dockerManifest is what "docker load" reads from an archive instead of index.json.
 const dockerManifest = "manifest.json"
 
-// sourcePrefix begins the annotations that tell where an engine has pushed to. They come
-// from its past and not from the image.
+// sourcePrefix begins the annotations that record where an engine has pushed to. They come
+// from the engine's history, not from the image.
 const sourcePrefix = "containerd.io/distribution.source."
 
-// Archive is an archive of an OCI layout, which one for "docker load" is, too, on its way
-// from an engine to a file: layers pass, and what names them waits for [Archive.Close].
+// Archive is an archive of an OCI layout, or for "docker load", which is one, too, on its way
+// from an engine to a file: layers pass, and what names them is held until [Archive.Close].
 type Archive struct {
 	w     *tar.Writer
 	held  map[string]*heldFile
@@ -38,12 +38,12 @@ type heldFile struct {
 	data   []byte
 }
 
-// NewArchive writes an archive to w.
+// NewArchive returns an archive that is written to w.
 func NewArchive(w io.Writer) *Archive {
 	return &Archive{w: tar.NewWriter(w), held: map[string]*heldFile{}, sizes: map[digest.Digest]int64{}}
 }
 
-// Read takes in the archive that an engine sends.
+// Read reads the archive that an engine sends.
 func (a *Archive) Read(r io.Reader) error {
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()
@@ -60,14 +60,14 @@ func (a *Archive) Read(r io.Reader) error {
 	}
 }
 
-// entry passes a layer on, and holds what is JSON: a tar file and all compressed ones begin otherwise.
+// entry passes a layer on, and holds JSON: tar files, compressed or not, begin differently.
 func (a *Archive) entry(h *tar.Header, content io.Reader) error {
 	if h.Typeflag != tar.TypeReg {
 		return a.w.WriteHeader(h)
 	}
 	if d, ok := blobOf(h.Name); ok {
 		if a.sizes[d] == h.Size && a.held[h.Name] == nil {
-			return nil // of another platform's image, which had it, too
+			return nil // of another platform's image, which has it, too
 		}
 		a.sizes[d] = h.Size
 	}
@@ -101,10 +101,10 @@ func blobOf(name string) (digest.Digest, bool) {
 	return digest.NewDigestFromEncoded(digest.SHA256, hex), dir == path.Join(ocispec.ImageBlobsDir, "sha256")+"/"
 }
 
-// Has says whether a blob of that size is there.
+// Has reports whether the archive has a blob of that size.
 func (a *Archive) Has(d ocispec.Descriptor) bool { return a.sizes[d.Digest] == d.Size }
 
-// Blob returns one that is JSON.
+// Blob returns a blob of JSON.
 func (a *Archive) Blob(d digest.Digest) ([]byte, error) {
 	if f, ok := a.held[blobName(d)]; ok {
 		return f.data, nil
@@ -139,13 +139,13 @@ func (a *Archive) Add(d ocispec.Descriptor, content io.Reader) error {
 		return err
 	}
 	if !verifier.Verified() {
-		return fmt.Errorf("the content is not that of %s", d.Digest)
+		return fmt.Errorf("the content does not match %s", d.Digest)
 	}
 	a.sizes[d.Digest] = d.Size
 	return nil
 }
 
-// Replace puts an image into the place of the one that came.
+// Replace replaces the image that was read.
 func (a *Archive) Replace(desc ocispec.Descriptor, manifest, config []byte) error {
 	old, err := a.Image()
 	if err != nil {
@@ -165,7 +165,7 @@ func (a *Archive) Replace(desc ocispec.Descriptor, manifest, config []byte) erro
 	return errors.Join(a.rename(old.Digest, desc), a.renameDocker(is))
 }
 
-// rename has the index name desc.
+// rename makes the index name desc.
 func (a *Archive) rename(old digest.Digest, desc ocispec.Descriptor) error {
 	index, err := a.index()
 	for i := range index.Manifests {
@@ -197,7 +197,7 @@ func (a *Archive) renameDocker(m ocispec.Manifest) error {
 	return errors.Join(err, a.hold(dockerManifest, list))
 }
 
-// Gather has the archive hold an index of images that came one after another.
+// Gather makes the archive hold an index of images that were read one after another.
 func (a *Archive) Gather(desc ocispec.Descriptor, data []byte) error {
 	index, err := a.index()
 	if err != nil {
@@ -206,7 +206,7 @@ func (a *Archive) Gather(desc ocispec.Descriptor, data []byte) error {
 	names := maps.Clone(index.Manifests[0].Annotations)
 	for _, key := range slices.Collect(maps.Keys(names)) {
 		if key != ocispec.AnnotationRefName && key != images.AnnotationImageName && key != ocispec.AnnotationCreated {
-			delete(names, key) // of the image that came last
+			delete(names, key) // of the image that was read last
 		}
 	}
 	if names != nil {

@@ -16,7 +16,7 @@ import (
 	lay "lamina.build/internal/layout"
 )
 
-// archived is a tar of some files.
+// archived returns a tar of some files.
 func archived(t *testing.T, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -31,8 +31,8 @@ func archived(t *testing.T, names ...string) []byte {
 	return b.Bytes()
 }
 
-// What an engine exports comes out as it went in, whatever the engine has done with the
-// image before.
+// An engine's export passes unchanged, whatever the engine has done with the image
+// before.
 func TestArchivePassesAnImageOn(t *testing.T) {
 	l := open(t, t.TempDir())
 	desc := export(t, l, strings.Repeat("content", 1000))
@@ -52,7 +52,7 @@ func TestArchivePassesAnImageOn(t *testing.T) {
 			t.Errorf("the image is %v, and %d bytes are left", got, in.Len())
 		}
 		if out.Len() == 0 || strings.Contains(out.String(), ocispec.ImageIndexFile) {
-			t.Error("what names the layers doesn't wait for them")
+			t.Error("the index is written before the layers")
 		}
 		must(t, a.Close())
 		outs = append(outs, out.String())
@@ -62,7 +62,7 @@ func TestArchivePassesAnImageOn(t *testing.T) {
 	}
 }
 
-// A file that is JSON and no manifest, and one that only begins so, arrive all the same.
+// JSON that isn't a manifest, and files that only begin like JSON, pass, too.
 func TestArchiveKeepsAllFiles(t *testing.T) {
 	files := []string{"blobs/sha256/" + digest.FromString("{x").Encoded() + " {x", "empty ", "z [", "blobs/sha256/" + digest.FromString("tar").Encoded() + " tar", `index.json {"manifests":[{}]}`}
 	var out bytes.Buffer
@@ -83,7 +83,7 @@ func TestArchiveKeepsAllFiles(t *testing.T) {
 		want[name] = int64(len(content))
 	}
 	delete(want, "index.json")
-	delete(got, "index.json") // is written anew
+	delete(got, "index.json") // is rewritten
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -109,16 +109,16 @@ func TestArchiveThatIsBroken(t *testing.T) {
 	}
 }
 
-// A layer that is added is the one that was meant.
+// Adding a layer verifies its digest.
 func TestArchiveAdds(t *testing.T) {
 	var out bytes.Buffer
 	a := lay.NewArchive(&out)
 	d := ocispec.Descriptor{Digest: digest.FromString("weights"), Size: 7}
 	if err := a.Add(d, strings.NewReader("WEIGHTS")); err == nil || a.Has(d) {
-		t.Errorf("other content is added: %v", err)
+		t.Errorf("wrong content is added: %v", err)
 	}
 	must(t, a.Add(d, strings.NewReader("weights")))
 	if !a.Has(d) || !strings.Contains(out.String(), "weights") {
-		t.Error("it is not there")
+		t.Error("it is missing")
 	}
 }

@@ -15,18 +15,18 @@ import (
 	"lamina.build/internal/layout/blobs"
 )
 
-// maxManifest is more than any registry takes.
+// maxManifest is more than any registry accepts.
 const maxManifest = 32 << 20
 
-// Cleanup removes the blobs that nothing in index.json needs, and what killed
-// builds left half-written. While another build has the layout open it does
-// nothing and says that it was busy: that build's blobs have no tag yet, and
-// its own cleanup will come. Nothing else may write through l meanwhile.
+// Cleanup removes the blobs that nothing in index.json needs, and what killed builds left
+// half-written. While another build has the layout open it does nothing and reports that
+// it was busy: that build's blobs have no tag yet, and its own cleanup will follow.
+// Nothing else may write through l during the cleanup.
 func (l *Layout) Cleanup(ctx context.Context) (blobs.Removed, error) {
 	var walkErr error
 	var needed map[digest.Digest]bool
 	removed, err := l.store.Cleanup(ctx, func(info content.Info) bool {
-		if needed == nil && walkErr == nil { // only now nobody can set a tag
+		if needed == nil && walkErr == nil { // only now can't anybody set a tag
 			needed, walkErr = l.needed(ctx)
 		}
 		return walkErr != nil || needed[info.Digest]
@@ -61,7 +61,7 @@ func (l *Layout) needed(ctx context.Context) (map[digest.Digest]bool, error) {
 	return seen, nil
 }
 
-// node is what an index and a manifest have in common: descriptors.
+// node has the descriptors of both an index and a manifest.
 type node struct {
 	Manifests []ocispec.Descriptor `json:"manifests"`
 	Config    *ocispec.Descriptor  `json:"config"`
@@ -70,9 +70,8 @@ type node struct {
 	Subject   *ocispec.Descriptor  `json:"subject"`
 }
 
-// children reads what an index or manifest refers to. One that is not in the
-// store needs nothing else; one that can not be read is an error, since it
-// can not be told what it needs.
+// children returns what an index or manifest refers to. A missing one needs nothing else;
+// an unreadable one is an error, since what it needs is unknown.
 func children(
 	ctx context.Context, p content.InfoReaderProvider, d ocispec.Descriptor,
 ) ([]ocispec.Descriptor, error) {
@@ -103,7 +102,7 @@ func children(
 // artifact is a manifest without layers that some registries keep.
 const artifact = "application/vnd.oci.artifact.manifest.v1+json"
 
-// readSmall reads a blob that is small and right.
+// readSmall reads a small blob and verifies it.
 func readSmall(ctx context.Context, p content.Provider, d ocispec.Descriptor) ([]byte, error) {
 	if d.Size > maxManifest {
 		return nil, fmt.Errorf("reading %s: %d bytes are too many for a manifest", d.Digest, d.Size)

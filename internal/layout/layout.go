@@ -1,9 +1,8 @@
 // Package layout keeps the images of one project in a directory: an OCI image
 // layout with a tag for each variant, so that variants share their blobs.
 //
-// Builds that run at once may use one directory. Each opens a [Layout] of its own
-// for as long as it runs; a cleanup leaves everything alone while another one is
-// open, and tags are set under a lock.
+// Concurrent builds may use one directory. Each opens its own [Layout] for as long as it
+// runs; a cleanup does nothing while another one is open, and tags are set under a lock.
 package layout
 
 import (
@@ -30,28 +29,28 @@ import (
 	"lamina.build/internal/layout/blobs"
 )
 
-// ErrNoTag says that a layout has no image of a tag.
+// ErrNoTag means that a layout has no image with a tag.
 var ErrNoTag = errors.New("no such tag")
 
 const lockName = ".lock"
 
-// ownFiles are what a layout has besides its blobs.
+// ownFiles returns the files of a layout other than its blobs.
 func ownFiles() []string { return []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} }
 
-// refName is the grammar that the OCI image specification has for a tag, or a tag as
-// registries have it.
+// refName is the grammar of a tag in the OCI image specification, or in
+// registries.
 var refName = regexp.MustCompile(`^([A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*|\w[\w.-]{0,127})$`)
 
 // Layout is an open directory of images.
 type Layout struct {
 	root  *os.Root
 	store *blobs.Store
-	fresh bool            // there was nothing before
-	made  []beneath.Place // for it, the highest first
+	fresh bool            // nothing existed before
+	made  []beneath.Place // directories created for it, the topmost first
 }
 
-// Open opens the layout in a directory that the user named, making it where there is
-// none. Open one for each build, and close it when the build is done.
+// Open opens the layout in a directory that the user named, creating it if needed. Open
+// one for each build, and close it after the build.
 func Open(ctx context.Context, dir string) (*Layout, error) { return OpenAt(ctx, beneath.Typed(dir)) }
 
 // OpenAt opens the layout in a place, as [Open] does.
@@ -66,7 +65,7 @@ func OpenAt(ctx context.Context, place beneath.Place) (*Layout, error) {
 	return l, nil
 }
 
-// OpenToRead opens a layout that is there, to read it: nothing in its directory changes,
+// OpenToRead opens an existing layout for reading: it changes nothing in the directory,
 // which need not be writable.
 func OpenToRead(dir string) (*Layout, error) {
 	place := beneath.Typed(dir)
@@ -100,15 +99,15 @@ func open(ctx context.Context, place beneath.Place) (*Layout, error) {
 	if l.root, err = store.Dir(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	// Sets up what a reader of an OCI layout wants to find, also without a tag.
+	// Create what readers of an OCI layout expect, even without a tag.
 	if err = l.change(ctx, func(*ocispec.Index) {}); err != nil {
 		return nil, errors.Join(err, l.Discard())
 	}
 	return l, nil
 }
 
-// removeEmpty removes directories again. One that has something in it by now stays,
-// with those above it.
+// removeEmpty removes created directories again. It keeps one that has content by now, and
+// those above it.
 func removeEmpty(made []beneath.Place) {
 	for _, p := range slices.Backward(made) {
 		if p.Remove() != nil {
@@ -117,7 +116,7 @@ func removeEmpty(made []beneath.Place) {
 	}
 }
 
-// isFresh looks at the directory before anything is written to it.
+// isFresh checks the directory before anything is written to it.
 func isFresh(place beneath.Place) (fresh bool, err error) {
 	root, err := place.Open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -133,15 +132,14 @@ func isFresh(place beneath.Place) (fresh bool, err error) {
 		}
 	}
 	fresh, err = checkVersion(root)
-	if errors.Is(err, fs.ErrNotExist) { // another build has discarded the directory meanwhile
+	if errors.Is(err, fs.ErrNotExist) { // another build has discarded the directory
 		return true, nil
 	}
 	return fresh, err
 }
 
-// checkForeign refuses a directory that somebody uses for something else. A layout
-// that another build is about to set up has its blobs and locks, not more: it is
-// not empty.
+// checkForeign refuses a directory that is used for something else. A layout that another
+// build is setting up has only its blobs and locks: it is not empty.
 func checkForeign(root *os.Root) (empty bool, err error) {
 	entries, err := beneath.ReadDir(root, ".")
 	if err != nil {
@@ -154,17 +152,17 @@ func checkForeign(root *os.Root) (empty bool, err error) {
 			continue
 		}
 		empty = false
-		// By now even the last of them may be there.
+		// By now even the last of them may exist.
 		known := []string{"blobs", "ingest", ocispec.ImageIndexFile, ocispec.ImageLayoutFile}
 		if !slices.Contains(known, name) {
-			return false, failure.New(failure.Usage, fmt.Errorf("the directory has %q in it and is no layout", name))
+			return false, failure.New(failure.Usage, fmt.Errorf("the directory contains %q and is not a layout", name))
 		}
 	}
 	return empty, nil
 }
 
-// checkVersion refuses what is no layout of ours; fresh is a directory in which
-// there is nothing yet.
+// checkVersion refuses what isn't one of our layouts; fresh means that the directory is
+// still empty.
 func checkVersion(root *os.Root) (fresh bool, err error) {
 	data, err := beneath.ReadFile(root, ocispec.ImageLayoutFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -180,12 +178,12 @@ func checkVersion(root *os.Root) (fresh bool, err error) {
 	return false, err
 }
 
-// Close drops what was left unfinished and lets other builds clean up.
+// Close drops unfinished writes and lets other builds clean up.
 func (l *Layout) Close() error { return errors.Join(l.store.Close(), l.root.Close()) }
 
-// Discard closes l after a build that failed. Of a layout that this opening has
-// set up, and in which nobody has tagged an image since, nothing stays; one that
-// was there before does, and so does one that another build has open.
+// Discard closes l after a failed build. It removes a layout that this opening created, if
+// no image was tagged in it since; it keeps one that existed before, and one that another
+// build has open.
 func (l *Layout) Discard() error {
 	if !l.fresh {
 		return l.Close()
@@ -206,19 +204,19 @@ func (l *Layout) Discard() error {
 	return errors.Join(err, l.root.Close())
 }
 
-// Dir is the directory.
+// Dir returns the directory.
 func (l *Layout) Dir() string { return filepath.Clean(l.root.Name()) }
 
-// CheckDir refuses a directory of somebody's own in the layout, if it is none or has
-// links in it.
+// CheckDir refuses a caller's own directory in the layout if it isn't one or contains
+// links.
 func (l *Layout) CheckDir(name string) error {
 	return errors.Join(beneath.CheckDir(l.root, name), beneath.CheckFiles(l.root, name))
 }
 
-// Store is the content store to export into.
+// Store returns the content store to export into.
 func (l *Layout) Store() content.Store { return l.store }
 
-// Tag makes tag name the image, and no other one. Its blobs have to be in the
+// Tag makes tag name the image, replacing an older one. Its blobs must be in the
 // store already.
 func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) error {
 	if !refName.MatchString(tag) {
@@ -229,7 +227,7 @@ func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) e
 	}
 	annotations := map[string]string{}
 	maps.Copy(annotations, desc.Annotations)
-	delete(annotations, ocispec.AnnotationCreated) // it would make the index differ from build to build
+	delete(annotations, ocispec.AnnotationCreated) // it would make the index differ between builds
 	annotations[ocispec.AnnotationRefName] = tag
 	desc.Annotations = annotations
 	err := l.change(ctx, func(index *ocispec.Index) {
@@ -260,7 +258,7 @@ func (l *Layout) Tags() ([]string, error) {
 
 func tagOf(d ocispec.Descriptor) string { return d.Annotations[ocispec.AnnotationRefName] }
 
-// index reads index.json. It is replaced as a whole, so reading needs no lock.
+// index reads index.json. It is replaced atomically, so reading needs no lock.
 func (l *Layout) index() (ocispec.Index, error) {
 	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 	data, err := beneath.ReadFile(l.root, ocispec.ImageIndexFile)
@@ -276,8 +274,8 @@ func (l *Layout) index() (ocispec.Index, error) {
 	return index, nil
 }
 
-// change rewrites index.json under the lock, so that of two builds at once
-// neither loses its tag.
+// change rewrites index.json under the lock, so that concurrent builds don't lose
+// tags.
 func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err error) {
 	lock, err := atomicfile.OpenLock(l.root, lockName)
 	if err != nil {
@@ -296,7 +294,7 @@ func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err err
 		return strings.Compare(tagOf(a), tagOf(b))
 	})
 	if index.Manifests == nil {
-		index.Manifests = []ocispec.Descriptor{} // null is no list
+		index.Manifests = []ocispec.Descriptor{} // null is not a list
 	}
 	version := ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}
 	return errors.Join(
@@ -305,7 +303,7 @@ func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err err
 	)
 }
 
-// writeJSON replaces a file unless it holds the same already.
+// writeJSON replaces a file unless its content is the same.
 func (l *Layout) writeJSON(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -43,7 +43,7 @@ func open(t *testing.T, dir string) *lay.Layout {
 	return l
 }
 
-// export puts an image with one file into the layout, as a build would.
+// export writes an image with one file to the layout, like a build.
 func export(t *testing.T, l *lay.Layout, text string) ocispec.Descriptor {
 	t.Helper()
 	layer, err := layers.Tree(t.Context(), l.Store(), layers.TreeOptions{
@@ -100,12 +100,12 @@ func TestTagsOfAnOCILayout(t *testing.T) {
 	}
 	must(t, l.Close())
 
-	// What others make of it: the layout is right in the eyes of ggcr too.
+	// The layout is valid according to ggcr, too.
 	path, err := layout.FromPath(dir)
 	must(t, err)
 	index, err := path.ImageIndex()
 	must(t, err, validate.Index(index, validate.Fast))
-	left, err := filepath.Glob(filepath.Join(dir, "*")) // hidden files too
+	left, err := filepath.Glob(filepath.Join(dir, "*")) // including hidden files
 	must(t, err)
 	for i := range left {
 		left[i] = filepath.Base(left[i])
@@ -121,10 +121,10 @@ func TestUnknownTag(t *testing.T) {
 		t.Errorf("reading: %v", err)
 	}
 	if err := l.Tag(t.Context(), "a tag", export(t, l, "x")); err == nil {
-		t.Error("a tag with a blank is taken")
+		t.Error("a tag with a blank is accepted")
 	}
 	if err := l.Tag(t.Context(), "x", ocispec.Descriptor{Digest: digest.FromString("none")}); err == nil {
-		t.Error("an image that is not there is tagged")
+		t.Error("a missing image is tagged")
 	}
 }
 
@@ -177,7 +177,7 @@ func TestCleanupKeepsWhatTagsNeed(t *testing.T) {
 	if removed, err := l.Cleanup(t.Context()); err != nil || removed.Blobs != 0 {
 		t.Errorf("with all tags: %+v, %v", removed, err)
 	}
-	must(t, l.Tag(t.Context(), "gone", kept)) // the one before has no tag any more
+	must(t, l.Tag(t.Context(), "gone", kept)) // untags the previous image
 	other := open(t, dir)
 	if removed, err := l.Cleanup(t.Context()); err != nil || !removed.Busy || removed.Blobs != 0 {
 		t.Errorf("while another build runs: %+v, %v", removed, err)
@@ -213,7 +213,7 @@ func TestADirectoryOfSomethingElseIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "image.toml"), nil, 0o600))
 	_, err := lay.Open(t.Context(), dir)
-	if err == nil || !strings.Contains(err.Error(), `has "image.toml" in it and is no layout`) {
+	if err == nil || !strings.Contains(err.Error(), `contains "image.toml" and is not a layout`) {
 		t.Errorf("got %v", err)
 	}
 	entries, rerr := os.ReadDir(dir)
@@ -231,7 +231,7 @@ func TestOpenRefuses(t *testing.T) {
 	tests := []struct{ name, dir, want string }{
 		{"a file", file, "is not a directory"},
 		{"below a file", filepath.Join(file, "a/b"), "not a directory"},
-		{"where nobody may write", "/proc/lamina/dist", "can not be written to"},
+		{"an unwritable place", "/proc/lamina/dist", "is not writable"},
 		{"a newer layout", newer, `version "2.0.0"`},
 		{"a truncated index", broken, "index.json"},
 		{"a truncated version", cut, "unexpected end of JSON input"},
@@ -286,20 +286,20 @@ func TestIndexIsStable(t *testing.T) {
 	}
 }
 
-// A build that failed leaves no layout that was not there before it.
+// A failed build leaves no layout that didn't exist before it.
 func TestDiscard(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		before func(t *testing.T, dir string)
 		during func(t *testing.T, l *lay.Layout)
-		want   []string // below the directory that holds the layout's
+		want   []string // in the directory above the layout's
 	}{
 		{"new", nil, func(t *testing.T, l *lay.Layout) { export(t, l, "half") }, nil},
-		{"directory of the user's", func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, nil, []string{"dist", "dist/x"}},
+		{"the user's directory", func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, nil, []string{"dist", "dist/x"}},
 		{"file next to it", func(t *testing.T, dir string) {
 			must(t, os.MkdirAll(filepath.Join(filepath.Dir(dir), "other"), 0o755))
 		}, nil, []string{"dist", "dist/other"}},
-		{"blobs of somebody", func(t *testing.T, dir string) { must(t, os.MkdirAll(filepath.Join(dir, "blobs/mine"), 0o755)) }, nil, []string{
+		{"other blobs", func(t *testing.T, dir string) { must(t, os.MkdirAll(filepath.Join(dir, "blobs/mine"), 0o755)) }, nil, []string{
 			"dist", "dist/x", "dist/x/.lease", "dist/x/.lock", "dist/x/blobs", "dist/x/blobs/mine", "dist/x/index.json", "dist/x/oci-layout",
 		}},
 		{"empty layout", func(t *testing.T, dir string) { must(t, open(t, dir).Close()) }, nil, []string{
@@ -344,8 +344,8 @@ func TestDiscardKeepsImages(t *testing.T) {
 	}
 }
 
-// Of builds that fail at once in one new directory none harms another one that is
-// just opening it.
+// Builds that fail simultaneously in one new directory don't harm another one that is
+// opening it.
 func TestDiscardWhileOthersOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dist", "x")
 	var wg sync.WaitGroup
@@ -368,7 +368,7 @@ func TestDiscardWhileOthersOpen(t *testing.T) {
 	wg.Wait()
 }
 
-// Builds that fail alongside others in one new directory take nothing of theirs.
+// Builds that fail alongside others in one new directory remove nothing of theirs.
 func TestDiscardAlongsideBuildsThatTag(t *testing.T) {
 	for range 5 {
 		dir := filepath.Join(t.TempDir(), "dist", "x")
@@ -412,7 +412,7 @@ func TestDiscardAlongsideBuildsThatTag(t *testing.T) {
 	}
 }
 
-// A process that was killed while it replaced the index has left its new one.
+// A process killed while replacing the index has left a temporary file.
 func TestOpenCleansUpHalfAnIndex(t *testing.T) {
 	dir := t.TempDir()
 	must(t, open(t, dir).Close())
@@ -420,6 +420,6 @@ func TestOpenCleansUpHalfAnIndex(t *testing.T) {
 	must(t, os.WriteFile(half, []byte("{"), 0o600))
 	must(t, open(t, dir).Close())
 	if _, err := os.Stat(half); err == nil {
-		t.Error("it is still there")
+		t.Error("it still exists")
 	}
 }

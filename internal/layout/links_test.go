@@ -17,7 +17,7 @@ import (
 	lay "lamina.build/internal/layout"
 )
 
-// tree lists what is below a directory, with the content of files.
+// tree lists everything below a directory, with the content of files.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -37,8 +37,8 @@ func tree(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// A project from elsewhere may hold links where the layout is to be. None is followed,
-// also none that stays inside, and what it leads to is as it was.
+// A project from elsewhere may have links where the layout belongs. None is followed, not
+// even one that stays inside, and its target doesn't change.
 func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
 	hex := digest.FromString("blob").Encoded()
 	for _, link := range []string{
@@ -87,14 +87,14 @@ func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
 	}
 }
 
-// What the user types may be a link, what lies below it may not.
+// The directory that the user typed may be a link; what is below it must not.
 func TestATypedDirectoryMayBeALink(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(dir, "real"), 0o755), os.Symlink("real", filepath.Join(dir, "link")))
 	l := open(t, filepath.Join(dir, "link"))
 	must(t, l.Tag(t.Context(), "production", export(t, l, "text")), l.Close())
 	if blobs(t, filepath.Join(dir, "real")) == 0 {
-		t.Error("nothing is there")
+		t.Error("the target is empty")
 	}
 	must(t, os.Symlink(t.TempDir(), filepath.Join(dir, "real", "ingest")))
 	if _, err := lay.Open(t.Context(), filepath.Join(dir, "link")); failure.KindOf(err) != failure.Usage {
@@ -102,7 +102,7 @@ func TestATypedDirectoryMayBeALink(t *testing.T) {
 	}
 }
 
-// Links that come while the layout is open are followed no more than others.
+// Links that appear while the layout is open aren't followed, either.
 func TestLinksThatComeLater(t *testing.T) {
 	dir, victim := t.TempDir(), t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(victim, "Documents"), 0o755), os.MkdirAll(filepath.Join(victim, "sha256"), 0o755))
@@ -135,12 +135,12 @@ func TestLinksThatComeLater(t *testing.T) {
 	}
 }
 
-// A directory that is in use for something else is refused, whoever typed it.
+// A directory that is used for something else is refused, whoever named it.
 func TestAnotherDirectoryInTheUsualPlace(t *testing.T) {
 	project := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(project, "dist/x"), 0o755), os.WriteFile(filepath.Join(project, "dist/x/app.js"), nil, 0o644))
 	_, err := lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), `has "app.js" in it and is no layout`) {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), `contains "app.js" and is not a layout`) {
 		t.Errorf("got %v", err)
 	}
 	must(t, os.RemoveAll(filepath.Join(project, "dist/x")), os.WriteFile(filepath.Join(project, "dist/x"), nil, 0o644))

@@ -11,17 +11,17 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image is an image of one platform as it lies in a store.
+// Image is an image of one platform in a store.
 type Image struct {
 	Desc     ocispec.Descriptor // of the manifest
 	Manifest ocispec.Manifest
 	Config   dockerspec.DockerOCIImage
 }
 
-// Layers are the compressed layers, the lowest first.
+// Layers returns the compressed layers, the lowest first.
 func (i Image) Layers() []ocispec.Descriptor { return i.Manifest.Layers }
 
-// Read reads the image of a tag, of an index the first one.
+// Read reads the image of a tag, or the first one of an index.
 func (l *Layout) Read(ctx context.Context, tag string) (Image, error) {
 	list, err := l.ReadAll(ctx, tag)
 	if err != nil {
@@ -30,7 +30,7 @@ func (l *Layout) Read(ctx context.Context, tag string) (Image, error) {
 	return list[0], nil
 }
 
-// ReadAll reads the image of a tag, or all those of an index.
+// ReadAll reads the image of a tag, or all of an index.
 func (l *Layout) ReadAll(ctx context.Context, tag string) ([]Image, error) {
 	index, err := l.index()
 	if err != nil {
@@ -52,9 +52,9 @@ func (l *Layout) ReadAll(ctx context.Context, tag string) ([]Image, error) {
 	return nil, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
 }
 
-// Images reads the image that desc names, or all those of an index, nested
-// ones too. Attestations, which BuildKit keeps next to the images as manifests
-// of an unknown platform, are left out.
+// Images reads the image that desc names, or all of an index, including nested ones. It
+// omits attestations, which BuildKit keeps next to the images as manifests of an unknown
+// platform.
 func Images(ctx context.Context, p content.Provider, desc ocispec.Descriptor) ([]Image, error) {
 	if images.IsIndexType(desc.MediaType) {
 		var index ocispec.Index

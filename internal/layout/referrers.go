@@ -16,12 +16,12 @@ import (
 	"lamina.build/internal/referrer"
 )
 
-// subjectName is the annotation by which index.json says what an artifact refers to. A
-// layout has no other place for it that is read without the artifact.
+// subjectName is the annotation in index.json that names the subject of an artifact. A
+// layout has no other field for it that is read without the artifact.
 const subjectName = "build.lamina.subject"
 
-// Attach puts documents next to an image that has a tag, and returns the artifacts that
-// they are. They go when its last tag goes.
+// Attach attaches documents to a tagged image, and returns their artifacts. They go when
+// its last tag goes.
 func (l *Layout) Attach(ctx context.Context, subject ocispec.Descriptor, documents []referrer.Attachment) ([]ocispec.Descriptor, error) {
 	list := make([]ocispec.Descriptor, len(documents))
 	for i, a := range documents {
@@ -91,8 +91,8 @@ func (l *Layout) Blob(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 	}{content.NewReader(r), r}, nil
 }
 
-// withoutOrphans leaves out what refers to an image that has no tag any more, nor is in an
-// index that has one.
+// withoutOrphans removes what refers to an image that neither has a tag any more, nor is in
+// an index that has one.
 func (l *Layout) withoutOrphans(ctx context.Context, list []ocispec.Descriptor) []ocispec.Descriptor {
 	tagged := map[string]bool{"": true}
 	for _, d := range list {
@@ -104,7 +104,7 @@ func (l *Layout) withoutOrphans(ctx context.Context, list []ocispec.Descriptor) 
 			continue
 		}
 		below, err := children(ctx, l.store, d)
-		if err != nil { // nobody knows what it has
+		if err != nil { // unknown content
 			return list
 		}
 		for _, one := range below {

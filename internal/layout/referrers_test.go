@@ -21,7 +21,7 @@ import (
 	"lamina.build/internal/referrer"
 )
 
-// Documents stay as long as their image has a tag, through cleanups, and go with its last one.
+// Documents are kept through cleanups as long as their image has a tag, and go with its last one.
 func TestDocumentsGoWithTheirImage(t *testing.T) {
 	l, err := layout.Open(t.Context(), filepath.Join(t.TempDir(), "layout"))
 	if err != nil {
@@ -58,13 +58,13 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 		}
 	}
 	if got := readOnly(t, l.Dir(), one.Digest); got != "{}" {
-		t.Errorf("read alone it is %q", got)
+		t.Errorf("opened for reading it is %q", got)
 	}
 	two := add("two")
 	tag("production", two)
 	list, err := l.Referrers(one.Digest)
 	if err != nil || len(list) != 1 {
-		t.Fatalf("%v refer to an image that has a tag, %v", list, err)
+		t.Fatalf("%v refer to a tagged image, %v", list, err)
 	}
 	if data, err := l.Document(t.Context(), list[0]); err != nil || string(data) != "{}" {
 		t.Errorf("it is %q, %v", data, err)
@@ -75,17 +75,17 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 	two = add("two")
 	tag("debug", two)
 	if list, err := l.Referrers(one.Digest); err != nil || len(list) != 0 {
-		t.Errorf("%v refer to an image without a tag, %v", list, err)
+		t.Errorf("%v refer to an untagged image, %v", list, err)
 	}
 	if _, err := l.Store().Info(t.Context(), one.Digest); err == nil {
-		t.Error("the image is kept by its documents")
+		t.Error("the documents keep the image")
 	}
 	if tags, err := l.Tags(); err != nil || len(tags) != 2 {
 		t.Errorf("tags %v, %v", tags, err)
 	}
 }
 
-// readOnly reads the document of an image in a directory in which it may change nothing.
+// readOnly reads the document of an image in a directory that must not change.
 func readOnly(t *testing.T, dir string, subject digest.Digest) string {
 	t.Helper()
 	state := func() (all []string) {
@@ -103,7 +103,7 @@ func readOnly(t *testing.T, dir string, subject digest.Digest) string {
 		t.Fatal(err)
 	}
 	dir = copied
-	for _, name := range []string{"ingest", ".lease", ".lock"} { // an archive that was unpacked has none of them
+	for _, name := range []string{"ingest", ".lease", ".lock"} { // an unpacked archive has none of them
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -129,12 +129,12 @@ func readOnly(t *testing.T, dir string, subject digest.Digest) string {
 		t.Errorf("the directory changed (-before +after):\n%s", diff)
 	}
 	if _, err := layout.OpenToRead(t.TempDir() + "/none"); err == nil {
-		t.Error("a directory that isn't there was opened")
+		t.Error("a missing directory was opened")
 	}
 	return string(data)
 }
 
-// What is opened to be read refuses to be written.
+// A layout opened for reading can't be written to.
 func TestOpenToReadIsReadOnly(t *testing.T) {
 	dir := t.TempDir()
 	l, err := layout.Open(t.Context(), filepath.Join(dir, "layout"))

@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// Tar is the bare files of an image as an archive, on its way to a file.
+// Tar is an archive of the bare files of an image, on its way to a file.
 type Tar struct {
 	w           *tar.Writer
 	directories map[string]bool
 	below       string // the directory that the files are in
 }
 
-// NewTar writes an archive to w.
+// NewTar returns an archive that is written to w.
 func NewTar(w io.Writer) *Tar { return &Tar{w: tar.NewWriter(w), directories: map[string]bool{}} }
 
-// Below has what is read from now on lie in a directory.
+// Below puts everything read from now on into a directory.
 func (t *Tar) Below(dir string) { t.below = dir }
 
-// Read takes in the tar that an engine sends, or lays another one over what earlier ones
-// had, as the layers of an image lie over each other: whoever unpacks it keeps the last file
-// of a name. Directories are there once.
+// Read reads the tar that an engine sends, on top of earlier ones, as the layers of an image
+// lie over each other: unpacking keeps the last file of a name. Directories are written
+// once.
 func (t *Tar) Read(r io.Reader) error {
 	for in := tar.NewReader(r); ; {
 		h, err := in.Next()
@@ -53,7 +53,7 @@ func (t *Tar) entry(h *tar.Header, content io.Reader) error {
 	}
 	name := inside(h.Name)
 	if strings.HasPrefix(path.Base(name), whiteout) {
-		return fmt.Errorf("%q takes a file of another layer away, which has no place in an archive of files", name)
+		return fmt.Errorf("%q deletes a file of another layer, which an archive of files can't do", name)
 	}
 	if h.Typeflag == tar.TypeDir {
 		if t.directories[name] {

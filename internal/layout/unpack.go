@@ -17,19 +17,19 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// Dir holds the bare files of an image. It appears when all of it is there.
+// Dir holds the bare files of an image. It appears when it is complete.
 //
-// BuildKit's own export of files into a directory of the client (type local) stands still
-// on a root file system of a few thousand files: both sides wait for the other to read
-// (v0.34.2). Its export as a tar does not, so files come that way.
+// BuildKit's own export of files to a directory of the client (type local) deadlocks on a
+// root file system of a few thousand files: each side waits for the other to read
+// (v0.34.2). Its export as a tar does not, so files are exported that way.
 type Dir struct {
 	path      string
-	below     string // the directory in it that the files are in
+	below     string // the directory in it that contains the files
 	temporary *atomicfile.Temporary
 }
 
-// PrepareDir makes room for the directory at path, which must not exist or be empty:
-// what lies in it would be mixed with the image.
+// PrepareDir prepares the directory at path, which must be missing or empty: its content
+// would be mixed with the image.
 func PrepareDir(path string) (*Dir, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -42,10 +42,10 @@ func PrepareDir(path string) (*Dir, error) {
 	return &Dir{path: path, temporary: temporary}, err
 }
 
-// Below has what is read from now on lie in a directory.
+// Below puts everything read from now on into a directory.
 func (f *Dir) Below(dir string) { f.below = dir }
 
-// Commit puts the directory in its place.
+// Commit moves the directory into place.
 func (f *Dir) Commit() error {
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -56,10 +56,9 @@ func (f *Dir) Commit() error {
 // Close removes what was not committed.
 func (f *Dir) Close() error { return f.temporary.Close() }
 
-// Read fills the directory from a tar, or lays another one over what an earlier one
-// had, as the layers of an image lie over each other. Owners and capabilities are kept
-// where the user may give files away, which is root; devices and whiteouts, which no image of ours
-// has, are refused.
+// Read fills the directory from a tar, on top of earlier ones, as the layers of an image lie
+// over each other. Owners and capabilities are kept if the user may change owners, which
+// means root; devices and whiteouts, which no image of ours has, are refused.
 func (f *Dir) Read(r io.Reader) error {
 	dir := filepath.Join(f.temporary.Name(), f.below)
 	if f.below != "" {
@@ -79,7 +78,7 @@ func (f *Dir) Read(r io.Reader) error {
 	return errors.Join(err, root.Close())
 }
 
-// whiteout begins the names of what isn't there any more.
+// whiteout is the prefix of the names of deleted files.
 const whiteout = ".wh."
 
 // writer writes entries. No entry leads out of root.
@@ -107,25 +106,25 @@ func (w *writer) all(t *tar.Reader) error {
 	}
 }
 
-// inside is a name of a tar as a path below the root.
+// inside returns the name of a tar entry as a path below the root.
 func inside(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
 func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 	if strings.HasPrefix(path.Base(name), whiteout) {
-		return errors.New("it takes a file of another layer away, which has no place in a directory")
+		return errors.New("it deletes a file of another layer, which a directory can't do")
 	}
 	if h.Typeflag == tar.TypeDir {
 		return w.directory(name, h)
 	}
 	delete(w.dirs, name)
 	err := w.leaf(name, h, content)
-	if errors.Is(err, fs.ErrExist) { // in a lower layer
+	if errors.Is(err, fs.ErrExist) { // from a lower layer
 		err = errors.Join(w.root.RemoveAll(name), w.leaf(name, h, content))
 	}
 	return err
 }
 
-// directory makes a directory. What is none, a link to a directory too, makes room for it.
+// directory makes a directory, replacing anything else, including a link to a directory.
 func (w *writer) directory(name string, h *tar.Header) error {
 	w.dirs[name] = h
 	info, err := w.root.Lstat(name)
@@ -138,8 +137,8 @@ func (w *writer) directory(name string, h *tar.Header) error {
 	return w.root.MkdirAll(name, 0o755)
 }
 
-// leaf makes what is no directory. Where there is something already, nothing of content
-// is read.
+// leaf makes anything but a directory. If something exists already, it reads nothing of
+// content.
 func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeSymlink:
@@ -152,7 +151,7 @@ func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 	case tar.TypeReg:
 		return w.file(name, h, content)
 	default:
-		return fmt.Errorf("entry of type %q has no place in a directory", h.Typeflag)
+		return fmt.Errorf("entry of type %q is not supported in a directory", h.Typeflag)
 	}
 }
 
@@ -168,14 +167,14 @@ func (w *writer) file(name string, h *tar.Header, content io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
-// capability is the attribute that holds what a program may do without being root, and
-// the prefix is what a tar has in front of the names of attributes.
+// capability is the attribute with a program's capabilities, and attributePrefix is what a
+// tar prepends to the names of attributes.
 const (
 	capability      = "security.capability"
 	attributePrefix = "SCHILY.xattr."
 )
 
-// capabilities gives f those of h, after its owner, whose change drops them, too.
+// capabilities sets those of h on f, after the owner, since changing that drops them, too.
 func (w *writer) capabilities(f *os.File, h *tar.Header) error {
 	value := h.PAXRecords[attributePrefix+capability]
 	if value == "" || !w.owners {
@@ -194,12 +193,12 @@ func (w *writer) own(name string, h *tar.Header) error {
 	return w.root.Lchown(name, h.Uid, h.Gid)
 }
 
-// settle sets the mode after the owner, whose change drops setuid bits.
+// settle sets the mode after the owner, since changing that drops setuid bits.
 func (w *writer) settle(name string, h *tar.Header) error {
 	return errors.Join(w.own(name, h), w.root.Chmod(name, h.FileInfo().Mode()), w.root.Chtimes(name, time.Time{}, h.ModTime))
 }
 
-// finish gives directories their modes and times, which files in them would change.
+// finish sets the modes and times of directories last, since files in them would change these.
 func (w *writer) finish() error {
 	problems := make([]error, 0, len(w.dirs))
 	for name, h := range w.dirs {

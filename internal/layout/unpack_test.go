@@ -50,7 +50,7 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 	}
 	defer f.Close()
 	err = f.Read(archive(t,
-		tar.Header{Name: "./", Typeflag: tar.TypeDir, Mode: 0o700}, // the image's root is none of its files
+		tar.Header{Name: "./", Typeflag: tar.TypeDir, Mode: 0o700}, // the image's root isn't one of its files
 		tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777},
 		tar.Header{Name: "usr/bin/", Typeflag: tar.TypeDir, Mode: 0o555},
 		tar.Header{Name: "usr/bin/su", Typeflag: tar.TypeReg, Mode: 0o4755},
@@ -61,12 +61,12 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dest); err == nil {
-		t.Error("the directory is there before it is committed")
+		t.Error("the directory exists before Commit")
 	}
 	if err := f.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dest, "usr/bin"), 0o755) }) // for who isn't root to remove it
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dest, "usr/bin"), 0o755) }) // so that non-root users can remove it
 	if info, err := os.Stat(dest); err != nil || info.Mode() != fs.ModeDir|0o755 {
 		t.Errorf("the directory is %v, %v", info, err)
 	}
@@ -83,12 +83,12 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, info.Mode(), mode)
 		}
 		if name != "bin" && info.ModTime().Unix() != 315532800 {
-			t.Errorf("%s is of %v", name, info.ModTime())
+			t.Errorf("%s has the time %v", name, info.ModTime())
 		}
 	}
 }
 
-// The tar of ping, say. Files that are linked, or replaced by a higher layer, are one file each.
+// A tar like that of ping. Files that are linked, or replaced by a higher layer, are one file each.
 func TestFilesKeepCapabilities(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may give capabilities")
@@ -129,8 +129,8 @@ func TestWhatIsRefused(t *testing.T) {
 		headers []tar.Header
 		message string
 	}{
-		{"a device", []tar.Header{{Name: "null", Typeflag: tar.TypeChar}}, "has no place in a directory"},
-		{"a way out through a link", []tar.Header{
+		{"a device", []tar.Header{{Name: "null", Typeflag: tar.TypeChar}}, "is not supported in a directory"},
+		{"escaping through a link", []tar.Header{
 			{Name: "out", Typeflag: tar.TypeSymlink, Linkname: "/tmp"}, {Name: "out/file", Typeflag: tar.TypeReg, Mode: 0o644},
 		}, "escapes"},
 	}
@@ -173,17 +173,17 @@ func TestDirectoryThatCanNotBeFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err = f.Read(strings.NewReader(strings.Repeat("no tar", 1000))); !errors.Is(err, tar.ErrHeader) {
-		t.Errorf("what is no tar: %v", err)
+		t.Errorf("invalid tar: %v", err)
 	}
 	if err = errors.Join(f.Read(archive(t)), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if err = f.Read(archive(t)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("when it is gone: %v", err)
+		t.Errorf("after Close: %v", err)
 	}
 }
 
-// Layers lie over each other: what is on top is there, of whatever kind it is.
+// Layers lie over each other: the topmost entry wins, whatever its kind.
 func TestLayersLieOverEachOther(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "root")
 	f, err := layout.PrepareDir(dest)
@@ -225,6 +225,6 @@ func TestLayersLieOverEachOther(t *testing.T) {
 	}
 	defer whiteout.Close()
 	if err := whiteout.Read(archive(t, file("a/.wh.same"))); err == nil {
-		t.Error("a whiteout is taken for a file")
+		t.Error("a whiteout is accepted")
 	}
 }

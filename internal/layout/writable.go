@@ -9,28 +9,27 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// UnwritableError is an output directory that can not be written to.
+// UnwritableError is an output directory that can't be written to.
 type UnwritableError struct {
 	Dir string
 	Err error
 }
 
 func (e *UnwritableError) Error() string {
-	return fmt.Sprintf("output directory %q can not be written to: %v", e.Dir, e.Err)
+	return fmt.Sprintf("output directory %q is not writable: %v", e.Dir, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *UnwritableError) Unwrap() error { return e.Err }
 
-// Hint says what can be done.
+// Hint returns what to do about it.
 func (e *UnwritableError) Hint() string {
-	return "run the build in a directory that you may write to, or name one with --output type=oci,tar=false,dest=DIR"
+	return "run the build in a writable directory, or name one with --output type=oci,tar=false,dest=DIR"
 }
 
-// Writable tells whether a layout can be kept in a place, which need not exist. It
-// writes a file there, or in the nearest directory above that exists, and removes
-// it again: neither modes nor ids tell of a read-only mount. Ask it before a
-// build and not after.
+// Writable reports whether a layout can be kept in a place, which need not exist. It
+// writes a file there, or in the nearest existing directory above, and removes it again:
+// neither modes nor ids reveal a read-only mount. Call it before a build, not after.
 func Writable(place beneath.Place) error {
 	root, err := place.Nearest()
 	if err == nil {
@@ -41,7 +40,7 @@ func Writable(place beneath.Place) error {
 		err = errors.Join(err, root.Close())
 	}
 	if failure.KindOf(err) == failure.Usage {
-		return err // it is the wrong place, and not just closed
+		return err // it is the wrong place, not just read-only
 	}
 	if err != nil {
 		return &UnwritableError{Dir: place.String(), Err: err}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpu has a benchmark report what its process computes: other processes don't count.
+// cpu has a benchmark report the CPU time of its own process.
 func cpu(b *testing.B) (end func()) {
 	used := func() int64 {
 		var u unix.Rusage
@@ -22,8 +22,8 @@ func cpu(b *testing.B) (end func()) {
 	return func() { b.ReportMetric(float64(used()-before)/1e6/float64(b.N), "cpu-ms/op") }
 }
 
-// BenchmarkView shows a recorded build on a terminal, a frame for each eighth of a second
-// of it. What it costs (cpu-ms/op) is held against the build itself, which took 62 s of CPU.
+// BenchmarkView shows a recorded build on a terminal, one frame for each eighth of a
+// second. Compare its cost (cpu-ms/op) with the build itself, which took 62 s of CPU.
 func BenchmarkView(b *testing.B) {
 	events, sizes := recorded(b)
 	defer cpu(b)()

@@ -13,10 +13,10 @@ import (
 	"lamina.build/internal/report"
 )
 
-// tail are the last lines of an output, as a terminal may have them.
+// tail returns the last lines of an output, safe for a terminal.
 func tail(output []byte) []string {
 	output = bytes.TrimRight(output, "\r\n")
-	for n := 1; n < utf8.UTFMax && len(output) > 0 && !utf8.RuneStart(output[0]); n++ { // the rest of a letter
+	for n := 1; n < utf8.UTFMax && len(output) > 0 && !utf8.RuneStart(output[0]); n++ { // the rest of a character
 		output = output[1:]
 	}
 	if len(output) == 0 {
@@ -33,8 +33,8 @@ func tail(output []byte) []string {
 	return lines
 }
 
-// fit leaves out what a terminal of so many rows has no place for: what steps printed first,
-// then stages that are done, then what comes last.
+// fit leaves out what a terminal with so many rows has no space for: first the output of
+// steps, then stages that are done, then the last lines.
 func fit(lines []line, rows int) []line {
 	over := len(lines) - max(1, rows)
 	for _, l := range lines {
@@ -59,8 +59,7 @@ func fit(lines []line, rows int) []line {
 	return kept[:len(kept)-max(0, over)]
 }
 
-// text is the line in so many columns: the parts that there is room for, and the time at
-// the end.
+// text formats the line for so many columns: the parts that fit, and the time at the end.
 func (l line) text(columns int) string {
 	text := fmt.Sprintf("%c %-7s", l.mark, l.stage)
 	took := ""
@@ -72,7 +71,7 @@ func (l line) text(columns int) string {
 		if longer := text + "  " + part; cells(longer) <= room {
 			text = longer
 		} else if i == 0 {
-			if columns < 40 { // the time makes way
+			if columns < 40 { // drop the time
 				took, room = "", columns
 			}
 			text = clip(text+" "+part, room)
@@ -85,7 +84,7 @@ func (l line) text(columns int) string {
 	return clip(text, columns)
 }
 
-// brief is a duration in whole seconds: "3m20s".
+// brief formats a duration in whole seconds: "3m20s".
 func brief(d time.Duration) string { return max(d, time.Second).Round(time.Second).String() }
 
 // clip cuts text to so many columns.
@@ -102,7 +101,7 @@ func clip(text string, columns int) string {
 	return text
 }
 
-// cells are the columns that text takes.
+// cells returns the columns that text occupies.
 func cells(text string) (n int) {
 	for _, r := range text {
 		n += cell(r)

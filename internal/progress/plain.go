@@ -15,16 +15,16 @@ import (
 	"lamina.build/internal/report"
 )
 
-// Limits of a log: what is told of a transfer in between, and how long a line is that a
-// step doesn't end.
+// Limits of a log: the interval between reports of a transfer, and the length of a line
+// that a step doesn't end.
 const (
 	partEvery = 5 * time.Second
 	lineLimit = 8 << 10
 )
 
-// Plain are the lines of a log: "#NUMBER [STAGE] TEXT", so that grep finds all of a step,
-// or of a stage. A step begins with its name, and ends in DONE, CACHED, CANCELED or ERROR.
-// Work that follows other work goes on with its numbers.
+// Plain makes the lines of a log: "#NUMBER [STAGE] TEXT", so that grep finds all lines of a
+// step or a stage. A step begins with its name, and ends in DONE, CACHED, CANCELED or ERROR.
+// The numbers continue from one piece of work to the next.
 type Plain struct {
 	classifier
 	sizes map[string]int64
@@ -36,13 +36,13 @@ type logged struct {
 	prefix  string
 	size    int64
 	started time.Time
-	open    bool // its name was told, and not yet its end
+	open    bool // its name was printed, but not yet its end
 	cached  bool
 	streams map[int][]byte       // the beginning of a line
-	parts   map[string]time.Time // when each was told of
+	parts   map[string]time.Time // when each was last printed
 }
 
-// Of says what comes next, as [New] does.
+// Of begins the next piece of work, with the arguments of [New].
 func (p *Plain) Of(stage string, sizes map[string]int64) {
 	if p.byID == nil {
 		p.byID, p.subjects = map[digest.Digest]*logged{}, map[string]string{}
@@ -50,7 +50,7 @@ func (p *Plain) Of(stage string, sizes map[string]int64) {
 	p.only, p.sizes = stage, sizes
 }
 
-// Lines are what is new in a log.
+// Lines returns the new lines of a log.
 func (p *Plain) Lines(status *client.SolveStatus) string {
 	var b strings.Builder
 	for _, v := range status.Vertexes {
@@ -97,7 +97,7 @@ func (p *Plain) begin(b *strings.Builder, v *client.Vertex) {
 	}
 	at.started = *v.Started
 	if v.Cached && at.cached || at.open {
-		return // an engine says so again
+		return // an engine repeats it
 	}
 	at.open = true
 	at.tell(b, report.ShownLine(v.Name))
@@ -109,14 +109,14 @@ func (l *logged) tell(b *strings.Builder, text string) {
 	b.WriteByte('\n')
 }
 
-// part tells how far a part of a step is: at its end, and now and then.
+// part reports the progress of a part of a step: at intervals, and at its end.
 func (l *logged) part(b *strings.Builder, part *client.VertexStatus) {
 	before, told := l.parts[part.ID]
 	switch {
 	case told && before.IsZero(), part.Completed == nil && told && part.Timestamp.Sub(before) < partEvery:
 		return
 	case part.Completed == nil && !told && part.Total == 0:
-		l.parts[part.ID] = part.Timestamp // it may be at an end at once
+		l.parts[part.ID] = part.Timestamp // it may end at once
 		return
 	}
 	text := report.ShownLine(part.ID)
@@ -131,7 +131,7 @@ func (l *logged) part(b *strings.Builder, part *client.VertexStatus) {
 	l.tell(b, text)
 }
 
-// log tells of whole lines, and of what is too long for one.
+// log prints complete lines, and cuts those that are too long.
 func (l *logged) log(b *strings.Builder, entry *client.VertexLog) {
 	at := fmt.Sprintf("%.1f ", max(0, entry.Timestamp.Sub(l.started).Seconds()))
 	text := slices.Concat(l.streams[entry.Stream], entry.Data)

@@ -17,13 +17,13 @@ import (
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// at is a time so many seconds after the beginning.
+// at returns a time so many seconds after the beginning.
 func at(seconds float64) *time.Time {
 	t := epoch.Add(time.Duration(seconds * float64(time.Second)))
 	return &t
 }
 
-// vertex is a step that has started, and ended where it says when.
+// vertex returns a step with its start and end, if any.
 func vertex(name string, started, completed *time.Time) *client.Vertex {
 	v := &client.Vertex{Digest: digest.FromString(name), Name: name, Started: started, Completed: completed}
 	if !strings.HasPrefix(name, "fetch ") && !strings.HasPrefix(name, "load ") {
@@ -58,7 +58,7 @@ func TestPlain(t *testing.T) {
 	var b strings.Builder
 	for _, s := range []*client.SolveStatus{
 		told(vertex("fetch a.deb", nil, nil), vertex(compile, nil, nil), vertex("smoke: import x", nil, nil)),
-		told(vertex("fetch a.deb", at(0), at(0))), // it looked for its key
+		told(vertex("fetch a.deb", at(0), at(0))), // only its cache key was looked up
 		told(vertex("fetch a.deb", at(1), nil), vertex(load, at(1), nil)),
 		part(1, 0, nil), part(2, 1e9, nil), part(7, 3e9, nil),
 		told(vertex(compile, at(7), nil)),
@@ -97,8 +97,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// Of a recorded build every line can be found by its step and its stage, every step has one
-// number, which further work keeps, and one end.
+// In the log of a recorded build every line has its step and its stage, and every step has
+// one number, which further work keeps, and an end.
 func TestPlainOfABuild(t *testing.T) {
 	events, sizes := recorded(t)
 	var p Plain
@@ -110,7 +110,7 @@ func TestPlainOfABuild(t *testing.T) {
 			for line := range strings.Lines(p.Lines(e.status)) {
 				m := form.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 				if m == nil {
-					t.Fatalf("it has the line %q", line)
+					t.Fatalf("line %q", line)
 				}
 				if names[m[1]] == "" {
 					names[m[1]] = m[3]
@@ -135,7 +135,7 @@ func TestPlainOfABuild(t *testing.T) {
 	}
 }
 
-// A step that prints 100 MB costs a few kilobytes, whether there are lines in it or not.
+// A step that prints 100 MB costs a few kilobytes, with or without lines in it.
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	for name, text := range map[string]string{
 		"lines": strings.Repeat("a line of some text\n", 50), "one line": strings.Repeat("x", 1<<10), "binary": strings.Repeat("\x00\xff\x1b[2J\r", 150),
@@ -157,7 +157,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 			status := said("x: compile", 1, 1, strings.Repeat(text, 100))
 			for n := range 100 << 20 / (100 * len(text)) {
 				view.Update(status, epoch)
-				if n > 20 { // a log is read by somebody, who takes his time
+				if n > 20 { // formatting all of it would take too long
 					continue
 				}
 				for line := range strings.Lines(p.Lines(status)) {

@@ -14,16 +14,16 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// event is something that an engine told, and when.
+// event is an event of an engine with its time.
 type event struct {
 	at     time.Time
 	status *client.SolveStatus
 }
 
-// recorded is a build of examples/faceblend by an engine that had nothing: what
-// "--progress rawjson" wrote, of the inputs of a step the first, and before it the locked sizes.
+// recorded returns a build of examples/faceblend on an empty engine: the output of
+// "--progress rawjson", with the first input of each step only, after the locked sizes.
 func recorded(t testing.TB) (events []event, sizes map[string]int64) {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", "faceblend.json.gz"))
@@ -54,7 +54,7 @@ func recorded(t testing.TB) (events []event, sizes map[string]int64) {
 	if err := lines.Err(); err != nil || len(events) == 0 {
 		t.Fatalf("%d events, %v", len(events), err)
 	}
-	for i := range events { // those before anything had begun
+	for i := range events { // those before anything began
 		if events[i].at.IsZero() {
 			events[i].at = *begun(events)
 		}
@@ -71,7 +71,7 @@ func begun(events []event) *time.Time {
 	return nil
 }
 
-// latest is the latest time that a status tells of.
+// latest returns the latest time in a status.
 func latest(at time.Time, s *client.SolveStatus) time.Time {
 	see := func(other *time.Time) {
 		if other != nil && other.After(at) {

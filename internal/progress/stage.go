@@ -19,7 +19,7 @@ const (
 	Export  = "export"
 )
 
-// order is that of the view.
+// order returns the stages in the order of the view.
 func order() []string {
 	return []string{Resolve, Fetch, Builder, Wheels, Runtime, Model, App, Smoke, Export}
 }
@@ -28,8 +28,8 @@ func order() []string {
 // and stages), and its steps are named in a few ways: "SUBJECT: WORK", "check: SUBJECT",
 // "load SUBJECT".
 type classifier struct {
-	only     string            // of all steps, where it isn't empty
-	subjects map[string]string // what is made, with the stage that makes it
+	only     string            // the stage of all steps, unless empty
+	subjects map[string]string // subjects, with the stages that make them
 }
 
 var (
@@ -39,7 +39,7 @@ var (
 	leaves = regexp.MustCompile(`^image$|^exporting |^importing |^(pushing|sending|writing|preparing|copying) `)
 )
 
-// learn takes note of what a step makes. The graph is told before its steps begin.
+// learn records what a step makes. The engine sends the graph before its steps begin.
 func (c classifier) learn(name string) {
 	m := made.FindStringSubmatch(name)
 	if m == nil {
@@ -56,7 +56,7 @@ func (c classifier) learn(name string) {
 	case m[3] != "":
 		stage = App
 	case c.subjects[subject] != "":
-		return // "NAME: one layer" says nothing new
+		return // "NAME: one layer" adds nothing
 	}
 	c.subjects[m[1]] = stage
 }
@@ -90,5 +90,5 @@ func (c classifier) stage(name string) string {
 	return Model // "NAME" alone is the layer of a model's files
 }
 
-// short is the name of a step without what its stage says already.
+// short returns the name of a step without its stage.
 func short(name, stage string) string { return strings.TrimPrefix(name, stage+": ") }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Every step of the graphs that package stages draws has the stage that makes it.
+// Every step of the graphs of package stages has the stage that makes it.
 func TestStages(t *testing.T) {
 	graphs, err := filepath.Glob("../../stages/testdata/*.golden.json")
 	if err != nil || len(graphs) < 5 {
@@ -38,7 +38,8 @@ func TestStages(t *testing.T) {
 	golden(t, "stages.txt", strings.Join(slices.Compact(lines), ""))
 }
 
-// What the engine does besides the graph, and what has one stage whatever it is called.
+// Steps of the engine that aren't in the graph, and work that has one stage whatever its
+// steps are named.
 func TestStagesOfOthers(t *testing.T) {
 	for name, want := range map[string]string{
 		"exporting to image": Export, "exporting to oci image format": Export, "importing cache manifest from r.example/a": Export,

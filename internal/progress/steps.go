@@ -1,6 +1,6 @@
-// Package progress turns what an engine tells of its work into text: a view of a few lines
-// for a terminal, which is drawn anew, and lines for a log. It knows no terminal and no
-// clock, and what it keeps of a step is bounded, whatever that prints.
+// Package progress turns the events of an engine into text: a view of a few lines for a
+// terminal, which is redrawn, and lines for a log. It uses no terminal and no clock, and
+// what it keeps of a step is bounded, whatever that prints.
 package progress
 
 import (
@@ -13,8 +13,8 @@ import (
 	"lamina.build/internal/report"
 )
 
-// tailLimit is how much of a step's output is kept while it runs, in bytes: the view shows
-// its last lines.
+// tailLimit bounds the output that is kept of a running step, in bytes: the view shows its
+// last lines.
 const tailLimit = 4 << 10
 
 // step is a vertex of the graph that has begun.
@@ -24,32 +24,31 @@ type step struct {
 	ended          time.Time // zero while it runs
 	looked, worked bool      // see isLook; a step that didn't work came from the cache
 	failed         bool
-	stopped        bool                            // since another one failed, or by the user
+	stopped        bool                            // because another step failed, or by the user
 	parts          map[string]*client.VertexStatus // that have a size
 	tail           []byte
 }
 
 func (s *step) runs() bool { return s.ended.IsZero() }
 
-// Steps are what is known of an engine's work. [Steps.Update] alone changes them.
+// Steps is the state of an engine's work. Only [Steps.Update] and [Steps.End] change it.
 type Steps struct {
 	classifier
 	sizes map[string]int64
 	list  []*step // in the order in which they began
 	byID  map[digest.Digest]*step
-	await map[digest.Digest]string // what may begin still, with its stage
+	await map[digest.Digest]string // steps that may still begin, with their stages
 	over  bool
-	skew  time.Duration // of the engine's clock against ours
+	skew  time.Duration // of the engine's clock relative to ours
 }
 
-// New are the steps of work that has not begun. All belong to one stage where it is named,
-// else each to its own. The sizes are those of what steps fetch, by their names, as far as
-// they are known.
+// New returns the steps of work that has not begun. All belong to stage, or, if it is
+// empty, each to its own. sizes are the known sizes of what steps fetch, by their names.
 func New(stage string, sizes map[string]int64) *Steps {
 	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}, await: map[digest.Digest]string{}}
 }
 
-// End says that nothing more begins, and that what runs has been stopped.
+// End marks the work as over: nothing more begins, and running steps have been stopped.
 func (s *Steps) End(now time.Time) {
 	s.over = true
 	for _, at := range s.list {
@@ -59,7 +58,7 @@ func (s *Steps) End(now time.Time) {
 	}
 }
 
-// Update takes in what the engine tells, and when it did by our clock.
+// Update adds an event of the engine, with its time by our clock.
 func (s *Steps) Update(status *client.SolveStatus, now time.Time) {
 	for _, v := range status.Vertexes {
 		s.learn(v.Name)
@@ -82,15 +81,15 @@ func (s *Steps) Update(status *client.SolveStatus, now time.Time) {
 	}
 }
 
-// isLook says of a source that the engine only looks for the key of its cache, which it does
-// first: it comes back to those that it lacks. What isn't of the graph has no inputs either.
+// isLook reports whether the engine only looks up the cache key of a source, which it does
+// first: it returns to those that it lacks. Steps outside the graph have no inputs either.
 func isLook(v *client.Vertex, stage string, looked bool) bool {
 	return len(v.Inputs) == 0 && !v.Cached && !looked && stage != Export && stage != Model
 }
 
 func isCanceled(v *client.Vertex) bool { return strings.HasSuffix(v.Error, "context canceled") }
 
-// gate begins the names of vertices that only let through what others have made.
+// gate begins the names of vertices that only pass on the results of others.
 const gate = "passthrough "
 
 func (s *Steps) vertex(v *client.Vertex, now time.Time) {
@@ -126,7 +125,7 @@ func (s *Steps) vertex(v *client.Vertex, now time.Time) {
 	}
 }
 
-// last is the end of what was kept and what is new.
+// last returns the end of the kept and the new output.
 func last(kept, more []byte, limit int) []byte {
 	if len(more) >= limit {
 		return append(kept[:0], more[len(more)-limit:]...)

@@ -9,8 +9,8 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// Marks begin the line of a stage or a step: it runs, is done, has
-// failed, was stopped, or waits for others.
+// Marks begin the line of a stage or a step: it runs, is done, has failed, was stopped, or
+// waits for others.
 const (
 	runs    = '•'
 	done    = '✓'
@@ -19,24 +19,24 @@ const (
 	waits   = '·'
 )
 
-// Most lines of a step's output, and most steps of one stage, that the view shows at once.
+// Limits of the view: lines of a step's output, and steps of one stage.
 const (
 	tailLines  = 3
 	stageSteps = 4
 )
 
-// line is one of the view: of a stage, or of a running step and what it printed last.
+// line is a line of the view: a stage, or a running step with its last output.
 type line struct {
 	mark  rune
 	stage string
-	parts []string // what it tells, the most important first
+	parts []string // its text, the most important first
 	took  time.Duration
 	tail  []string
 }
 
-// View is what a terminal of this size shows at a time, at most a line less than it has:
-// the stages in their order, and in those that run the steps and what these printed last.
-// A terminal that is too small for it shows what runs. No line is as wide as the terminal.
+// View returns what a terminal of this size shows at a time, at most one line less than it
+// has: the stages in order, and for running ones the steps and their last output. On a
+// terminal that is too small it shows what runs. No line is as wide as the terminal.
 func (s *Steps) View(now time.Time, columns, rows int) []string {
 	now = now.Add(s.skew)
 	var lines []line
@@ -54,7 +54,7 @@ func (s *Steps) View(now time.Time, columns, rows int) []string {
 	return text
 }
 
-// stageLines are those of one stage: what runs, or else the sum of what ran.
+// stageLines returns the lines of one stage: the running steps, or else a summary.
 func (s *Steps) stageLines(stage string, now time.Time) []line {
 	var all, running []*step
 	for _, at := range s.list {
@@ -86,7 +86,7 @@ func (s *Steps) stageLines(stage string, now time.Time) []line {
 		}
 		took := now.Sub(at.started)
 		parts := []string{short(at.name, stage)}
-		if s.only != Model { // whose steps have it in their names
+		if s.only != Model { // its steps have it in their names
 			have, want := at.bytes()
 			parts = append(parts, moved(have, want, took)...)
 		}
@@ -95,8 +95,8 @@ func (s *Steps) stageLines(stage string, now time.Time) []line {
 	return lines
 }
 
-// waits says whether steps of a stage may begin still. Nobody knows of those on which
-// nothing depends but what is in the cache.
+// waits reports whether steps of a stage may still begin. It can't tell for steps that only
+// cached ones depend on.
 func (s *Steps) waits(stage string) bool {
 	for _, other := range s.await {
 		if other == stage {
@@ -106,7 +106,7 @@ func (s *Steps) waits(stage string) bool {
 	return false
 }
 
-// sum is the line of a stage in which nothing runs.
+// sum returns the line of a stage in which nothing runs.
 func (s *Steps) sum(all []*step) line {
 	l := line{mark: done, stage: all[0].stage}
 	var worked int
@@ -150,7 +150,7 @@ func (l line) what() string {
 	return "step"
 }
 
-// fetching is the line of files on their way. An engine tells of them when they have come.
+// fetching returns the line of files being fetched. An engine reports only complete files.
 func (s *Steps) fetching(all []*step, now time.Time) line {
 	var have, want int64
 	var came, files int
@@ -176,7 +176,7 @@ func (s *Steps) fetching(all []*step, now time.Time) line {
 	return line{mark: runs, stage: Fetch, parts: parts, took: now.Sub(began)}
 }
 
-// bytes are those that the engine has told of the parts of a step.
+// bytes returns the bytes that the engine has reported for the parts of a step.
 func (s *step) bytes() (have, want int64) {
 	for _, p := range s.parts {
 		have, want = have+p.Current, want+p.Total
@@ -184,8 +184,7 @@ func (s *step) bytes() (have, want int64) {
 	return have, want
 }
 
-// moved tells how far something is whose size is known, how fast it goes, and how long it
-// takes still.
+// moved formats the progress of something of known size, its rate and the time left.
 func moved(have, want int64, took time.Duration) []string {
 	if want <= 0 {
 		return nil

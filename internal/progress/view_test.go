@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// What terminals of several sizes show of a recorded build at fixed times.
+// Terminals of several sizes show a recorded build at fixed times.
 func TestFrames(t *testing.T) {
 	events, sizes := recorded(t)
 	for _, size := range []struct{ columns, rows int }{{80, 24}, {20, 24}, {60, 6}} {
@@ -40,7 +40,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// Sources that an engine only looks at are neither fetched nor done while it builds.
+// Sources whose cache keys are only looked up are neither fetched nor done during a build.
 func TestALookIsNoWork(t *testing.T) {
 	view := New("", map[string]int64{"fetch a": 5, "fetch b": 5})
 	cached := func(v *client.Vertex) { v.Cached = true }
@@ -62,7 +62,7 @@ func TestALookIsNoWork(t *testing.T) {
 	}
 }
 
-// trimmed are lines without the times at their ends.
+// trimmed returns lines without the times at their ends.
 func trimmed(lines []string) []string {
 	for i, line := range lines {
 		lines[i] = strings.TrimSpace(regexp.MustCompile(`  +\d+s$`).ReplaceAllString(line, ""))
@@ -70,7 +70,7 @@ func trimmed(lines []string) []string {
 	return lines
 }
 
-// An engine's clock may be anywhere, and one step's failure stops others.
+// An engine's clock may differ, and a step that fails stops others.
 func TestStepsThatFail(t *testing.T) {
 	view := New("", nil)
 	ours := epoch.Add(-48 * time.Hour)
@@ -84,7 +84,7 @@ func TestStepsThatFail(t *testing.T) {
 	cut.list = []*step{{stage: Wheels, name: "z: compile", began: epoch, started: epoch}}
 	cut.End(ours.Add(2 * time.Second))
 	if got, want := cut.View(ours, 60, 24), "- wheels   z: compile "; len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], " 2s") {
-		t.Errorf("of a build that was cut it shows %q, want %q", got, want)
+		t.Errorf("an interrupted build shows %q, want %q", got, want)
 	}
 	fails := func(text string) func(v *client.Vertex) { return func(v *client.Vertex) { v.Error = text } }
 	for _, name := range []string{"a: compile", "c: compile", "d: compile", "e: compile"} {
@@ -96,7 +96,7 @@ func TestStepsThatFail(t *testing.T) {
 	}
 }
 
-// Bytes that a step tells of have a rate and a time that is left.
+// Bytes that a step reports have a rate and a time left.
 func TestBytes(t *testing.T) {
 	view := New("", nil)
 	push := &client.Vertex{Digest: "push", Name: "exporting to image", Started: at(0)}

@@ -1,5 +1,5 @@
-// Package referrer wraps what is said about an image as artifacts that refer to it, so
-// that the image and its digest stay as they are: manifests with a subject, as of
+// Package referrer wraps documents about an image as artifacts that refer to it, so
+// that the image and its digest don't change: manifests with a subject, as of
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md.
 package referrer
 
@@ -20,11 +20,11 @@ import (
 // Attachment is one document about an image.
 type Attachment struct {
 	Type    string // media type, of the artifact and of its only blob: "application/spdx+json"
-	Name    string // of a file that has it: "sbom.spdx.json"
+	Name    string // of a file with it: "sbom.spdx.json"
 	Created time.Time
 	Data    []byte
 
-	Annotations map[string]string // more of them, of the artifact
+	Annotations map[string]string // additional ones, of the artifact
 }
 
 // Blob describes the document.
@@ -35,8 +35,8 @@ func (a Attachment) Blob() ocispec.Descriptor {
 	}
 }
 
-// Manifest is the artifact of the document, whose subject is an image. It is the same for
-// the same document and image. Its descriptor is as registries list it.
+// Manifest returns the artifact of the document, whose subject is an image. It depends only
+// on the document and the image. Its descriptor is as registries list it.
 func (a Attachment) Manifest(subject ocispec.Descriptor) (desc ocispec.Descriptor, data []byte, err error) {
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: a.Type,
@@ -45,7 +45,7 @@ func (a Attachment) Manifest(subject ocispec.Descriptor) (desc ocispec.Descripto
 		Annotations: map[string]string{ocispec.AnnotationCreated: a.Created.UTC().Format(time.RFC3339)},
 	}
 	maps.Copy(m.Annotations, a.Annotations)
-	m.Config.Data = nil // registries have to be given the blob all the same
+	m.Config.Data = nil // registries need the blob anyway
 	if data, err = json.Marshal(m); err != nil {
 		return desc, nil, fmt.Errorf("describing %s: %w", a.Name, err)
 	}
@@ -55,13 +55,13 @@ func (a Attachment) Manifest(subject ocispec.Descriptor) (desc ocispec.Descripto
 	}, data, nil
 }
 
-// Tag is where a registry without an API for referrers keeps their list, as of
+// Tag returns where a registry without an API for referrers keeps their list, as of
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema.
 func Tag(subject digest.Digest) string {
 	return subject.Algorithm().String() + "-" + subject.Encoded()
 }
 
-// Index is a list of referrers with more of them, each once.
+// Index returns a list of referrers with more added, without duplicates.
 func Index(list []ocispec.Descriptor, more ...ocispec.Descriptor) ([]byte, error) {
 	list = slices.DeleteFunc(slices.Clone(list), func(d ocispec.Descriptor) bool {
 		return slices.ContainsFunc(more, func(own ocispec.Descriptor) bool { return own.Digest == d.Digest })
@@ -73,17 +73,17 @@ func Index(list []ocispec.Descriptor, more ...ocispec.Descriptor) ([]byte, error
 	})
 }
 
-// ErrUnreadable is an artifact that holds no one document which can be read.
-var ErrUnreadable = errors.New("the artifact is no document")
+// ErrUnreadable means that an artifact doesn't contain exactly one readable document.
+var ErrUnreadable = errors.New("the artifact is not a document")
 
-// Document returns the blob of an artifact that has one alone.
+// Document returns the blob of an artifact with exactly one.
 func Document(manifest []byte) (ocispec.Descriptor, error) {
 	var m ocispec.Manifest
 	if err := json.Unmarshal(manifest, &m); err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	if len(m.Layers) != 1 {
-		return ocispec.Descriptor{}, fmt.Errorf("%w: it has %d of them", ErrUnreadable, len(m.Layers))
+		return ocispec.Descriptor{}, fmt.Errorf("%w: it has %d blobs", ErrUnreadable, len(m.Layers))
 	}
 	return m.Layers[0], nil
 }

@@ -7,7 +7,7 @@ import (
 	"lamina.build/internal/referrer"
 )
 
-// An artifact of others may hold any number of documents, and is told from one that is damaged.
+// A foreign artifact may have any number of documents, which is not the same error as a damaged one.
 func TestUnreadable(t *testing.T) {
 	for manifest, want := range map[string]bool{`{"layers":[]}`: true, `{"layers":[{},{}]}`: true, `{"layers":[{}]}`: false, `{`: false} {
 		if _, err := referrer.Document([]byte(manifest)); errors.Is(err, referrer.ErrUnreadable) != want {

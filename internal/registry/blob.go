@@ -18,7 +18,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Has tells whether the repository has a blob, whatever mirrors have.
+// Has reports whether the repository itself, not a mirror, has a blob.
 func (r *Repository) Has(ctx context.Context, d digest.Digest) (bool, error) {
 	if err := r.open(ctx); err != nil {
 		return false, err
@@ -31,13 +31,13 @@ func (r *Repository) Has(ctx context.Context, d digest.Digest) (bool, error) {
 	return a.code == http.StatusOK, nil
 }
 
-// Mount lets the repository have a blob of another one of the same registry,
-// without a byte being sent. from is that repository without its host, such as
-// "acme/model". False is a registry that can't or won't: upload the blob then.
+// Mount mounts a blob of another repository of the same registry without sending
+// its content. from is that repository without its host, such as "acme/model".
+// False means that the registry can't or won't mount: upload the blob instead.
 func (r *Repository) Mount(ctx context.Context, d digest.Digest, from string) (bool, error) {
 	source, err := r.mounter(ctx, from)
 	if err != nil {
-		return false, nil //nolint:nilerr // a source that can't be read is none
+		return false, nil //nolint:nilerr // a source that can't be read is no source
 	}
 	query := url.Values{"mount": {d.String()}, "from": {from}}
 	q := request{method: http.MethodPost, url: r.url("/blobs/uploads/?" + query.Encode())}
@@ -56,7 +56,7 @@ func (r *Repository) Mount(ctx context.Context, d digest.Digest, from string) (b
 	return false, nil
 }
 
-// mounter returns the repository with a login that may read another one, too.
+// mounter returns the repository with a login that may also read another one.
 func (r *Repository) mounter(ctx context.Context, from string) (*Repository, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,9 +89,9 @@ func (r *Repository) PutBlob(ctx context.Context, data []byte) (digest.Digest, e
 	return d, r.explain(err)
 }
 
-// Manifest returns what a tag or a digest names, and a descriptor of it: its
-// media type, its size and the digest of its bytes. The error is [ErrNotFound]
-// if the repository has nothing there, or if there is no repository.
+// Manifest returns the manifest that a tag or a digest names, and its descriptor:
+// media type, size and digest. The error is [ErrNotFound] if the repository has no
+// such manifest or doesn't exist.
 func (r *Repository) Manifest(ctx context.Context, reference string) (desc ocispec.Descriptor, data []byte, err error) {
 	err = r.first(ctx, func(r *Repository) error {
 		var a *answer
@@ -116,7 +116,7 @@ func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.De
 		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: %w", reference, r.Name(), ErrNotFound)
 	}
 	if len(a.data) > maxAnswer {
-		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: it has more than %d bytes", reference, r.Name(), maxAnswer)
+		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: larger than %d bytes", reference, r.Name(), maxAnswer)
 	}
 	d := digest.FromBytes(a.data)
 	if want := a.promised(reference); want != d && want.Algorithm() == d.Algorithm() {
@@ -129,8 +129,8 @@ func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.De
 	return ocispec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(a.data))}, a, nil
 }
 
-// promised is the digest that a manifest is to have: the one asked for, else
-// the one announced, else one that says nothing.
+// promised returns the digest that a manifest must have: the requested one, else
+// the announced one, else a placeholder of no algorithm.
 func (a *answer) promised(reference string) digest.Digest {
 	for _, d := range []string{reference, a.header.Get("Docker-Content-Digest")} {
 		if digest.Digest(d).Validate() == nil {
@@ -140,7 +140,7 @@ func (a *answer) promised(reference string) digest.Digest {
 	return "none:"
 }
 
-// PutManifest puts a manifest under a tag, or under its digest.
+// PutManifest uploads a manifest under a tag, or under its digest.
 func (r *Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) error {
 	_, err := r.putManifest(ctx, reference, mediaType, data, nil)
 	return err
@@ -157,8 +157,8 @@ func (r *Repository) putManifest(ctx context.Context, reference, mediaType strin
 	return a, a.check(digest.FromBytes(data))
 }
 
-// Blob opens a blob. It goes on where it is cut, and is read from wherever the registry
-// sends to. The error is [ErrNotFound] if the repository doesn't have it.
+// Blob opens a blob, following redirects, and resumes an interrupted download. The
+// error is [ErrNotFound] if the repository doesn't have it.
 func (r *Repository) Blob(ctx context.Context, d digest.Digest) (body io.ReadCloser, err error) {
 	err = r.first(ctx, func(r *Repository) error {
 		body, err = r.blob(ctx, d)

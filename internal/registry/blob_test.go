@@ -71,7 +71,7 @@ func TestMount(t *testing.T) {
 		}
 		check(t, r, d)
 		if r.Uploads() != 0 {
-			t.Error("the upload that the registry began instead is still open")
+			t.Error("the upload that the registry started instead is still open")
 		}
 		r.Fail("POST /v2/**", testworld.Status(http.StatusForbidden, 1))
 		if mounted, err := repo.Mount(t.Context(), d, "acme/source"); mounted || err != nil {
@@ -79,7 +79,7 @@ func TestMount(t *testing.T) {
 		}
 		r.Fail("POST /v2/**", testworld.Status(http.StatusServiceUnavailable, testworld.Always))
 		_, err := repo.Mount(t.Context(), d, "acme/source")
-		checkKind(t, err, failure.Transient, "run it again") // to upload it now is no better
+		checkKind(t, err, failure.Transient, "run it again") // uploading now would fail, too
 		r.Heal()
 		r.Stop()
 		_, err = repo.Mount(t.Context(), d, "acme/source")
@@ -139,10 +139,10 @@ func TestManifests(t *testing.T) {
 	}
 	r.Fail("/v2/acme/model/manifests/*", testworld.Wrong(1))
 	if _, _, err := repo.Manifest(t.Context(), d.String()); err == nil {
-		t.Error("a manifest of another digest is taken")
+		t.Error("a manifest of another digest is accepted")
 	}
 	missing := []byte(`{"config":{"digest":"` + digest.FromString("none").String() + `"}}`)
 	if err := repo.PutManifest(t.Context(), "2", ocispec.MediaTypeImageManifest, missing); err == nil {
-		t.Error("an incomplete image is taken")
+		t.Error("an incomplete image is accepted")
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Diagnose asks a registry for the right to push what an engine could not, and begins an
-// upload. Where the registry refuses either, it says why, which an engine does not tell.
+// Diagnose requests the right to push that an engine failed to use, and begins an upload.
+// If the registry refuses either, its answer has the reason, which an engine doesn't report.
 func Diagnose(ctx context.Context, reference string, o Options) error {
 	o.HTTP.Attempts = 1
 	r, err := Open(ctx, reference, o)
@@ -30,20 +30,20 @@ func Diagnose(ctx context.Context, reference string, o Options) error {
 }
 
 var (
-	// An engine's words for an answer that is no success, and for one that asks who we are.
+	// The errors of engines for an unsuccessful answer, and for a refused login.
 	engineStatus  = regexp.MustCompile(`unexpected status from (\w+) request to (\S+): (\d{3})\b`)
 	engineCode    = regexp.MustCompile(`: (denied|unauthorized|unsupported|toomanyrequests|unavailable|unknown): `)
 	engineRefusal = regexp.MustCompile(`insufficient_scope|authorization failed|no basic auth credentials|failed to (authorize|fetch (oauth|anonymous) token)|access denied`)
 	engineAddress = regexp.MustCompile(`https?://[^\s"]+`)
 )
 
-// engineError is one of an engine about a registry, without addresses that are secret.
+// engineError is an engine's error about a registry, without secret addresses.
 type engineError struct{ error }
 
 func (e *engineError) Error() string { return WithoutUploads(e.error.Error()) }
 
-// WithoutUploads is what an engine says of registries, without what entitles to go on with
-// an upload.
+// WithoutUploads returns an engine's text about registries without the secrets that
+// authorize continuing an upload.
 func WithoutUploads(said string) string {
 	return engineAddress.ReplaceAllStringFunc(said, func(found string) string {
 		text := strings.TrimRight(found, ":,;")
@@ -53,7 +53,7 @@ func WithoutUploads(said string) string {
 
 func (e *engineError) Unwrap() error { return e.error }
 
-// withoutUpload is an address without what entitles to go on with an upload.
+// withoutUpload returns an address without what authorizes continuing an upload.
 func withoutUpload(text string) string {
 	u, err := url.Parse(fetch.Redact(text))
 	if err != nil {
@@ -66,8 +66,8 @@ func withoutUpload(text string) string {
 	return u.String()
 }
 
-// ExplainEngine gives what an engine says about a registry its kind and what helps, as our
-// own client has them. An engine tells of registries in text alone.
+// ExplainEngine gives an engine's error about a registry the kind and the hint that our
+// own client would give it. Engines report such errors as text only.
 func ExplainEngine(err error) error {
 	if err == nil {
 		return nil
@@ -101,12 +101,12 @@ func ExplainEngine(err error) error {
 	return failure.WithHint(err, hintOf(code, text))
 }
 
-// isFull tells a quota that is used up.
+// isFull reports whether a quota is exhausted.
 func isFull(code int, said string) bool {
 	return code == http.StatusInsufficientStorage || code != 0 && strings.Contains(strings.ToLower(said), "quota")
 }
 
-// hintOf is what helps where a registry answers with a status and says something about it.
+// hintOf returns the hint for a status and the text that a registry returned with it.
 func hintOf(code int, said string) string {
 	said = strings.ToLower(said)
 	has := func(words ...string) bool {
@@ -114,21 +114,21 @@ func hintOf(code int, said string) string {
 	}
 	switch {
 	case isFull(code, said):
-		return "the registry's quota is used up: remove images there, or ask who runs it for more"
+		return "the registry's quota is exhausted: remove images there, or ask its administrator for more"
 	case has("no space left"):
-		return "the registry's disk is full: whoever runs it has to make room"
+		return "the registry's disk is full: its administrator has to free space"
 	case has("read-only", "read only", "readonly"), code == http.StatusMethodNotAllowed:
-		return "the registry takes no pushes: it is read-only, a mirror for one, or being looked after"
+		return "the registry accepts no pushes: it is read-only, such as a mirror, or under maintenance"
 	case code == http.StatusUnauthorized:
-		return "log in with docker login or podman login, as someone who may push there"
+		return "log in with docker login or podman login, as a user who may push there"
 	case code == http.StatusForbidden:
-		return "log in with docker login or podman login as someone who may push there"
+		return "log in with docker login or podman login as a user who may push there"
 	case code == http.StatusRequestEntityTooLarge:
 		return (&TooLargeError{}).Hint()
 	case code == http.StatusNotFound:
-		return "check the name; some registries have repositories only once they are created there"
+		return "check the name; some registries require a repository to be created first"
 	case fetch.IsPassing(code):
-		return "the registry is in trouble: try again later; what it has is not sent twice"
+		return "the registry has a problem: try again later; what it already has is not sent again"
 	}
 	return ""
 }

@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What an engine says of a registry has the kind and the hint that our own client would
-// give it, and not where its upload was.
+// An engine's error about a registry has the kind and the hint that our own client would
+// give it, and hides the location of its upload.
 func TestExplainEngine(t *testing.T) {
 	const push = "failed to solve: failed to push r.example/app: "
 	for _, tt := range []struct {
@@ -42,7 +42,7 @@ func TestExplainEngine(t *testing.T) {
 		}
 		for _, secret := range []string{"0123?", "abc", "pw"} {
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("it tells %q: %v", secret, err)
+				t.Errorf("%q is revealed: %v", secret, err)
 			}
 		}
 		if !strings.HasPrefix(err.Error(), push) {
@@ -51,15 +51,15 @@ func TestExplainEngine(t *testing.T) {
 	}
 	const uploads, end = "unexpected status from PUT request to https://r.example/v2/app/blobs/uploads/", ": 413 Request Entity Too Large"
 	if err := registry.ExplainEngine(errors.New(push + uploads + "0123?_state=abc" + end)); err.Error() != push+uploads+end {
-		t.Errorf("the place of an upload is not left out alone: %v", err)
+		t.Errorf("more or less than the location of an upload is hidden: %v", err)
 	}
 	marked := failure.WithHint(failure.New(failure.Usage, errors.New("no TLS")), "known")
 	if err := registry.ExplainEngine(marked); failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 {
-		t.Errorf("got %v with hints %q of what was explained", err, failure.Hints(err))
+		t.Errorf("got %v with hints %q of an explained error", err, failure.Hints(err))
 	}
 }
 
-// A registry that refuses a push says why to us as well; one that takes them says nothing.
+// A registry that refuses a push tells us the reason, too; one that accepts it gives no error.
 func TestDiagnose(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	o := registry.Options{Insecure: true}

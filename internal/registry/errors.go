@@ -16,36 +16,36 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// The errors that a caller can do something about.
+// Errors that a caller can act on.
 var (
-	// ErrNotFound is a manifest or a blob that the repository doesn't have.
+	// ErrNotFound means that the repository lacks the manifest or blob.
 	ErrNotFound = errors.New("not found")
-	// ErrForgotten is an upload that the registry doesn't know, any more or at
-	// all: start a new one.
-	ErrForgotten = errors.New("the registry doesn't know the upload")
-	// ErrNoChunks is a registry that takes no chunks: cancel the upload, start
-	// another and use [Upload.Stream], or use [Repository.Whole].
-	ErrNoChunks = errors.New("the registry takes no chunks")
-	// ErrCorrupt is a finished upload whose bytes aren't those of the digest:
+	// ErrForgotten means that the registry does not, or no longer, know the upload:
 	// start a new one.
-	ErrCorrupt = errors.New("the registry has other bytes than were sent")
+	ErrForgotten = errors.New("the registry doesn't know the upload")
+	// ErrNoChunks means that the registry accepts no chunks: cancel the upload, start
+	// another and use [Upload.Stream], or use [Repository.Whole].
+	ErrNoChunks = errors.New("the registry accepts no chunks")
+	// ErrCorrupt means that the content of a finished upload differs from its digest:
+	// start a new one.
+	ErrCorrupt = errors.New("the registry has different bytes from those sent")
 )
 
-// OffsetError is an upload of which the registry has other bytes than the
-// caller believed, and that can go on.
+// OffsetError reports an upload that is at another offset than the caller assumed,
+// and that can be resumed.
 type OffsetError struct {
-	Offset int64 // the next byte to send, as [Upload.Offset] says, too
+	Offset int64 // the next byte to send, same as [Upload.Offset]
 }
 
 func (e *OffsetError) Error() string {
-	return fmt.Sprintf("the registry wants byte %d of the upload next", e.Offset)
+	return fmt.Sprintf("the registry expects byte %d of the upload next", e.Offset)
 }
 
-// TooLargeError is a layer that the registry refuses for its size.
+// TooLargeError is a layer that the registry refuses because of its size.
 type TooLargeError struct {
 	Registry string
 	Bytes    int64 // of the layer
-	Partial  bool  // the layer has more: Bytes were taken before it was refused
+	Partial  bool  // the layer is larger: Bytes were accepted before it was refused
 }
 
 func (e *TooLargeError) Error() string {
@@ -53,21 +53,21 @@ func (e *TooLargeError) Error() string {
 	if e.Partial {
 		size = "more than " + size
 	}
-	return fmt.Sprintf("a layer of %s is too large for %s, or for a proxy before it", size, e.Registry)
+	return fmt.Sprintf("a layer of %s is too large for %s, or for a proxy in front of it", size, e.Registry)
 }
 
-// Hint says what helps.
+// Hint returns what to do about it.
 func (e *TooLargeError) Hint() string {
 	return "raise the limit of the proxy or the registry (nginx: client_max_body_size), or choose another registry"
 }
 
-// StatusError is an answer of the registry that is no success.
+// StatusError is an unsuccessful answer of the registry.
 type StatusError struct {
 	Method  string
-	URL     string // without what is secret in it
+	URL     string // without secrets
 	Code    int
-	Message string        // what the registry says about it; may be empty
-	After   time.Duration // when to ask again; 0 where it doesn't say
+	Message string        // the registry's reason; may be empty
+	After   time.Duration // when to retry; 0 if the registry doesn't say
 }
 
 // RetryAfter implements [fetch.Later].
@@ -79,13 +79,13 @@ func (e *StatusError) Error() string {
 		text += ": " + e.Message
 	}
 	if e.After > 0 {
-		text += fmt.Sprintf(" (it is to be asked again in %s)", e.After.Round(time.Second))
+		text += fmt.Sprintf(" (retry in %s)", e.After.Round(time.Second))
 	}
 	return text
 }
 
-// codeOf returns the status that an error is about, of the registry or of its
-// token service, and 0 where it is about none.
+// codeOf returns the status in an error of the registry or of its token service,
+// and 0 if it has none.
 func codeOf(err error) int {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.Code
@@ -96,16 +96,16 @@ func codeOf(err error) int {
 	return 0
 }
 
-// isRefused tells the answers about who is asking.
+// isRefused reports whether a status refuses the caller's identity.
 func isRefused(code int) bool { return code == http.StatusUnauthorized || code == http.StatusForbidden }
 
-// lost is the error of a request that got no answer: of the kind [failure.Transient]
-// where another attempt may.
+// lost returns the error of a request that got no answer, of the kind
+// [failure.Transient] if another attempt may get one.
 func lost(ctx context.Context, err error) error {
 	if unreachable, ok := errors.AsType[*fetch.UnreachableError](err); ok {
 		err = unreachable.Err
 	}
-	code := codeOf(err) // of a token service that did answer
+	code := codeOf(err) // of a token service that answered
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -115,23 +115,23 @@ func lost(ctx context.Context, err error) error {
 	return err
 }
 
-// mayRetry tells whether another attempt is due.
+// mayRetry reports whether another attempt makes sense.
 func mayRetry(err error) bool {
 	_, exhausted := errors.AsType[*fetch.UnreachableError](err)
 	return failure.KindOf(err) == failure.Transient && !exhausted
 }
 
-// wantsToKnow tells a registry that knows its clients by their certificates, and not us.
+// wantsToKnow reports whether a registry requires a client certificate that we didn't present.
 func wantsToKnow(err error) bool {
 	remote, ok := errors.AsType[*net.OpError](err)
 	if !ok || remote.Op != "remote error" {
 		return false
 	}
-	said := remote.Err.Error() // crypto/tls keeps the type to itself
+	said := remote.Err.Error() // crypto/tls doesn't export the type
 	return strings.Contains(said, "certificate required") || strings.Contains(said, "bad certificate")
 }
 
-// explain gives an error its exit code and says what helps.
+// explain gives an error its exit code and hint.
 func (r *Repository) explain(err error) error {
 	host := r.name.RegistryStr()
 	dns, isDNS := errors.AsType[*net.DNSError](err)
@@ -147,15 +147,15 @@ func (r *Repository) explain(err error) error {
 		if r.opts.ReadOnly {
 			may = "pull from "
 		}
-		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" as someone who may "+may+r.name.RepositoryStr()))
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" as a user who may "+may+r.name.RepositoryStr()))
 	case code == http.StatusNotFound && !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrNoChunks):
-		return failure.WithHint(err, "check the name; some registries have repositories only once they are created there")
+		return failure.WithHint(err, "check the name; some registries require a repository to be created first")
 	case fetch.IsUntrusted(err):
-		return failure.New(failure.Usage, failure.WithHint(err, fetch.UntrustedHint(err, "trust the certificate's issuer (SSL_CERT_FILE, or ca.crt in /etc/docker/certs.d/"+host+"), or say --insecure-registry")))
+		return failure.New(failure.Usage, failure.WithHint(err, fetch.UntrustedHint(err, "trust the certificate's issuer (SSL_CERT_FILE, or ca.crt in /etc/docker/certs.d/"+host+"), or pass --insecure-registry")))
 	case wantsToKnow(err):
-		return failure.New(failure.Usage, failure.WithHint(err, "the registry wants a client's certificate: put client.cert and client.key into /etc/docker/certs.d/"+host))
+		return failure.New(failure.Usage, failure.WithHint(err, "the registry requires a client certificate: put client.cert and client.key into /etc/docker/certs.d/"+host))
 	case errors.Is(err, errPlain), code == 0 && fetch.IsPlain(err):
-		return failure.New(failure.Usage, failure.WithHint(err, "if the registry speaks plain HTTP, say --insecure-registry"))
+		return failure.New(failure.Usage, failure.WithHint(err, "if the registry uses plain HTTP, pass --insecure-registry"))
 	case isDNS && dns.IsNotFound:
 		return failure.New(failure.Transient, failure.WithHint(err, "check the name of the registry and the network"))
 	case hintOf(code, err.Error()) != "" && !fetch.IsPassing(code) || strings.Contains(err.Error(), "no space left"):
@@ -163,7 +163,7 @@ func (r *Repository) explain(err error) error {
 	case failure.KindOf(err) == failure.Transient:
 		hint := "check the network and HTTPS_PROXY, then run it again"
 		if !r.opts.ReadOnly {
-			hint += ": what the registry has is not sent twice"
+			hint += ": what the registry already has is not sent again"
 		}
 		return failure.WithHint(err, hint)
 	}

@@ -1,7 +1,7 @@
 package registry
 
-// Next is next, for fuzzing.
+// Next exports next for fuzzing.
 func Next(header string, believed int64) (int64, bool) { return next(header, believed) }
 
-// ContentRange is contentRange.
+// ContentRange exports contentRange.
 func ContentRange(offset int64, n int) string { return contentRange(offset, n) }

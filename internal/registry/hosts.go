@@ -16,15 +16,15 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// Hosts are the directories, called certs.d, that say how registries are reached: one directory
-// a host below them, with a hosts.toml of containerd or the certificates of docker and
-// podman. The first that knows a host counts, and "_default" where none does.
+// Hosts are the directories, called certs.d, that configure how to reach registries: each
+// has a directory per host, with a hosts.toml of containerd or the certificates of docker
+// and podman. The first that has the host counts, and "_default" if none does.
 //
-// containerd's own reader (core/remotes/docker/config) keeps to itself which files it read,
-// which an engine has to be told, and passes over a hosts.toml that is wrong.
+// containerd's own reader (core/remotes/docker/config) doesn't report which files it read,
+// which an engine must be told, and ignores an invalid hosts.toml.
 type Hosts []string
 
-// HostDirs are those of this machine. config is the directory of its user, or "".
+// HostDirs returns those of this machine. config is the user's configuration directory, or "".
 func HostDirs(config string) Hosts {
 	var directories Hosts
 	for _, parent := range []string{config, "/etc"} {
@@ -39,18 +39,18 @@ func HostDirs(config string) Hosts {
 
 // Host is how a registry is reached.
 type Host struct {
-	Name       string    // with its port, if it has one
-	Plain      bool      // it speaks HTTP
-	SkipVerify bool      // nobody has to vouch for its certificate
-	CAs        []string  // files with authorities, besides the machine's own
-	KeyPairs   []KeyPair // that it knows us by
-	Mirrors    []Host    // that are asked first when something is read; their names may end in a path
+	Name       string    // with its port, if any
+	Plain      bool      // it uses HTTP
+	SkipVerify bool      // its certificate is not verified
+	CAs        []string  // files with certificate authorities, in addition to the system's
+	KeyPairs   []KeyPair // client certificates to present
+	Mirrors    []Host    // tried first for reads; their names may end in a path
 }
 
-// KeyPair is a certificate and its key: two files, or twice the same.
+// KeyPair is a certificate and its key: two files, or the same one twice.
 type KeyPair struct{ Certificate, Key string }
 
-// Names are the hosts that the directories know, in their order.
+// Names returns the hosts that the directories configure, in their order.
 func (h Hosts) Names() []string {
 	var names []string
 	for _, directory := range h {
@@ -60,7 +60,7 @@ func (h Hosts) Names() []string {
 				continue
 			}
 			name := e.Name()
-			if base, ok := strings.CutSuffix(name, "_"); ok { // containerd's way where no name may have a colon
+			if base, ok := strings.CutSuffix(name, "_"); ok { // containerd's form where names must have no colon
 				if at := strings.LastIndexByte(base, '_'); at > 0 {
 					name = base[:at] + ":" + base[at+1:]
 				}
@@ -78,7 +78,7 @@ const (
 	hostsFile   = "hosts.toml"
 )
 
-// Of says how a registry is reached. What can't be read in its directory is an error of the
+// Of returns how to reach a registry. A directory that can't be read is an error of the
 // kind [failure.Usage].
 func (h Hosts) Of(name string) (Host, error) {
 	if isHub(name) {
@@ -91,11 +91,11 @@ func (h Hosts) Of(name string) (Host, error) {
 	for _, spelling := range append(spellings, defaultHost) {
 		for _, directory := range h {
 			if strings.HasPrefix(spelling, ".") {
-				continue // no host, and no directory below
+				continue // not a host, and not a directory below
 			}
 			host, ok, err := readHost(filepath.Join(directory, spelling), name)
 			if err != nil {
-				return host, failure.New(failure.Usage, fmt.Errorf("reading how registry %q is reached: %w", name, err))
+				return host, failure.New(failure.Usage, fmt.Errorf("reading the configuration of registry %q: %w", name, err))
 			}
 			if ok {
 				return host, nil
@@ -105,7 +105,7 @@ func (h Hosts) Of(name string) (Host, error) {
 	return Host{Name: name}, nil
 }
 
-// readHost reads one directory; ok is false where it says nothing.
+// readHost reads one directory; ok is false if it configures nothing.
 func readHost(directory, name string) (host Host, ok bool, err error) {
 	file := filepath.Join(directory, hostsFile)
 	text, err := os.ReadFile(file) //nolint:gosec // the machine's own
@@ -138,15 +138,15 @@ func readHost(directory, name string) (host Host, ok bool, err error) {
 }
 
 // parseHosts reads a hosts.toml, as of
-// https://github.com/containerd/containerd/blob/main/docs/hosts.md. Keys that are not
-// about how a host is reached are containerd's business.
+// https://github.com/containerd/containerd/blob/main/docs/hosts.md. Keys that don't
+// concern how to reach a host are left to containerd.
 func parseHosts(file string, text []byte, name string) (Host, error) {
 	doc, problems := toml.Parse(file, text)
 	f := hostReader{Problems: problems, directory: filepath.Dir(file)}
 	root := f.Read(doc.Root)
 	own := Host{Name: name}
-	// The server of another name than the registry's is read from, as the last mirror:
-	// what is pushed goes where its name says.
+	// A server of another name than the registry's is only read from, as the last mirror:
+	// pushes go where the name says.
 	upstream, _ := f.host(root, root.Text("server", anyText), root.At("server"))
 	var mirrors []Host
 	root.Pairs("host", anyText, func(below *toml.Reader, key, _ string) {
@@ -177,20 +177,20 @@ func merge(a, b Host) Host {
 type hostReader struct {
 	*toml.Problems
 
-	directory string // that names of files begin in
+	directory string // that relative file names start from
 }
 
 func anyText(s string) (string, error) { return s, nil }
 
-// host reads a table about one address; reads tells whether names are looked up and
-// content is read there.
+// host reads the table of one address; reads reports whether names are resolved and
+// content is pulled there.
 func (f hostReader) host(r *toml.Reader, address string, at int) (h Host, reads bool) {
 	if address != "" && !strings.HasPrefix(address, "http") {
 		address = "https://" + address
 	}
 	u, err := url.Parse(address)
 	if err != nil || address != "" && u.Host == "" {
-		f.Add(at, "%q is no address of a registry", address)
+		f.Add(at, "%q is not the address of a registry", address)
 		return h, false
 	}
 	h.Plain = u.Scheme == "http"
@@ -208,7 +208,7 @@ func (f hostReader) host(r *toml.Reader, address string, at int) (h Host, reads 
 	return h, len(can) == 0 || slices.Contains(can, "pull") && slices.Contains(can, "resolve")
 }
 
-// each visits a value that may be one or a list.
+// each visits a value that may be a single one or a list.
 func (f hostReader) each(r *toml.Reader, key string, visit func(string, *toml.Value)) {
 	switch v := r.Take(key); {
 	case v == nil:
@@ -226,21 +226,21 @@ func (f hostReader) path(key string, v *toml.Value) string {
 	return filepath.Join(f.directory, v.Text)
 }
 
-// TLS is how connections to the host are secured.
+// TLS returns the TLS configuration of connections to the host.
 func (h Host) TLS() (*tls.Config, error) {
-	c := &tls.Config{InsecureSkipVerify: h.SkipVerify} //nolint:gosec // the machine's owner said so
+	c := &tls.Config{InsecureSkipVerify: h.SkipVerify} //nolint:gosec // as the machine's owner configured
 	var problems []error
 	if len(h.CAs) > 0 {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
-			return nil, fmt.Errorf("reading this machine's authorities: %w", err)
+			return nil, fmt.Errorf("reading this machine's certificate authorities: %w", err)
 		}
 		c.RootCAs = pool
 	}
 	for _, file := range h.CAs {
 		text, err := os.ReadFile(file) //nolint:gosec // as above
 		if err == nil && !c.RootCAs.AppendCertsFromPEM(text) {
-			err = fmt.Errorf("%q holds no certificate", file)
+			err = fmt.Errorf("%q contains no certificate", file)
 		}
 		problems = append(problems, err)
 	}

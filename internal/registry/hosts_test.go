@@ -15,7 +15,7 @@ import (
 )
 
 // Each layout of certs.d is read: docker's files, containerd's hosts.toml; the first directory
-// that says something counts, and _default where none does.
+// with a configuration counts, and _default if there is none.
 func TestHostsOf(t *testing.T) {
 	t.Parallel()
 	first, second := t.TempDir(), t.TempDir()
@@ -84,11 +84,11 @@ ca = ["server.crt"]
 		t.Errorf("got the names %s, want %s", got, want)
 	}
 	if got, err := hosts[:1].Of("any.test"); err != nil || !cmp.Equal(got, registry.Host{Name: "any.test"}) {
-		t.Errorf("of a host that nobody knows: %+v, %v", got, err)
+		t.Errorf("of an unknown host: %+v, %v", got, err)
 	}
 }
 
-// What is wrong in a hosts.toml is said with its place, all of it.
+// All problems of a hosts.toml are reported with their positions.
 func TestProblemsOfHosts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -96,8 +96,8 @@ func TestProblemsOfHosts(t *testing.T) {
 	_, err := registry.Hosts{dir}.Of("r.test")
 	checkKind(t, err, failure.Usage, "")
 	for _, want := range []string{
-		`reading how registry "r.test" is reached`, "hosts.toml:1:10: server is", "hosts.toml:2:6: ca is", "hosts.toml:3:11: client[0] is", "hosts.toml:3:20: client[1] is",
-		`hosts.toml:4:1: "https://" is no address`,
+		`reading the configuration of registry "r.test"`, "hosts.toml:1:10: server is", "hosts.toml:2:6: ca is", "hosts.toml:3:11: client[0] is", "hosts.toml:3:20: client[1] is",
+		`hosts.toml:4:1: "https://" is not the address`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -105,8 +105,8 @@ func TestProblemsOfHosts(t *testing.T) {
 	}
 }
 
-// A registry of one's own authority, that wants to know its clients, is reached with what
-// certs.d has, in each of its layouts, for everything that is asked of it.
+// A registry with its own authority that requires client certificates works with the files
+// of certs.d, in each of its layouts, for all requests.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
@@ -153,7 +153,7 @@ func TestMutualTLS(t *testing.T) {
 				checkKind(t, err, failure.Usage, "client")
 			case "no certificate":
 				checkKind(t, err, failure.Usage, "")
-				checkSays(t, err, "ca.crt", "holds no certificate")
+				checkSays(t, err, "ca.crt", "contains no certificate")
 			case "no key":
 				checkKind(t, err, failure.Usage, "")
 				checkSays(t, err, "client.cert")
@@ -178,7 +178,7 @@ func checkSays(t *testing.T, err error, words ...string) {
 	}
 }
 
-// A registry that its directory says speaks plain HTTP may, and nobody that it leads to.
+// A registry whose directory says plain HTTP may use it, but not the hosts that it redirects to.
 func TestPlainHTTPByItsDirectory(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})

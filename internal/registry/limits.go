@@ -10,17 +10,17 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// Limits is what a registry is known to take. The zero value of a field is a
-// limit that nobody published.
+// Limits are a registry's known limits. A field's zero value is a limit that was never
+// published.
 type Limits struct {
-	Name     string        // as people call it; the host where nothing is known
-	Layer    int64         // the most bytes of a layer
-	Upload   time.Duration // the longest that the upload of a layer may take
-	Chunk    int64         // the most bytes of one chunk
-	NoChunks bool          // chunks can't be used, or not be resumed
+	Name     string        // its common name; the host of an unknown registry
+	Layer    int64         // maximum bytes of a layer
+	Upload   time.Duration // maximum duration of a layer's upload
+	Chunk    int64         // maximum bytes of a chunk
+	NoChunks bool          // chunks can't be used, or not resumed
 }
 
-// LimitsOf returns what is known about the registry at a host, which may have a
+// LimitsOf returns the known limits of the registry at a host, which may have a
 // port.
 func LimitsOf(host string) Limits {
 	bare, _, _ := strings.Cut(host, ":")
@@ -34,8 +34,8 @@ func LimitsOf(host string) Limits {
 	return Limits{Name: host}
 }
 
-// With returns the limits of who knows better: a layer has layer bytes at most, if that
-// is more than none, and nothing is checked if off.
+// With overrides the limits: layer, if positive, is the maximum size of a layer, and off
+// turns all checks off.
 func (l Limits) With(layer int64, off bool) Limits {
 	if layer > 0 {
 		l.Layer = layer
@@ -51,25 +51,25 @@ type knownRegistry struct {
 	Limits
 }
 
-// knownRegistries is a function so that nobody can change what it says.
+// knownRegistries is a function so that nobody can modify its result.
 func knownRegistries() []knownRegistry {
 	const mib = 1 << 20
 	return []knownRegistry{
-		// No limit is published; pushes of large layers met 504
+		// No limit is published; pushes of large layers got 504
 		// (https://github.com/docker/buildx/issues/1315).
 		{[]string{"docker.io", "index.docker.io", "registry-1.docker.io"}, Limits{Name: "Docker Hub"}},
 
 		// "10 GB size limit for each layer", "10 minute timeout limit for uploads":
 		// https://docs.github.com/en/packages/working-with-a-github-packages-registry/working-with-the-container-registry#troubleshooting.
-		// Nobody says which GB: the smaller. Chunks of more than 4 MiB are answered
-		// with 416 (https://github.com/oras-project/rust-oci-client/pull/37).
+		// Which GB is not documented: the smaller. Chunks of more than 4 MiB get
+		// 416 (https://github.com/oras-project/rust-oci-client/pull/37).
 		{[]string{"ghcr.io"}, Limits{Name: "ghcr.io", Layer: 10e9, Upload: 10 * time.Minute, Chunk: 4 * mib}},
 
 		// 52,000 MiB a layer: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html.
-		// The 4,200 parts of 10 MiB of the same page are of Amazon's own API. The
+		// The 4,200 parts of 10 MiB on the same page are for Amazon's own API. The
 		// range of an upload stays at its first chunk
 		// (https://github.com/aws/containers-roadmap/issues/2831) and its status is
-		// 404 (https://github.com/dotnet/sdk/pull/33019): nothing to resume by.
+		// 404 (https://github.com/dotnet/sdk/pull/33019): it can't be resumed.
 		{
 			[]string{"*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr-fips.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn"},
 			Limits{Name: "Amazon ECR", Layer: 52_000 * mib, NoChunks: true},
@@ -81,7 +81,7 @@ func knownRegistries() []knownRegistry {
 		// "Artifact Registry does not support Docker chunked uploads", said
 		// https://cloud.google.com/artifact-registry/docs/docker/pushing-and-pulling
 		// (quoted in https://github.com/dotnet/sdk-container-builds/pull/287). No
-		// limit of a layer: https://cloud.google.com/artifact-registry/quotas.
+		// layer limit: https://cloud.google.com/artifact-registry/quotas.
 		{[]string{"*.pkg.dev", "gcr.io", "*.gcr.io"}, Limits{Name: "Google Artifact Registry", NoChunks: true}},
 
 		// https://learn.microsoft.com/azure/container-registry/container-registry-skus
@@ -89,28 +89,28 @@ func knownRegistries() []knownRegistry {
 	}
 }
 
-// LayerError is a layer that is larger than the registry takes.
+// LayerError is a layer that exceeds the registry's limit.
 type LayerError struct {
 	Registry string
-	Layer    string // what is in it, as the user knows it
+	Layer    string // its content, as the user knows it
 	Bytes    int64
 	Most     int64 // bytes
 }
 
 func (e *LayerError) Error() string {
-	return fmt.Sprintf("layer %q has %s: %s takes %s at most", e.Layer, humanize.Size(e.Bytes), e.Registry, humanize.Size(e.Most))
+	return fmt.Sprintf("layer %q has %s: %s accepts %s at most", e.Layer, humanize.Size(e.Bytes), e.Registry, humanize.Size(e.Most))
 }
 
-// Hint says what would help, and what would not: weights hardly compress, 0.03 %
+// Hint returns what would help and what would not: weights hardly compress, 0.03 %
 // was measured on bf16.
 func (e *LayerError) Hint() string {
 	saving := math.Ceil((1 - float64(e.Most)/float64(e.Bytes)) * 100)
-	return fmt.Sprintf("publish to a registry that takes it, or leave the file out of the image and fetch it at run time; "+
-		"zstd would have to save %.0f %%, and weights save less than 1 %% as a rule", saving)
+	return fmt.Sprintf("publish to a registry that accepts it, or leave the file out of the image and download it at run time; "+
+		"zstd would have to save %.0f %%, and weights usually save less than 1 %%", saving)
 }
 
-// SlowError is a layer whose upload takes longer than the registry lets it, at
-// the rate at hand. It is an estimate.
+// SlowError is a layer whose upload would exceed the registry's time limit at the
+// current rate. It is an estimate.
 type SlowError struct {
 	Registry string
 	Layer    string
@@ -123,14 +123,13 @@ func (e *SlowError) Error() string {
 		e.Layer, math.Ceil(e.Takes.Minutes()), e.Registry, math.Ceil(e.Most.Minutes()))
 }
 
-// Hint says what would help.
+// Hint returns what would help.
 func (e *SlowError) Hint() string {
-	return "publish from a machine with a faster line, or to a registry without such a limit"
+	return "publish from a machine with a faster connection, or to a registry without such a limit"
 }
 
-// Check holds a layer against the limits before it is sent: a [*LayerError] or a
-// [*SlowError]. rate is that of one upload in bytes per second, zero where it isn't
-// known.
+// Check compares a layer with the limits before it is sent; its error is a [*LayerError]
+// or a [*SlowError]. rate is that of one upload in bytes per second, zero if unknown.
 func (l Limits) Check(layer string, bytes, rate int64) error {
 	if l.Layer > 0 && bytes > l.Layer {
 		return &LayerError{l.Name, layer, bytes, l.Layer}

@@ -33,7 +33,7 @@ func TestLimitsOf(t *testing.T) {
 	}
 }
 
-// checkWan checks Wan2.2-Animate-14B, as far as its layers come near a limit.
+// checkWan checks the layers of Wan2.2-Animate-14B that are close to a limit.
 func checkWan(l registry.Limits, rate int64) (problems []error) {
 	for _, err := range []error{
 		l.Check("diffusion_pytorch_model-00001-of-00004.safetensors", 9_900_000_000, rate),
@@ -56,17 +56,17 @@ func TestCheck(t *testing.T) {
 		want       []string
 	}{
 		{"ghcr.io", "ghcr.io", 0, 0, false, []string{
-			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io accepts 10.00 GB at most`,
 		}},
-		{"ghcr.io, over a slow line", "ghcr.io", 10e6, 0, false, []string{
+		{"ghcr.io, over a slow connection", "ghcr.io", 10e6, 0, false, []string{
 			`layer "diffusion_pytorch_model-00001-of-00004.safetensors" takes 17 min to upload at this rate: ghcr.io ends an upload after 10 min`,
-			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io accepts 10.00 GB at most`,
 		}},
 		{"ghcr.io, known better", "ghcr.io", 10e6, 0, true, nil},
 		{"ghcr.io, raised", "ghcr.io", 100e6, 20e9, false, nil},
 		{"Docker Hub", "docker.io", 1e6, 0, false, nil},
 		{"Docker Hub, told", "docker.io", 0, 11e9, false, []string{
-			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub takes 11.00 GB at most`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub accepts 11.00 GB at most`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// However slow a line is, what it carries in time is let through, and no more.
+// Whatever the rate, exactly the layers that it can upload in time are accepted.
 func TestCheckKnowsTheTime(t *testing.T) {
 	t.Parallel()
 	limits := registry.Limits{Name: "hasty", Upload: 10 * time.Minute}
@@ -100,12 +100,12 @@ func TestCheckKnowsTheTime(t *testing.T) {
 	}
 	for _, unknown := range []int64{0, -1} {
 		if err := limits.Check("a", 1e12, unknown); err != nil {
-			t.Errorf("at a rate that nobody knows: %v", err)
+			t.Errorf("at an unknown rate: %v", err)
 		}
 	}
 }
 
-// TestHintIsHonest has the hint say what zstd would have to do.
+// TestHintIsHonest checks that the hint states what zstd would have to save.
 func TestHintIsHonest(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(checkWan(registry.LimitsOf("ghcr.io"), 0)...)

@@ -21,18 +21,18 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Logins are those of this machine's user for registries: docker's, podman's, and those
-// that credential helpers keep. It is a [authn.Keychain].
+// Logins are the registry logins of this machine's user: those of docker and podman, and
+// those in credential helpers. It is an [authn.Keychain].
 type Logins struct {
-	files    []*configfile.ConfigFile // the first one that knows a login counts
-	problems []error                  // of files that can't be read
+	files    []*configfile.ConfigFile // the first that has a login counts
+	problems []error                  // files that can't be read
 
-	mu    sync.Mutex // helpers are asked one after the other
+	mu    sync.Mutex // serializes calls of helpers
 	known map[string]known
 }
 
-// known is a login that was looked up. Helpers hand out tokens that end: those of Google
-// after five minutes.
+// known is a cached login. Helpers return tokens that expire: those of Google after five
+// minutes.
 type known struct {
 	types.AuthConfig
 
@@ -41,8 +41,8 @@ type known struct {
 
 const knownFor = 4 * time.Minute
 
-// LoadLogins reads the files where docker and podman keep logins: those that variables
-// name come before those of the home directory, which may be "".
+// LoadLogins reads the files in which docker and podman keep logins: first those that
+// environment variables name, then those of the home directory, which may be "".
 func LoadLogins(env func(name string) string, home string) *Logins {
 	l := &Logins{known: map[string]known{}}
 	if text := env(configfile.DockerEnvConfigKey); text != "" {
@@ -71,13 +71,13 @@ func LoadLogins(env func(name string) string, home string) *Logins {
 		}
 	}
 	if home != "" && !slices.ContainsFunc(l.files, (*configfile.ConfigFile).ContainsAuth) {
-		// Where nothing is written down, docker keeps logins in the store of the system.
+		// If no file has logins, docker keeps them in the system's store.
 		l.files = append(l.files, &configfile.ConfigFile{CredentialsStore: credentials.DetectDefaultStore("")})
 	}
 	return l
 }
 
-// podmanFiles are where podman keeps logins, as of containers-auth.json(5).
+// podmanFiles returns where podman keeps logins, as of containers-auth.json(5).
 func podmanFiles(env func(string) string, home string) []string {
 	var directories []string
 	if dir := env("XDG_RUNTIME_DIR"); dir != "" {
@@ -94,7 +94,7 @@ func podmanFiles(env func(string) string, home string) []string {
 	return directories
 }
 
-// ConfigDir is where a user's programs keep their configuration; "" where there is none.
+// ConfigDir returns where a user's programs keep their configuration, or "".
 func ConfigDir(env func(name string) string, home string) string {
 	if dir := env("XDG_CONFIG_HOME"); dir != "" || home == "" {
 		return dir
@@ -111,9 +111,9 @@ func (l *Logins) add(name, text string) {
 	l.files = append(l.files, file)
 }
 
-// Find returns the login for a repository of a host, or for the whole of the host where
-// repository is empty; the zero value where there is none. That a file can't be read, or a
-// helper not be asked, is an error of the kind [failure.Usage].
+// Find returns the login for a repository of a host, or for the whole host if repository
+// is empty; the zero value if there is none. A file that can't be read and a helper that
+// can't be run are errors of the kind [failure.Usage].
 func (l *Logins) Find(host, repository string) (types.AuthConfig, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +125,7 @@ func (l *Logins) Find(host, repository string) (types.AuthConfig, error) {
 		for _, key := range keys {
 			login, err := lookUp(f, host, key)
 			if err != nil {
-				return login, failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", host, err))
+				return login, failure.New(failure.Usage, fmt.Errorf("finding the login for %q: %w", host, err))
 			}
 			if holds(login) {
 				l.known[keys[0]] = known{login, time.Now()}
@@ -136,11 +136,11 @@ func (l *Logins) Find(host, repository string) (types.AuthConfig, error) {
 	return types.AuthConfig{}, failure.New(failure.Usage, errors.Join(l.problems...))
 }
 
-// hubKey is what docker has always called Docker Hub.
+// hubKey is docker's key for Docker Hub, since ever.
 const hubKey = "https://index.docker.io/v1/"
 
-// keysOf are the names that a login may have: podman's for a part of a registry first, the
-// longest before others, then the host, then the addresses of older dockers.
+// keysOf returns the keys that a login may have: podman's for a part of a registry, longest
+// first, then the host, then the addresses that older versions of docker wrote.
 func keysOf(host, repository string) []string {
 	addresses := []string{"https://" + host, "https://" + host + "/v1/", "https://" + host + "/v2/", "http://" + host}
 	if isHub(host) {
@@ -154,20 +154,20 @@ func keysOf(host, repository string) []string {
 	return append(append(keys, host), addresses...)
 }
 
-// isHub tells Docker Hub, by any of its names.
+// isHub reports whether host is Docker Hub, by any of its names.
 func isHub(host string) bool {
 	return host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io"
 }
 
-// lookUp finds what one file knows by a name. The store for all registries is asked for
-// hosts alone, which is what docker puts into it.
+// lookUp returns one file's login for a key. The store for all registries is asked only
+// for hosts, which are all that docker puts into it.
 func lookUp(f *configfile.ConfigFile, host, key string) (types.AuthConfig, error) {
 	helper := f.CredentialHelpers[key]
 	if helper == "" && (key == host && !isHub(host) || key == hubKey) {
 		helper = f.CredentialsStore
 	}
 	if helper != "" {
-		// What the program may not answer with is there already: the file below.
+		// An empty file: its logins are read below.
 		login, err := credentials.NewNativeStore(&configfile.ConfigFile{}, helper).Get(key)
 		if err != nil || holds(login) {
 			return login, err
@@ -176,7 +176,7 @@ func lookUp(f *configfile.ConfigFile, host, key string) (types.AuthConfig, error
 	return f.AuthConfigs[key], nil
 }
 
-// holds tells a login from an entry that has none, as docker leaves next to a helper.
+// holds distinguishes a login from the empty entry that docker leaves next to a helper.
 func holds(a types.AuthConfig) bool {
 	return a.Username != "" || a.Password != "" || a.IdentityToken != "" || a.RegistryToken != ""
 }

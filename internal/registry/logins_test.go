@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// put writes a file and the directories that it lies in.
+// put writes a file, and creates its directories.
 func put(t *testing.T, file, text string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -27,7 +27,7 @@ func put(t *testing.T, file, text string) string {
 	return file
 }
 
-// auths is a file of logins, user:password by name.
+// auths returns a file of logins, user:password by name.
 func auths(logins ...string) string {
 	var entries []string
 	for i := 0; i < len(logins); i += 2 {
@@ -45,7 +45,7 @@ func userOf(t *testing.T, l *registry.Logins, host, repository string) string {
 	return found.Username
 }
 
-// Each file where docker and podman keep logins is read; a named one comes before others.
+// Each file where docker and podman keep logins is read; a named one has precedence.
 func TestLoginsByFile(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
@@ -73,7 +73,7 @@ func TestLoginsByFile(t *testing.T) {
 	}
 }
 
-// Where a user has no directory for logins, no file of the working directory is read in its place.
+// If a user has no directory for logins, no file in the working directory replaces it.
 func TestLoginsAreNotThoseOfTheWorkingDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	put(t, "containers/auth.json", auths("r.test", "planted:x"))
@@ -83,14 +83,14 @@ func TestLoginsAreNotThoseOfTheWorkingDirectory(t *testing.T) {
 	}
 }
 
-// fileOf has all logins in one file.
+// fileOf loads logins from one file.
 func fileOf(t *testing.T, text string) *registry.Logins {
 	t.Helper()
 	file := put(t, filepath.Join(t.TempDir(), "auth.json"), text)
 	return registry.LoadLogins(func(name string) string { return map[string]string{"REGISTRY_AUTH_FILE": file}[name] }, "")
 }
 
-// Podman's logins may be for a part of a registry, and reach no other part.
+// Podman's logins may be for a part of a registry, and aren't used for other parts.
 func TestLoginsOfAPartOfARegistry(t *testing.T) {
 	t.Parallel()
 	l := fileOf(t, auths(
@@ -107,7 +107,7 @@ func TestLoginsOfAPartOfARegistry(t *testing.T) {
 	}
 }
 
-// helper is a credential helper, on the PATH. It knows what a file next to it is called like.
+// helper puts a credential helper on the PATH. It answers with the content of files next to it.
 func helper(t *testing.T, program string, logins map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -123,7 +123,7 @@ cat "`+dir+`/of/$(echo "$host" | tr /: __)" 2>/dev/null || { echo "credentials n
 	return filepath.Join(dir, "asked")
 }
 
-// Credential helpers are asked: one for each registry, or the store for all.
+// Credential helpers are used: one for each registry, or the store for all.
 func TestCredentialHelpers(t *testing.T) {
 	asked := helper(t, "test", map[string]string{
 		"store.test":                  `{"ServerURL": "store.test", "Username": "ann", "Secret": "secret"}`,
@@ -148,19 +148,19 @@ func TestCredentialHelpers(t *testing.T) {
 	}
 	l = fileOf(t, `{"credHelpers": {"store.test": "test", "broken.test": "nowhere"}}`)
 	if got := userOf(t, l, "store.test", "a"); got != "ann" {
-		t.Errorf("of the helper of one registry came %q", got)
+		t.Errorf("the helper of one registry returned %q", got)
 	}
 	if got := userOf(t, l, "token.test", "a"); got != "" {
 		t.Errorf("it was asked for another: %q", got)
 	}
 	_, err = l.Find("broken.test", "a")
 	checkKind(t, err, failure.Usage, "")
-	if !strings.Contains(err.Error(), `finding the login of "broken.test"`) || !strings.Contains(err.Error(), "docker-credential-nowhere") {
+	if !strings.Contains(err.Error(), `finding the login for "broken.test"`) || !strings.Contains(err.Error(), "docker-credential-nowhere") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// What can't be read is told whoever finds no login for it, and named.
+// If a file can't be read and there is no login, the error names the file.
 func TestLoginsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	l := fileOf(t, `{"auths": {"r.test": {"auth": "!"}}}`)
@@ -171,7 +171,7 @@ func TestLoginsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Logins are what a repository is opened with: a password, or an identity token.
+// Logins open a repository, whether a password or an identity token.
 func TestOpenWithLogins(t *testing.T) {
 	t.Parallel()
 	for _, o := range []testworld.RegistryOptions{

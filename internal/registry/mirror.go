@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// mirrors opens what there is of a repository on mirrors. One that can't be asked is
-// passed over, as engines do; there are few retries, since the registry is asked next.
+// mirrors opens the repository's copies on mirrors. An unreachable one is skipped, as
+// engines do; there are few retries, since the registry is next.
 func (o Options) mirrors(ctx context.Context, repo name.Repository, hosts []Host) (opened []*Repository) {
 	o.HTTP.Attempts = 2
 	for _, host := range hosts {
@@ -31,7 +31,7 @@ func (o Options) mirrors(ctx context.Context, repo name.Repository, hosts []Host
 	return opened
 }
 
-// first reads from a mirror that gives what is wanted, else from the registry itself.
+// first reads from the first mirror that succeeds, else from the registry itself.
 func (r *Repository) first(ctx context.Context, read func(*Repository) error) error {
 	var failed []error
 	for _, m := range r.mirrors {

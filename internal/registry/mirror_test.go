@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What is only read comes from the mirrors that certs.d has, as engines read it, and from the
-// registry itself where none of them gives it.
+// Reads go to the mirrors of certs.d, as engines do, and to the registry itself for what none
+// of them has.
 func TestMirrors(t *testing.T) {
 	t.Parallel()
 	blob := []byte("weights")
@@ -73,11 +73,11 @@ func TestMirrors(t *testing.T) {
 			if _, got, err = repo.Manifest(t.Context(), digest.FromBytes(manifest).String()); err != nil || !bytes.Equal(got, manifest) {
 				t.Errorf("Manifest: %q, %v", got, err)
 			}
-			if name != "by one with other bytes" { // nobody can tell of a stream
+			if name != "by one with other bytes" { // undetectable in a stream
 				streams(t, repo, sum, blob)
 			}
 			if asked := home.Calls("GET /v2/**") > 0; asked != tt.home {
-				t.Errorf("the registry itself was asked: %v", asked)
+				t.Errorf("the registry itself was used: %v", asked)
 			}
 			if name == "by the mirror" && mirror.Calls("GET /v2/**") < 4 {
 				t.Errorf("the mirror got %d calls", mirror.Calls("GET /v2/**"))
@@ -93,13 +93,13 @@ func TestMirrors(t *testing.T) {
 			}
 			more := []byte("more")
 			if d, err := repo.PutBlob(t.Context(), more); err != nil || mirror.Blob(tt.repository[1:], d) != nil {
-				t.Errorf("a blob went to the mirror, or nowhere: %v", err)
+				t.Errorf("a blob was uploaded to the mirror, or nowhere: %v", err)
 			}
 		})
 	}
 }
 
-// streams reads a blob as a stream, and a stretch of it.
+// streams reads a blob as a stream, and a range of it.
 func streams(t *testing.T, repo *registry.Repository, sum digest.Digest, blob []byte) {
 	t.Helper()
 	body, err := repo.Blob(t.Context(), sum)
@@ -122,7 +122,7 @@ func streams(t *testing.T, repo *registry.Repository, sum digest.Digest, blob []
 	}
 }
 
-// What neither has is told of the registry.
+// For what neither has, the error is about the registry.
 func TestMirrorsOfNothing(t *testing.T) {
 	t.Parallel()
 	mirror, home := testworld.NewRegistry(t, testworld.RegistryOptions{}), testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret"})
@@ -140,7 +140,7 @@ func TestMirrorsOfNothing(t *testing.T) {
 	for _, err := range []error{err, rangeErr} {
 		checkKind(t, err, failure.Usage, "docker login "+home.Host)
 		if err != nil && !strings.Contains(err.Error(), "reading blob "+x.String()) {
-			t.Errorf("it isn't told what was read: %v", err)
+			t.Errorf("the error doesn't name the blob: %v", err)
 		}
 	}
 }

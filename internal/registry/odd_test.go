@@ -20,8 +20,8 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// odd is a registry that answers a repository's requests as a test says, and all others
-// as an empty one.
+// odd is a registry with a handler for a repository's requests, and otherwise an empty
+// one.
 func odd(t *testing.T, tls bool, answer http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +49,8 @@ func openOdd(t *testing.T, s *httptest.Server, o registry.Options) *registry.Rep
 	return repo
 }
 
-// A registry that takes itself for plain HTTP stands behind a proxy that speaks TLS, and
-// the weights go on that way.
+// A registry that assumes plain HTTP is behind a proxy with TLS, and the weights keep using
+// that.
 func TestLocationsKeepToTLS(t *testing.T) {
 	t.Parallel()
 	s := odd(t, true, func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func TestLocationsKeepToTLS(t *testing.T) {
 	})
 	opts := hasty()
 	opts.HTTP.Stall = time.Minute // TLS takes its time on a busy machine
-	opts.Insecure = true          // nobody signed the certificate
+	opts.Insecure = true          // the certificate is not signed
 	u, err := openOdd(t, s, opts).Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestLocationsKeepToTLS(t *testing.T) {
 	checkKind(t, err, failure.Usage, "SSL_CERT_FILE")
 }
 
-// What a registry says of an upload is checked before anybody goes by it.
+// A registry's answers about an upload are checked before use.
 func TestOddUploads(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -82,9 +82,9 @@ func TestOddUploads(t *testing.T) {
 		want                   string
 		least                  int64
 	}{
-		{"no location", "", "", "says no location of the upload", 0},
-		{"none that can be read", "http://%zz", "", "says a location that nobody can read", 0},
-		{"somebody else's", "http://10.0.0.1/x", "", `sends the upload to "10.0.0.1", where it has no business`, 0},
+		{"no location", "", "", "returned no location of the upload", 0},
+		{"none that can be read", "http://%zz", "", "returned an invalid location", 0},
+		{"somebody else's", "http://10.0.0.1/x", "", `redirects the upload to "10.0.0.1", which is insecure or private`, 0},
 		{"no number", "/v2/x", "many", "", 0},
 		{"less than nothing", "/v2/x", "-5", "", 0},
 		{"large chunks", "/v2/x", "1000", "", 1000},
@@ -106,7 +106,7 @@ func TestOddUploads(t *testing.T) {
 	}
 }
 
-// An upload that another process began goes on only from a byte that the registry names.
+// Resuming an upload of another process requires an offset from the registry.
 func TestResumeNeedsAByte(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]int64{"0-99": 100, "bytes=0-99": 100, "0-0": 0, "": 0, "7-99": -1, "soon": -1} {
@@ -125,7 +125,7 @@ func TestResumeNeedsAByte(t *testing.T) {
 	}
 }
 
-// A manifest is what was asked for, or what was announced, and has a type.
+// A manifest must match the requested or announced digest, and have a media type.
 func TestOddManifests(t *testing.T) {
 	t.Parallel()
 	const text = `{"schemaVersion":2}`
@@ -138,7 +138,7 @@ func TestOddManifests(t *testing.T) {
 		{"nothing announced", "1", "", "application/json", ""},
 		{"announced in another algorithm", "1", "sha512:" + strings.Repeat("a", 128), "application/json", ""},
 		{"another announced", "1", other.String(), "application/json", "its digest is " + own.String() + " and not " + other.String()},
-		{"another asked for", other.String(), own.String(), "application/json", "its digest is " + own.String() + " and not " + other.String()},
+		{"another requested", other.String(), own.String(), "application/json", "its digest is " + own.String() + " and not " + other.String()},
 		{"no type", own.String(), "", "/", "reading its media type"},
 	} {
 		s := odd(t, false, func(w http.ResponseWriter, _ *http.Request) {
@@ -157,7 +157,7 @@ func TestOddManifests(t *testing.T) {
 	}
 }
 
-// A manifest without an end is given up where none is as large.
+// Reading an endless manifest stops at a size that none has.
 func TestEndlessManifest(t *testing.T) {
 	t.Parallel()
 	for name, length := range map[string]string{"a gigabyte": "1000000000", "endless": ""} {
@@ -172,13 +172,13 @@ func TestEndlessManifest(t *testing.T) {
 			}
 		})
 		_, _, err := openOdd(t, s, hasty()).Manifest(t.Context(), "1")
-		if err == nil || !strings.Contains(err.Error(), `manifest "1" of "`) || !strings.Contains(err.Error(), "it has more than 8388608 bytes") {
+		if err == nil || !strings.Contains(err.Error(), `manifest "1" of "`) || !strings.Contains(err.Error(), "larger than 8388608 bytes") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
-// A registry that stored other bytes than it was given says so by their digest.
+// A registry that stored other bytes than were sent reveals it by their digest.
 func TestOtherBytesAreStored(t *testing.T) {
 	t.Parallel()
 	data := []byte("configuration")
@@ -208,7 +208,7 @@ func TestOtherBytesAreStored(t *testing.T) {
 	}
 }
 
-// What a registry says of its errors is shown, and not all of what it says at length.
+// A registry's error messages are shown, up to a limit.
 func TestMessagesOfARegistry(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
@@ -227,8 +227,8 @@ func TestMessagesOfARegistry(t *testing.T) {
 	}
 }
 
-// Registries are retried for longer than other servers: a push of hours shouldn't end for a
-// minute of trouble.
+// Registries are retried for longer than other servers: a push of hours shouldn't fail
+// because of a minute of problems.
 func TestRetriesByDefault(t *testing.T) {
 	t.Parallel()
 	s := odd(t, false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
@@ -243,7 +243,7 @@ func TestRetriesByDefault(t *testing.T) {
 	}
 	repo := openOdd(t, s, opts)
 	if got := repo.Limits(); got != (registry.Limits{Name: s.Listener.Addr().String()}) {
-		t.Errorf("limits of a registry that nobody knows: %+v", got)
+		t.Errorf("limits of an unknown registry: %+v", got)
 	}
 	_, err := repo.Start(t.Context())
 	checkKind(t, err, failure.Transient, "run it again")
@@ -253,7 +253,7 @@ func TestRetriesByDefault(t *testing.T) {
 	}
 }
 
-// broken is a keychain whose helper isn't there.
+// broken is a keychain whose helper is missing.
 type broken struct{}
 
 func (broken) Resolve(authn.Resource) (authn.Authenticator, error) {
@@ -266,7 +266,7 @@ func TestKeychainsMayBreak(t *testing.T) {
 	opts.Keychain = broken{}
 	_, err := registry.Open(t.Context(), "registry.test/a", opts)
 	checkKind(t, err, failure.Usage, "")
-	if !strings.Contains(err.Error(), `finding the login of "registry.test": docker-credential-none`) {
+	if !strings.Contains(err.Error(), `finding the login for "registry.test": docker-credential-none`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -57,8 +57,8 @@ func TestBusyRegistriesAreAskedAgain(t *testing.T) {
 	}
 }
 
-// TestLogins has each kind of login, right and wrong. That HTTP basic is wrong
-// shows at the first request only.
+// TestLogins uses each kind of login, right and wrong. A wrong basic login fails only at
+// the first request.
 func TestLogins(t *testing.T) {
 	t.Parallel()
 	for _, tokens := range []bool{false, true} {
@@ -87,7 +87,7 @@ func TestLogins(t *testing.T) {
 	}
 }
 
-// TestTokensMayExpire has them do so before each way to send: layers take longer
+// TestTokensMayExpire lets them expire before each way to send: layers take longer
 // than tokens live.
 func TestTokensMayExpire(t *testing.T) {
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestTokensMayExpire(t *testing.T) {
 	}
 }
 
-// dialing returns a transport that finds all hosts at the addresses given.
+// dialing returns a transport that connects to hosts at the given addresses.
 func dialing(hosts map[string]string) *http.Transport {
 	t := registry.NewTransport(nil)
 	t.Proxy = nil
@@ -139,7 +139,7 @@ func TestPlainHTTPIsToBeAllowed(t *testing.T) {
 	_, err := registry.Open(t.Context(), "10.1.2.3:5000/a", opts)
 	checkKind(t, err, failure.Usage, "--insecure-registry")
 	if n := r.Calls("/v2/**"); n != 0 {
-		t.Errorf("it was asked %d times all the same", n)
+		t.Errorf("it got %d requests anyway", n)
 	}
 	_, err = registry.Open(t.Context(), "vm.test:5501/a", opts)
 	checkKind(t, err, failure.Usage, "--insecure-registry")
@@ -153,8 +153,8 @@ func TestPlainHTTPIsToBeAllowed(t *testing.T) {
 	checkKind(t, err, failure.Transient, "check the name")
 }
 
-// TestUploadsElsewhere has a registry send uploads to another host: no login may
-// go there, and nothing at all may go into a private network.
+// TestUploadsElsewhere redirects uploads to another host: no login may be sent there,
+// and nothing at all into a private network.
 func TestUploadsElsewhere(t *testing.T) {
 	t.Parallel()
 	var seen []string
@@ -192,7 +192,7 @@ func TestUploadsElsewhere(t *testing.T) {
 	}
 }
 
-// redirecting sends who looks for a blob on a host elsewhere.
+// redirecting redirects requests for a blob on a host.
 type redirecting struct {
 	http.RoundTripper
 
@@ -207,7 +207,7 @@ func (t redirecting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: header, Body: http.NoBody, Request: r}, nil
 }
 
-// TestRedirectsLeaveTheLoginBehind has a registry keep its blobs elsewhere.
+// TestRedirectsLeaveTheLoginBehind uses a registry that keeps its blobs elsewhere.
 func TestRedirectsLeaveTheLoginBehind(t *testing.T) {
 	t.Parallel()
 	for _, tokens := range []bool{false, true} {

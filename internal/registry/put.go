@@ -11,18 +11,18 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// ChunkSize is how many bytes [Repository.Put] sends at once. A registry that breaks off
-// wants none again that lie further back.
+// ChunkSize is how many bytes [Repository.Put] sends at once. To resume, it rarely needs
+// bytes from further back.
 const ChunkSize = 8 << 20
 
 const (
-	uploads   = 3       // that it begins where the registry loses one or has other bytes
-	maxStalls = 10      // how often a registry may want bytes again without getting any further
+	uploads   = 3       // started before giving up, if the registry loses one or has other bytes
+	maxStalls = 10      // how often a registry may request bytes again without progress
 )
 
-// Put uploads a blob whose digest is known. It goes on where it breaks off: what the
-// registry has by then is not sent again, unless it takes no chunks. open opens the blob
-// at an offset.
+// Put uploads a blob whose digest is known. It resumes an interrupted upload without
+// sending again what the registry has, unless that accepts no chunks. open opens the
+// blob at an offset.
 func (r *Repository) Put(ctx context.Context, d digest.Digest, size int64, open func(from int64) (io.ReadCloser, error)) error {
 	err := ErrNoChunks
 	if size > ChunkSize {
@@ -60,7 +60,7 @@ func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64,
 	return u.Commit(ctx, d)
 }
 
-// sendAll sends what the registry doesn't have, as often as it wants other bytes next.
+// sendAll sends what the registry lacks, starting over at each offset that it requests.
 func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) (io.ReadCloser, error)) error {
 	chunk, furthest, tries := make([]byte, min(ChunkSize, size)), int64(0), 0
 	for u.offset < size {
@@ -76,7 +76,7 @@ func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) 
 			furthest, tries = u.offset, 0
 		}
 		if tries >= maxStalls {
-			return failure.New(failure.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
+			return failure.New(failure.Transient, fmt.Errorf("gave up after %d attempts: %w", tries, err))
 		}
 	}
 	return nil

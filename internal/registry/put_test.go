@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What a registry has is not sent again, whatever breaks off.
+// What a registry has is not sent again after an interruption.
 func TestPut(t *testing.T) {
 	t.Parallel()
 	const size = 20 << 20
@@ -29,8 +29,8 @@ func TestPut(t *testing.T) {
 		{"refused for a moment", patches, func(*testworld.Registry) testworld.Fault { return testworld.Status(503, 2) }, size, size, registry.Limits{}},
 		{"forgotten", patches, func(r *testworld.Registry) testworld.Fault { return r.ForgetUpload(10 << 20) }, size + 10<<20, 2 * size, registry.Limits{}},
 		{"the last answer is lost", puts, func(*testworld.Registry) testworld.Fault { return testworld.LoseAnswer(1) }, size, size, registry.Limits{}},
-		{"no chunks are taken", patches, func(*testworld.Registry) testworld.Fault { return testworld.RefuseChunks(405, testworld.Always) }, size, size + 8<<20, registry.Limits{}},
-		{"none are said to be", patches, func(*testworld.Registry) testworld.Fault { return testworld.Status(500, testworld.Always) }, size, size, registry.Limits{NoChunks: true}},
+		{"no chunks are accepted", patches, func(*testworld.Registry) testworld.Fault { return testworld.RefuseChunks(405, testworld.Always) }, size, size + 8<<20, registry.Limits{}},
+		{"none are known to be", patches, func(*testworld.Registry) testworld.Fault { return testworld.Status(500, testworld.Always) }, size, size, registry.Limits{NoChunks: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +58,7 @@ func opened(data []byte) func(int64) (io.ReadCloser, error) {
 	return func(from int64) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data[from:])), nil }
 }
 
-// Bytes that aren't those of the digest are in no repository.
+// Content that doesn't match the digest is never stored.
 func TestPutOfOtherBytes(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -66,7 +66,7 @@ func TestPutOfOtherBytes(t *testing.T) {
 	d := digest.FromString("others")
 	for _, size := range []int64{9 << 20, 10 << 20} { // and fewer of them
 		if err := open(t, r, hasty()).Put(t.Context(), d, size, opened(data)); err == nil {
-			t.Errorf("%d bytes are taken", size)
+			t.Errorf("%d bytes are accepted", size)
 		}
 	}
 	if r.Blob("acme/model", d) != nil {

@@ -34,8 +34,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// FuzzNext holds that what registries say moves no upload backwards past its
-// beginning, and that our own ranges are read as they are meant.
+// FuzzNext checks that no answer of a registry yields a negative offset, and that our own
+// ranges are parsed correctly.
 func FuzzNext(f *testing.F) {
 	f.Add("0-9", int64(3))
 	f.Add("bytes=0--1", int64(0))

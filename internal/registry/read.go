@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// MismatchError is a manifest or a blob that has other bytes than those of its digest.
+// MismatchError is a manifest or a blob whose content doesn't match its digest.
 type MismatchError struct {
-	What      string // that was read
+	What      string // what was read
 	Want, Got digest.Digest
 }
 
@@ -46,9 +46,9 @@ func (r *Repository) readBlob(ctx context.Context, d digest.Digest) ([]byte, err
 	return a.data, nil
 }
 
-// ReadRange has look read a stretch of a blob, again where the connection breaks. Of a
-// registry that knows no ranges it gets all of the blob, from its beginning. Nobody can
-// hold a part against the digest of the whole.
+// ReadRange passes a range of a blob to look, again if the connection breaks. If the
+// registry doesn't support ranges, look gets the whole blob from its beginning. A part
+// can't be verified against the digest of the whole.
 func (r *Repository) ReadRange(ctx context.Context, d digest.Digest, from, to int64, look func(stretch io.Reader, whole bool) error) error {
 	return r.first(ctx, func(r *Repository) error {
 		err := r.Retry().Try(ctx, func() error { return r.readRange(ctx, d, from, to, look) })
@@ -77,7 +77,7 @@ func (r *Repository) readRange(ctx context.Context, d digest.Digest, from, to in
 		return look(body, true)
 	case http.StatusPartialContent:
 		if said := resp.Header.Get("Content-Range"); !strings.HasPrefix(said, fmt.Sprintf("bytes %d-", from)) {
-			return fmt.Errorf("the registry sends %.50q in place of the bytes from %d on", said, from)
+			return fmt.Errorf("the registry returned range %.50q instead of the bytes from %d on", said, from)
 		}
 		return look(io.LimitReader(body, to-from), false)
 	case http.StatusNotFound:
@@ -90,7 +90,7 @@ func (r *Repository) readRange(ctx context.Context, d digest.Digest, from, to in
 	return (&answer{code: resp.StatusCode, header: resp.Header, data: data}).refusal(q)
 }
 
-// answered is the body of an answer whose errors are those of a request.
+// answered is the body of an answer; its errors are those of a request.
 type answered struct {
 	ctx  context.Context //nolint:containedctx // lives for one answer
 	body io.Reader

@@ -19,9 +19,9 @@ import (
 	"lamina.build/internal/referrer"
 )
 
-// Attach puts documents next to an image of the repository, which need not be there yet,
-// their blobs at once, and returns the artifacts that they are. A registry that has no API for referrers gets
-// a tag that lists them, as of
+// Attach uploads documents about an image of the repository, which need not exist yet, their blobs
+// in parallel, and returns their artifacts. If the registry has no API for referrers, it updates
+// the tag that lists them, as of
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject.
 func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, documents ...referrer.Attachment) (made []ocispec.Descriptor, err error) {
 	group, sending := errgroup.WithContext(ctx)
@@ -60,12 +60,12 @@ func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, doc
 	return made, r.list(ctx, subject.Digest, unlisted)
 }
 
-// listings is how often the list of referrers is written that others write, too.
+// listings limits the attempts at writing a list of referrers that others write, too.
 const listings = 20
 
-// list adds artifacts to the tag that lists referrers. Somebody else may write it at the
-// same time: a registry that gives ETags refuses the later one, and with others it is read
-// again until it has all of them.
+// list adds artifacts to the tag that lists referrers. Others may write it at the same
+// time: a registry with ETags refuses the later write; without them, it is read and
+// written again until it has all of them.
 func (r *Repository) list(ctx context.Context, subject digest.Digest, artifacts []ocispec.Descriptor) error {
 	for range listings {
 		list, etag, err := r.listed(ctx, subject)
@@ -85,7 +85,7 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, artifacts 
 		header := http.Header{}
 		if etag != "" {
 			header.Set("If-Match", etag)
-		} else if list == nil { // nobody has listed anything
+		} else if list == nil { // no list yet
 			header.Set("If-None-Match", "*")
 		}
 		_, err = r.putManifest(ctx, referrer.Tag(subject), ocispec.MediaTypeImageIndex, data, header)
@@ -93,7 +93,7 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, artifacts 
 			return err
 		}
 	}
-	return failure.New(failure.Transient, fmt.Errorf("listing what refers to %s in %q: others write the list all the time", subject, r.Name()))
+	return failure.New(failure.Transient, fmt.Errorf("listing the referrers of %s in %q: others keep changing the list", subject, r.Name()))
 }
 
 // Referrers lists the artifacts that refer to a manifest of the repository.
@@ -104,10 +104,10 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]oc
 	for address := first; address != ""; {
 		seen[address] = true
 		q := request{method: http.MethodGet, url: address, header: http.Header{"Accept": {ocispec.MediaTypeImageIndex}}}
-		// Whoever doesn't know the question may say so in several ways.
+		// Registries without this API refuse in several ways.
 		a, err := r.try(ctx, q, http.StatusOK, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented)
 		if err != nil {
-			return nil, fmt.Errorf("asking what refers to %s: %w", subject, err)
+			return nil, fmt.Errorf("listing the referrers of %s: %w", subject, err)
 		}
 		var index ocispec.Index
 		isList := a.code == http.StatusOK && json.Unmarshal(a.data, &index) == nil && index.MediaType == ocispec.MediaTypeImageIndex
@@ -116,27 +116,27 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]oc
 			list, _, err = r.listed(ctx, subject)
 			return list, err
 		case !isList:
-			return nil, fmt.Errorf("asking what refers to %s: a further page of the list is none", subject)
+			return nil, fmt.Errorf("listing the referrers of %s: a later page is not a list", subject)
 		}
 		list = append(list, index.Manifests...)
 		address, err = nextPage(address, a.header)
 		if err == nil && (seen[address] || len(seen) > mostPages) {
-			err = errors.New("the list has no end")
+			err = errors.New("the list does not end")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("asking what refers to %s: %w", subject, err)
+			return nil, fmt.Errorf("listing the referrers of %s: %w", subject, err)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
-	list = slices.CompactFunc(list, func(a, b ocispec.Descriptor) bool { return a.Digest == b.Digest }) // it may have grown meanwhile
+	list = slices.CompactFunc(list, func(a, b ocispec.Descriptor) bool { return a.Digest == b.Digest }) // it may have grown between pages
 	return r.typed(ctx, list)
 }
 
-// mostPages is how many pages a list may have.
+// mostPages is the maximum number of pages of a list.
 const mostPages = 1000
 
-// nextPage is where a page of a list says that the next one is, "" for the last one. It
-// stays with the registry, whose login goes along.
+// nextPage returns the address of the page after this one, "" after the last. It must be
+// on the registry, whose login goes with the request.
 func nextPage(address string, h http.Header) (string, error) {
 	target, found := fetch.NextLink(h)
 	if !found {
@@ -153,7 +153,7 @@ func nextPage(address string, h http.Header) (string, error) {
 	return next.String(), nil
 }
 
-// typed has the type of each artifact, which some registries take from its config alone.
+// typed completes artifact types, which some registries take from an artifact's config only.
 func (r *Repository) typed(ctx context.Context, list []ocispec.Descriptor) ([]ocispec.Descriptor, error) {
 	for i, d := range list {
 		if d.ArtifactType != "" && d.ArtifactType != ocispec.MediaTypeEmptyJSON {
@@ -165,14 +165,14 @@ func (r *Repository) typed(ctx context.Context, list []ocispec.Descriptor) ([]oc
 			err = json.Unmarshal(data, &m)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading what refers to an image: %w", err)
+			return nil, fmt.Errorf("reading the referrers of an image: %w", err)
 		}
 		list[i].ArtifactType = m.ArtifactType
 	}
 	return list, nil
 }
 
-// listed reads the tag that lists referrers, with its ETag; nil where there is none.
+// listed reads the tag that lists referrers, and its ETag; nil if there is none.
 func (r *Repository) listed(ctx context.Context, subject digest.Digest) (list []ocispec.Descriptor, etag string, err error) {
 	_, a, err := r.manifest(ctx, referrer.Tag(subject)) // a mirror may have an old one
 	if errors.Is(err, ErrNotFound) {
@@ -183,7 +183,7 @@ func (r *Repository) listed(ctx context.Context, subject digest.Digest) (list []
 		err = json.Unmarshal(a.data, &index)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("reading what refers to %s: %w", subject, err)
+		return nil, "", fmt.Errorf("reading the referrers of %s: %w", subject, err)
 	}
 	return append([]ocispec.Descriptor{}, index.Manifests...), a.header.Get("ETag"), nil
 }
@@ -199,7 +199,7 @@ func (r *Repository) Document(ctx context.Context, artifact ocispec.Descriptor) 
 		return nil, err
 	}
 	if blob.Size > maxAnswer {
-		return nil, fmt.Errorf("%w: one of %d bytes is too large", referrer.ErrUnreadable, blob.Size)
+		return nil, fmt.Errorf("%w: %d bytes are too many", referrer.ErrUnreadable, blob.Size)
 	}
 	return r.ReadBlob(ctx, blob.Digest)
 }

@@ -25,8 +25,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A registry lists what refers to an image, by its API or by a tag: each document once,
-// also where it is attached again. The image and its tags stay as they are.
+// A registry lists the referrers of an image, by its API or by a tag: each document once,
+// even if attached again. The image and its tags don't change.
 func TestAttach(t *testing.T) {
 	quiet := gcr.Logger(log.New(io.Discard, "", 0))
 	for name, host := range map[string]func() string{
@@ -90,7 +90,7 @@ func TestAttach(t *testing.T) {
 	}
 }
 
-// Each step that a registry refuses is told.
+// Each request that a registry refuses gives an error.
 func TestRefusedReferrersAreTold(t *testing.T) {
 	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
 	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom.spdx.json", Created: time.Unix(0, 0), Data: []byte(`{"a":1}`)}
@@ -137,8 +137,8 @@ func TestRefusedReferrersAreTold(t *testing.T) {
 	}
 }
 
-// Of pushes at the same time each finds its document in the list in the end, also where
-// another one has overwritten the list.
+// After concurrent pushes the list has every document, even if one push has overwritten
+// another's list.
 func TestAttachAtTheSameTime(t *testing.T) {
 	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
 	document := func(i int) referrer.Attachment {

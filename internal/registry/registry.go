@@ -21,48 +21,47 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Options say how to reach a registry. The zero value of each field stands for
-// a sensible default.
+// Options configure how to reach a registry. The zero value of each field is a
+// sensible default.
 type Options struct {
-	Keychain authn.Keychain // where logins come from, such as [Logins]; docker's configuration where it is nil
-	Hosts    Hosts          // say how the registry is reached
-	Insecure bool           // the registry speaks plain HTTP, or nobody signed its certificate
-	ReadOnly bool           // nothing is written: the right to pull is asked for, and no other
-	Limits   Limits         // those of the registry's host, as of [LimitsOf]
-	Finish   time.Duration  // how long a registry may take to put a blob in its place; 10 min
+	Keychain authn.Keychain // source of logins, such as [Logins]; docker's configuration if nil
+	Hosts    Hosts          // how to reach registries
+	Insecure bool           // the registry uses plain HTTP, or its certificate is not verified
+	ReadOnly bool           // only the right to pull is requested
+	Limits   Limits         // of the registry's host; [LimitsOf] by default
+	Finish   time.Duration  // how long a registry may take to store a blob; 10 min by default
 
-	// HTTP is how the registry is asked. Where its fields are zero it is retried for longer
-	// than elsewhere: eight attempts while nothing moves, the second after 500 ms,
-	// eight minutes between them in all, and a minute in which a connection takes
-	// nothing and says nothing.
+	// HTTP configures requests. The defaults retry for longer than elsewhere: eight
+	// attempts without progress, the second after 500 ms, at most eight minutes of
+	// waits, and one minute until a connection without traffic counts as stalled.
 	HTTP fetch.Options
 }
 
-// Repository is one repository of a registry. Many goroutines may use it.
+// Repository is one repository of a registry. It is safe for concurrent use.
 type Repository struct {
 	name   name.Repository
 	http   *fetch.Client // without a login
-	client *fetch.Client // with the one for the repository
+	client *fetch.Client // with the repository's login
 	auth   authn.Authenticator
 	opts   Options
-	plain  bool // it may speak plain HTTP, as its host's directory says
+	plain  bool // plain HTTP is allowed by its host's directory
 
-	mirrors []*Repository // that are read before it
-	of      string        // the registry that it mirrors
+	mirrors []*Repository // read before it
+	of      string        // the registry that this one mirrors
 
-	chunks atomic.Bool  // a chunk was accepted here once
-	piece  atomic.Int64 // the most bytes of a chunk; 0 for any
+	chunks atomic.Bool  // a chunk was accepted before
+	piece  atomic.Int64 // maximum bytes of a chunk; 0 for any
 
 	mu       sync.Mutex
 	mounters map[string]*fetch.Client // by the repository that they mount from
 }
 
-// Open reaches the registry of a repository and logs in. A tag or a digest in
-// the reference is of no account. What is only read comes from the mirrors that
-// Hosts have for the registry, which is asked for what none of them gives.
+// Open connects to the registry of a repository and logs in. It ignores a tag or
+// digest in the reference. Reads go to the mirrors that Hosts configures for the
+// registry, then to the registry for what none of them has.
 //
-// Errors: a bad reference and a refused login have the kind [failure.Usage], a
-// registry that can't be reached [failure.Transient].
+// A bad reference and a refused login are errors of the kind [failure.Usage], an
+// unreachable registry [failure.Transient].
 func Open(ctx context.Context, reference string, opts Options) (*Repository, error) {
 	repo, err := parse(reference, opts.Insecure)
 	if err != nil {
@@ -95,7 +94,7 @@ func (r *Repository) open(ctx context.Context) (err error) {
 		return nil
 	}
 	if r.auth, err = authn.Resolve(ctx, r.opts.keychain(), r.name); err != nil {
-		return failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", r.name.RegistryStr(), err))
+		return failure.New(failure.Usage, fmt.Errorf("finding the login for %q: %w", r.name.RegistryStr(), err))
 	}
 	scope := transport.PushScope
 	if r.opts.ReadOnly {
@@ -103,7 +102,7 @@ func (r *Repository) open(ctx context.Context) (err error) {
 	}
 	for retry := r.Retry(); r.client == nil; {
 		client, err := r.login(ctx, r.name.Scope(scope))
-		if codeOf(err) != 0 { // one that doesn't answer at all is often a name with a typo
+		if codeOf(err) != 0 { // a host that doesn't answer at all is often a typo
 			err = retry.Again(ctx, err)
 		}
 		if err != nil {
@@ -114,7 +113,7 @@ func (r *Repository) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// Check finds what is wrong with a reference to push to, before there is anything to push.
+// Check validates a reference to push to, before there is anything to push.
 func Check(reference string) error {
 	_, err := parse(reference, false)
 	return err
@@ -132,7 +131,7 @@ func parse(reference string, insecure bool) (name.Repository, error) {
 	return ref.Context(), nil
 }
 
-// keychain is where logins come from.
+// keychain returns the source of logins.
 func (o Options) keychain() authn.Keychain {
 	if o.Keychain == nil {
 		return authn.DefaultKeychain
@@ -140,7 +139,7 @@ func (o Options) keychain() authn.Keychain {
 	return o.Keychain
 }
 
-// reach prepares for a repository, reached as host says, what needs no network.
+// reach prepares access to a repository by way of host, without using the network.
 func (o Options) reach(repo name.Repository, host Host) (_ *Repository, err error) {
 	if host.Plain && !o.Insecure {
 		if repo.Registry, err = name.NewRegistry(repo.RegistryStr(), name.Insecure); err != nil {
@@ -184,12 +183,12 @@ func (r *Repository) login(ctx context.Context, scopes ...string) (*fetch.Client
 	return r.http.Through(t), nil
 }
 
-// inner is what stands below a login.
+// inner returns the transport below a login.
 func (r *Repository) inner() http.RoundTripper {
 	return &signedTransport{inner: transport.NewUserAgent(r.http, "lamina"), mayBePlain: r.mayBePlain}
 }
 
-// mayBePlain tells whether a host may be asked by plain HTTP.
+// mayBePlain reports whether plain HTTP to a host is allowed.
 func (r *Repository) mayBePlain(host string) bool {
 	u := url.URL{Host: host}
 	return r.opts.Insecure || isLoopback(u.Hostname()) || r.plain && host == r.name.RegistryStr()
@@ -198,27 +197,27 @@ func (r *Repository) mayBePlain(host string) bool {
 // Name returns the repository with its host, such as "ghcr.io/acme/model".
 func (r *Repository) Name() string { return r.name.Name() }
 
-// Limits returns what is known about the registry.
+// Limits returns the registry's known limits.
 func (r *Repository) Limits() Limits { return r.opts.Limits }
 
-// Retry counts attempts at something as the repository's client does.
+// Retry counts attempts as the repository's client does.
 func (r *Repository) Retry() *fetch.Retry { return r.http.Retry("") }
 
-// url returns an address below the repository. The scheme is corrected by the
-// transport, which alone knows what the registry speaks.
+// url returns an address below the repository. The transport corrects the scheme,
+// since only it knows the registry's.
 func (r *Repository) url(path string) string {
-	if r.of != "" { // as containerd tells a mirror of many
+	if r.of != "" { // as containerd names the registry to a mirror of many
 		path += "?ns=" + url.QueryEscape(r.of)
 	}
 	return r.name.Scheme() + "://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + path
 }
 
-// NewTransport returns a transport for uploads of gigabytes, whose connections are
-// secured as c says. It honours the proxy variables of the environment.
+// NewTransport returns a transport for uploads of gigabytes, with the TLS configuration c.
+// It honours the proxy variables of the environment.
 func NewTransport(c *tls.Config) *http.Transport {
 	t := fetch.NewBulkTransport()
-	// How long a refusal may take that spares us the body. A registry that
-	// doesn't know the question costs this once an upload.
+	// How long to wait for a refusal that saves sending the body. A registry that
+	// ignores Expect costs this once per upload.
 	t.ExpectContinueTimeout = 2 * time.Second
 	t.WriteBufferSize = 256 << 10
 	t.TLSClientConfig = c
@@ -227,22 +226,22 @@ func NewTransport(c *tls.Config) *http.Transport {
 
 var errPlain = errors.New("plain HTTP")
 
-// signedTransport refuses plain HTTP, whoever asks for it: a registry in a
+// signedTransport refuses plain HTTP wherever it comes from: a registry in a
 // private network, a token service, a redirect, an upload's location.
 type signedTransport struct {
 	inner      http.RoundTripper
 	mayBePlain func(host string) bool
 }
 
-// RoundTrip sends a request that may be sent. A body that a token service sends on to
-// another host is a login.
+// RoundTrip sends a request if that is allowed. A body that a token service redirects
+// to another host is a login.
 func (t *signedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme == "http" && !t.mayBePlain(req.URL.Host) {
-		return nil, failure.New(failure.Usage, fmt.Errorf("%s would be asked over %w", req.URL.Host, errPlain))
+		return nil, failure.New(failure.Usage, fmt.Errorf("%s would be contacted over %w", req.URL.Host, errPlain))
 	}
 	if req.Response != nil && req.ContentLength != 0 {
 		if from := req.Response.Request.URL; from.Scheme != req.URL.Scheme || from.Host != req.URL.Host {
-			return nil, failure.New(failure.Usage, fmt.Errorf("%s sends a login on to %s", from.Host, req.URL.Host))
+			return nil, failure.New(failure.Usage, fmt.Errorf("%s redirects a login to %s", from.Host, req.URL.Host))
 		}
 	}
 	return t.inner.RoundTrip(req)
@@ -253,28 +252,28 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// locate reads the Location header of an answer that came from one address,
-// and keeps it from leading where a registry has no business: into the private
-// network of a publisher. Credentials go to the registry's own host only, which
-// go-containerregistry sees to; the weights would go wherever this says.
+// locate reads the Location header of an answer that came from one address and
+// refuses a location in the publisher's private network. go-containerregistry
+// sends credentials only to the registry's own host; the weights would go
+// wherever the location points.
 func (r *Repository) locate(location string, from *url.URL) (*url.URL, error) {
 	u, err := from.Parse(location)
 	switch {
 	case location == "":
-		return nil, fmt.Errorf("registry %q says no location of the upload", r.name.RegistryStr())
+		return nil, fmt.Errorf("registry %q returned no location of the upload", r.name.RegistryStr())
 	case err != nil:
-		return nil, fmt.Errorf("registry %q says a location that nobody can read", r.name.RegistryStr())
+		return nil, fmt.Errorf("registry %q returned an invalid location", r.name.RegistryStr())
 	case r.isHome(u):
-		// Registries behind a proxy often take themselves for plain HTTP.
+		// Registries behind a proxy often assume that they are reached by plain HTTP.
 		u.Scheme = from.Scheme
 		return u, nil
 	case u.Scheme != "https" && u.Scheme != from.Scheme, isPrivate(u.Hostname()):
-		return nil, fmt.Errorf("registry %q sends the upload to %q, where it has no business", r.name.RegistryStr(), u.Host)
+		return nil, fmt.Errorf("registry %q redirects the upload to %q, which is insecure or private", r.name.RegistryStr(), u.Host)
 	}
 	return u, nil
 }
 
-// isHome tells whether an address is on the registry itself.
+// isHome reports whether an address is on the registry itself.
 func (r *Repository) isHome(u *url.URL) bool { return u.Host == r.name.RegistryStr() }
 
 func isPrivate(host string) bool {

@@ -18,8 +18,8 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// maxAnswer is more than any answer that is read: registries have to take
-// manifests of 4 MB, says the spec.
+// maxAnswer is more than any answer that is read: the spec requires registries to
+// accept manifests of 4 MB.
 const maxAnswer = 8 << 20
 
 // request is one to the registry.
@@ -29,20 +29,20 @@ type request struct {
 	data          []byte        // the body, or
 	body          io.Reader     // the body, sent once
 	size          int64         // of body; negative if unknown
-	ask           bool          // whether the registry wants the body, before it is sent
-	answerTimeout time.Duration // for the answer, once all is sent; Stall where zero
+	ask           bool          // wait for the registry to accept the headers before sending the body
+	answerTimeout time.Duration // for the answer, after sending everything; Stall if zero
 }
 
-// answer is what the registry says, whatever it is.
+// answer is the registry's answer of any status.
 type answer struct {
 	code   int
 	header http.Header
 	data   []byte
-	from   *url.URL // who answered, after redirects
+	from   *url.URL // the address that answered, after redirects
 }
 
-// once sends a request. An error is one of the network, of the login, or of the
-// body, and an answer of any status is none. Nobody reads the body afterwards.
+// once sends a request. An error comes from the network, the login or the body; an
+// answer of any status is not an error. The body is no longer read when once returns.
 func (r *Repository) once(ctx context.Context, q request) (*answer, error) {
 	req, err := q.build(fetch.WithAnswerTimeout(ctx, q.answerTimeout))
 	if err != nil {
@@ -70,7 +70,7 @@ func (q request) build(ctx context.Context) (*http.Request, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, q.method, q.url, body)
 	if err != nil {
-		return nil, errors.New("a location of the registry is no address")
+		return nil, errors.New("the registry returned an invalid location")
 	}
 	maps.Copy(req.Header, q.header)
 	if q.body != nil {
@@ -85,8 +85,8 @@ func (q request) build(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// try sends a request that may be repeated until the registry answers with one
-// of the codes, refuses, or was asked often enough.
+// try repeats an idempotent request until the registry answers with one of the codes
+// or refuses, or no attempt is left.
 func (r *Repository) try(ctx context.Context, q request, codes ...int) (a *answer, err error) {
 	err = r.Retry().Try(ctx, func() (err error) {
 		if a, err = r.once(ctx, q); err == nil && !slices.Contains(codes, a.code) {
@@ -97,8 +97,8 @@ func (r *Repository) try(ctx context.Context, q request, codes ...int) (a *answe
 	return a, r.explain(err)
 }
 
-// refusal is an answer as an error: of the kind [failure.Transient] where it may be
-// another one later.
+// refusal returns an answer as an error, of the kind [failure.Transient] if a later
+// answer may differ.
 func (a *answer) refusal(q request) error {
 	err := &StatusError{Method: q.method, URL: withoutUpload(q.url), Code: a.code, Message: a.message(), After: fetch.RetryAfter(a.header)}
 	if fetch.IsPassing(a.code) {
@@ -130,8 +130,8 @@ func (a *answer) message() string {
 	return strings.Join(all, "; ")
 }
 
-// detailOf is what a registry adds to an error, in a form of its own: a text, or something
-// that names the reason.
+// detailOf returns the detail of a registry's error, whose form is up to the registry:
+// a text, or an object that names the reason.
 func detailOf(data json.RawMessage) string {
 	var text string
 	if json.Unmarshal(data, &text) == nil {

@@ -11,18 +11,18 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// smallest is the chunk below which a registry that refuses it is taken to
-// refuse chunks, and not their size.
+// smallest is the size below which the refusal of a chunk is taken as a refusal of
+// all chunks, not of its size.
 const smallest = 1 << 20
 
-// Send sends the next bytes of the blob as a chunk. It returns when the registry
-// has all of them, however often it had to be asked and in however many pieces.
-// chunk is free for use again then.
+// Send sends the next bytes of the blob as a chunk, with as many retries and pieces as
+// it takes, and returns when the registry has all of them. The caller may then reuse
+// chunk.
 //
-// Errors: [*OffsetError] tells to go on with other bytes: from its offset, in
-// chunks as large as ever. [ErrNoChunks] and [ErrForgotten] tell to start a new
-// upload, [*TooLargeError] that none will do. All others end the attempt: one of
-// the kind [failure.Transient] leaves an upload that can be resumed.
+// After an [*OffsetError], continue with other bytes: from its offset, in chunks of the
+// usual size. After [ErrNoChunks] and [ErrForgotten], start a new upload; after a
+// [*TooLargeError] none will work. All others end the attempt: one of the kind
+// [failure.Transient] leaves an upload that can be resumed.
 func (u *Upload) Send(ctx context.Context, chunk []byte) error {
 	if err := u.send(ctx, chunk); err != nil {
 		return u.repo.explain(fmt.Errorf("sending a chunk to %q: %w", u.repo.Name(), err))
@@ -59,7 +59,7 @@ func (u *Upload) send(ctx context.Context, chunk []byte) error {
 	return nil
 }
 
-// cut shortens a chunk to what the registry takes at once.
+// cut shortens a chunk to what the registry accepts at once.
 func (r *Repository) cut(chunk []byte) []byte {
 	if most := r.piece.Load(); most > 0 && most < int64(len(chunk)) {
 		return chunk[:most]
@@ -67,8 +67,8 @@ func (r *Repository) cut(chunk []byte) []byte {
 	return chunk
 }
 
-// patch sends one piece. Afterwards the offset is what the registry says, if
-// there is no err. Trouble is what another attempt may cure.
+// patch sends one piece. If err is nil, the offset is then the registry's. Another
+// attempt may solve trouble.
 func (u *Upload) patch(ctx context.Context, piece []byte) (trouble, err error) {
 	q := request{method: http.MethodPatch, url: u.Location(), data: piece, ask: len(piece) > max(u.largest, smallest)}
 	q.header = http.Header{"Content-Range": {contentRange(u.offset, len(piece))}}
@@ -92,19 +92,19 @@ func (u *Upload) patch(ctx context.Context, piece []byte) (trouble, err error) {
 	return nil, a.refusal(q)
 }
 
-// isAccepted tells the answers to a chunk that was taken: 202 by the spec, 201
-// from ECR (https://github.com/jdx/mise/pull/11376).
+// isAccepted reports whether a chunk was accepted: 202 by the spec, 201 from ECR
+// (https://github.com/jdx/mise/pull/11376).
 func isAccepted(code int) bool {
 	return code == http.StatusAccepted || code == http.StatusCreated || code == http.StatusNoContent || code == http.StatusOK
 }
 
-// fresh tells whether the registry hasn't shown yet that it takes chunks.
+// fresh reports whether the registry has yet to show that it accepts chunks.
 func (u *Upload) fresh() bool { return u.offset == 0 && !u.repo.chunks.Load() }
 
-// recover finds out where the registry is after a chunk that failed.
+// recover finds out the registry's offset after a chunk that failed.
 func (u *Upload) recover(ctx context.Context, cause error) (trouble, err error) {
 	if status, ok := errors.AsType[*StatusError](cause); ok && status.After > 0 {
-		return cause, nil // who says when to ask again is not asked before
+		return cause, nil // don't ask before the time that the registry named
 	}
 	if err := u.status(ctx); err != nil {
 		return nil, fmt.Errorf("%w, after: %s", err, cause.Error())
@@ -112,12 +112,12 @@ func (u *Upload) recover(ctx context.Context, cause error) (trouble, err error) 
 	return cause, nil
 }
 
-// accept takes over where the registry is after a chunk of n bytes.
+// accept updates the offset after a chunk of n bytes.
 //
-// A range short of the chunk's end is a registry that kept less, or one whose
+// A range that ends before the chunk is from a registry that kept less, or whose
 // ranges lag behind (https://github.com/aws/containers-roadmap/issues/2831). The
-// status of the upload decides; where that can't be had, the status code of the
-// chunk does, and the digest at the end.
+// status of the upload decides; if it isn't available, the status code of the
+// chunk does, and finally the digest.
 func (u *Upload) accept(ctx context.Context, a *answer, n int) (trouble, err error) {
 	want := u.offset + int64(n)
 	if err := u.move(a); err != nil {
@@ -134,7 +134,7 @@ func (u *Upload) accept(ctx context.Context, a *answer, n int) (trouble, err err
 	return nil, nil
 }
 
-// doubt asks a registry where it is that took a chunk and said otherwise.
+// doubt checks the offset of a registry that accepted a chunk but reported another range.
 func (u *Upload) doubt(ctx context.Context, want int64, value string) (trouble, err error) {
 	before := u.offset
 	err = u.status(ctx)
@@ -148,12 +148,12 @@ func (u *Upload) doubt(ctx context.Context, want int64, value string) (trouble, 
 	if u.offset > before {
 		return nil, nil
 	}
-	return fmt.Errorf("the registry took a chunk up to byte %d and has the range %q", want, value), nil
+	return fmt.Errorf("the registry accepted a chunk up to byte %d but reports the range %q", want, value), nil
 }
 
-// refit finds out what a registry dislikes about a chunk: where it starts, or
-// how long it is. ghcr.io answers 416 to chunks of more than 4 MiB
-// (https://github.com/ocx-sh/ocx/pull/237), proxies answer 413.
+// refit finds out why a registry refuses a chunk: its offset or its length. ghcr.io
+// answers 416 to chunks of more than 4 MiB (https://github.com/ocx-sh/ocx/pull/237),
+// proxies answer 413.
 func (u *Upload) refit(ctx context.Context, a *answer, n int, refusal error) (trouble, err error) {
 	before := u.offset
 	if err := u.status(ctx); err != nil {
@@ -175,7 +175,7 @@ func (u *Upload) refit(ctx context.Context, a *answer, n int, refusal error) (tr
 	return nil, nil
 }
 
-// shrink lowers the most bytes of a chunk, for all uploads.
+// shrink lowers the maximum size of a chunk, for all uploads.
 func (r *Repository) shrink(most int64) {
 	for {
 		old := r.piece.Load()

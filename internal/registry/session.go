@@ -16,13 +16,13 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Session answers an engine that asks for logins, while it pushes and pulls. Tokens are
-// fetched here, as [Open] does it, so that passwords reach no engine that needs none, and
-// no other host by a redirect: BuildKit's own way would send them on, and would believe any
-// certificate once one registry's need not be believed.
+// Session answers an engine's requests for logins while it pushes and pulls. It fetches
+// tokens here, as [Open] does, so that passwords reach neither an engine that needs none
+// nor another host by a redirect: BuildKit's own provider would follow one with them, and
+// would trust any certificate once one registry is exempt from verification.
 //
-// references are the images that the engine is about to move. Podman's logins are for parts
-// of a registry, and an engine sometimes says no more than the host.
+// references are the images that the engine is about to push and pull. Podman's logins may
+// be for parts of a registry, and an engine sometimes names only the host.
 func Session(o Options, references []string) session.Attachable {
 	s := &engineLogins{opts: o}
 	for _, reference := range references {
@@ -45,7 +45,7 @@ type engineLogins struct {
 // Register implements [session.Attachable].
 func (s *engineLogins) Register(server *grpc.Server) { auth.RegisterAuthServer(server, s) }
 
-// config is the login for a host, or for what scopes name there.
+// config returns the login for a host, or for the repositories that scopes name there.
 func (s *engineLogins) config(ctx context.Context, host string, scopes []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 	login, err := s.login(ctx, host, scopes)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *engineLogins) login(ctx context.Context, host string, scopes []string) 
 		return nil, err
 	}
 	var targets []authn.Resource
-	// What is written to needs its login more than what is mounted from.
+	// The repository pushed to needs its login more than one mounted from.
 	for _, scope := range slices.SortedStableFunc(slices.Values(scopes), func(a, b string) int {
 		return cmp.Compare(strings.Count(b, "push"), strings.Count(a, "push"))
 	}) {
@@ -130,5 +130,5 @@ func (s *engineLogins) FetchToken(ctx context.Context, q *auth.FetchTokenRequest
 	}, nil
 }
 
-// expires is how many seconds a token is good for that doesn't say it.
+// expires is the lifetime in seconds of a token that doesn't state it.
 const expires = 60

@@ -18,13 +18,13 @@ func serverOf(t *testing.T, o registry.Options, references ...string) auth.AuthS
 	t.Helper()
 	s, ok := registry.Session(o, references).(auth.AuthServer)
 	if !ok {
-		t.Fatal("nobody answers")
+		t.Fatal("the session has no auth server")
 	}
 	return s
 }
 
-// An engine gets tokens for what it pushes, by the login for that part of the registry, and
-// a password only where the registry gives no tokens.
+// An engine gets tokens for its pushes, with the login for that part of the registry, and
+// a password only if the registry issues no tokens.
 func TestSessionLogsIn(t *testing.T) {
 	t.Parallel()
 	for _, o := range []testworld.RegistryOptions{
@@ -61,12 +61,12 @@ func TestSessionLogsIn(t *testing.T) {
 			t.Errorf("got %v, %v", c, err)
 		}
 		if c, err = serverOf(t, opts, "another.test/acme").Credentials(t.Context(), &auth.CredentialsRequest{Host: r.Host}); err != nil || c.Secret != "" {
-			t.Errorf("of no image there: got %v, %v", c, err)
+			t.Errorf("for no image there: got %v, %v", c, err)
 		}
 	}
 }
 
-// A token service that leads elsewhere gets no login there, for our client or an engine.
+// A token service that redirects elsewhere gets no login there, from our client or an engine.
 func TestLoginsStayAtTheTokenService(t *testing.T) {
 	t.Parallel()
 	var seen []string
@@ -91,18 +91,18 @@ func TestLoginsStayAtTheTokenService(t *testing.T) {
 			t.Cleanup(service.Close)
 			host := service.Listener.Addr().String()
 			opts := hasty()
-			opts.Insecure = true // else a redirect to HTTP is refused for that
+			opts.Insecure = true // else a redirect to HTTP is refused for being plain
 			opts.Keychain = fileOf(t, `{"auths": {"`+host+`": {`+text+`}}}`)
 			_, port, _ := strings.Cut(elsewhere.Listener.Addr().String(), ":")
 			opts.HTTP.Transport = dialing(map[string]string{host: host, "elsewhere.test:" + port: elsewhere.Listener.Addr().String()})
 			_, _ = registry.Open(t.Context(), host+"/acme/model", opts)
 			_, err := serverOf(t, opts).FetchToken(t.Context(), &auth.FetchTokenRequest{Host: host, Realm: service.URL + "/token", Service: "x"})
 			if strings.Join(seen, "") != "" {
-				t.Errorf("%s, %d: elsewhere saw %q", login, code, seen)
+				t.Errorf("%s, %d: the other host got %q", login, code, seen)
 			}
 			if login == "identity" && code == http.StatusTemporaryRedirect {
 				checkKind(t, err, failure.Usage, "")
-				checkSays(t, err, "sends a login on to elsewhere.test")
+				checkSays(t, err, "redirects a login to elsewhere.test")
 			}
 		}
 	}

@@ -10,14 +10,14 @@ import (
 )
 
 // Stream sends the whole blob in one request without a range, as docker push
-// does, for registries that take no chunks. The upload has to be a new one;
-// [Upload.Commit] ends it. size is in bytes and has to be right.
+// does, for registries that accept no chunks. The upload must be a new one;
+// [Upload.Commit] ends it. size is in bytes and must be exact.
 //
-// What breaks off can't be gone on with: the error has the kind
-// [failure.Transient] then, and another attempt needs another upload and another
-// body. An error of the body itself is in the one returned, and one about the
-// size is a [*TooLargeError]. The body isn't read any more when Stream returns,
-// which waits for a read that is under way.
+// An interrupted stream can't be resumed: the error then has the kind
+// [failure.Transient], and another attempt needs another upload and another
+// body. The returned error wraps an error of the body, and is a [*TooLargeError]
+// if the size was refused. The body is no longer read when Stream returns, which
+// waits for a read in progress.
 func (u *Upload) Stream(ctx context.Context, size int64, body io.Reader) error {
 	q := request{method: http.MethodPatch, url: u.Location(), body: body, size: size, ask: true, answerTimeout: u.repo.opts.Finish}
 	a, err := u.repo.once(ctx, q)
@@ -32,8 +32,8 @@ func (u *Upload) Stream(ctx context.Context, size int64, body io.Reader) error {
 }
 
 // Whole uploads a blob whose digest is known, in one request, and commits it.
-// It is the way that every registry knows. Errors are those of [Upload.Stream]
-// and of [Upload.Commit].
+// Every registry supports this. Errors are those of [Upload.Stream] and of
+// [Upload.Commit].
 func (r *Repository) Whole(ctx context.Context, d digest.Digest, size int64, body io.Reader) error {
 	left := &io.LimitedReader{R: body, N: size}
 	err := r.whole(ctx, d, size, left)
@@ -63,8 +63,8 @@ func (r *Repository) whole(ctx context.Context, d digest.Digest, size int64, bod
 	return a.check(d)
 }
 
-// await looks for a blob that was sent to its end and never answered: the
-// registry may still be busy with it.
+// await looks for a blob that was sent completely without an answer: the registry
+// may still be processing it.
 func (r *Repository) await(ctx context.Context, d digest.Digest, cause error) error {
 	return r.Retry().Try(ctx, func() error {
 		has, err := r.Has(ctx, d)
@@ -75,7 +75,7 @@ func (r *Repository) await(ctx context.Context, d digest.Digest, cause error) er
 	})
 }
 
-// tooLarge names the size of a blob that was refused for it.
+// tooLarge adds the size of a blob that was refused for it.
 func (r *Repository) tooLarge(a *answer, size int64, refusal error) error {
 	if a.code == http.StatusRequestEntityTooLarge {
 		return &TooLargeError{Registry: r.name.RegistryStr(), Bytes: size}

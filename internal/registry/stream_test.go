@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// TestStreamWhereNoChunksAreTaken falls back as callers do.
+// TestStreamWhereNoChunksAreTaken falls back like callers do.
 func TestStreamWhereNoChunksAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{400, 404, 405, 413, 416, 501} {
@@ -58,7 +58,7 @@ func TestNoChunksForThoseKnownToTakeNone(t *testing.T) {
 		t.Errorf("got %v, want %v", err, registry.ErrNoChunks)
 	}
 	if n := r.Calls(patches); n != 0 {
-		t.Errorf("the registry was bothered %d times", n)
+		t.Errorf("the registry got %d chunks", n)
 	}
 }
 
@@ -79,8 +79,8 @@ func TestChunksOfThoseKnownToTakeSmallOnes(t *testing.T) {
 	}
 }
 
-// TestForgottenIsNotUnable has a registry take chunks and then forget: that is no
-// reason to give chunks up.
+// TestForgottenIsNotUnable has a registry accept chunks and then forget the upload: that is
+// no reason to give up chunks.
 func TestForgottenIsNotUnable(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -121,7 +121,7 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// ways are those to send a blob at once.
+// ways are the ways to send a blob in one request.
 func ways() map[string]func(*testing.T, *registry.Repository, digest.Digest, int64, io.Reader) error {
 	return map[string]func(*testing.T, *registry.Repository, digest.Digest, int64, io.Reader) error{
 		"stream": func(t *testing.T, repo *registry.Repository, _ digest.Digest, size int64, body io.Reader) error {
@@ -150,9 +150,9 @@ func TestWhatBreaksOffIsTransient(t *testing.T) {
 			repo := open(t, r, hasty())
 			data, d := weights(1 << 20)
 			r.Fail(bodies, testworld.CutUpload(1000, true, 1))
-			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry has is not sent twice")
+			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry already has is not sent again")
 			r.Fail(bodies, testworld.Status(http.StatusServiceUnavailable, 1))
-			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry has is not sent twice")
+			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry already has is not sent again")
 			if err := way(t, repo, d, 1<<20, bytes.NewReader(data)); err != nil {
 				t.Error(err)
 			}
@@ -182,7 +182,7 @@ func TestTooLargeNamesTheSize(t *testing.T) {
 	}
 }
 
-// TestTooLargeAfterAWhile has a registry that takes chunks until they are too
+// TestTooLargeAfterAWhile has a registry that accepts chunks until they are too
 // many.
 func TestTooLargeAfterAWhile(t *testing.T) {
 	t.Parallel()
@@ -218,7 +218,7 @@ func TestErrorsOfTheBodyAreNotTheRegistrys(t *testing.T) {
 }
 
 // TestNoStateNoChunks has a registry that refuses a chunk for its range and
-// doesn't tell where it is.
+// doesn't report its offset.
 func TestNoStateNoChunks(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})

@@ -14,14 +14,14 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Upload is a blob on its way. One goroutine at a time may use it.
+// Upload is a blob being uploaded. It is not safe for concurrent use.
 type Upload struct {
 	repo     *Repository
 	location *url.URL
 	offset   int64
 	min      int64
 	largest  int  // chunk that was accepted
-	noRanges bool // the registry's ranges are of no use
+	noRanges bool // the registry's ranges are unreliable
 }
 
 // Start begins an upload.
@@ -42,7 +42,7 @@ func (r *Repository) begun(a *answer) (*Upload, error) {
 	return &Upload{repo: r, location: location, min: a.chunkMin()}, nil
 }
 
-// chunkMin reads how small a chunk may be; zero where nothing is said.
+// chunkMin returns the minimum size of a chunk; zero if the registry states none.
 func (a *answer) chunkMin() int64 {
 	n, err := strconv.ParseInt(a.header.Get("OCI-Chunk-Min-Length"), 10, 64)
 	if err != nil {
@@ -51,10 +51,10 @@ func (a *answer) chunkMin() int64 {
 	return max(n, 0)
 }
 
-// Resume goes on with an upload that another process may have begun. It asks
-// the registry how far that came. The error is [ErrForgotten] if the registry
-// doesn't know it, doesn't say, or if the location isn't on the registry: what
-// was written down by another process is no order to send weights elsewhere.
+// Resume continues an upload that another process may have begun, from where the
+// registry reports it to be. The error is [ErrForgotten] if the registry doesn't know
+// the upload or where it is, or if the location isn't on the registry: a recorded
+// location must not redirect weights elsewhere.
 func (r *Repository) Resume(ctx context.Context, location string) (*Upload, error) {
 	u, err := url.Parse(location)
 	if err != nil || !r.isHome(u) {
@@ -68,25 +68,25 @@ func (r *Repository) Resume(ctx context.Context, location string) (*Upload, erro
 }
 
 // Location returns the absolute URL by which the upload can be resumed. It may
-// change with each chunk, and may hold what entitles to go on with the upload:
-// keep it like a password.
+// change with each chunk, and may contain a secret that authorizes continuing the
+// upload: keep it like a password.
 func (u *Upload) Location() string { return u.location.String() }
 
 // Offset returns how many bytes the registry has, which is the next to send.
 func (u *Upload) Offset() int64 { return u.offset }
 
-// ChunkMin returns how many bytes each chunk but the last must have at least;
-// zero where the registry sets no limit, and after [Repository.Resume], where
-// most say nothing of it.
+// ChunkMin returns the minimum number of bytes of each chunk but the last; zero
+// if the registry sets no minimum, and after [Repository.Resume], where most don't
+// report it.
 func (u *Upload) ChunkMin() int64 { return u.min }
 
-// Cancel gives the upload up. That it fails is of no account, says the spec:
-// a registry forgets uploads by itself.
+// Cancel abandons the upload. By the spec, errors don't matter: a registry forgets
+// uploads by itself.
 func (u *Upload) Cancel(ctx context.Context) {
 	_, _ = u.repo.once(ctx, request{method: http.MethodDelete, url: u.Location()})
 }
 
-// status asks the registry where it is. Any refusal but one of the login means
+// status asks the registry for the offset. Any refusal except of the login means
 // that the upload can't be resumed.
 func (u *Upload) status(ctx context.Context) error {
 	a, err := u.repo.try(ctx, request{method: http.MethodGet, url: u.Location()}, http.StatusNoContent, http.StatusAccepted, http.StatusOK)
@@ -104,7 +104,7 @@ func (u *Upload) status(ctx context.Context) error {
 	return u.move(a)
 }
 
-// move takes over the location of an answer, if it has one.
+// move updates the location from an answer that has one.
 func (u *Upload) move(a *answer) error {
 	value := a.header.Get("Location")
 	if value == "" {
@@ -117,11 +117,11 @@ func (u *Upload) move(a *answer) error {
 	return err
 }
 
-// Commit ends the upload: the registry checks the digest and keeps the blob. An
-// answer that gets lost on the way is found out about by looking for the blob.
+// Commit ends the upload: the registry checks the digest and keeps the blob. If the
+// answer gets lost, Commit looks for the blob.
 //
-// Errors: [ErrCorrupt] if the registry has other bytes, [ErrForgotten] if it
-// doesn't know the upload, and has no such blob either.
+// The error is [ErrCorrupt] if the registry has other bytes, and [ErrForgotten] if it
+// knows neither the upload nor the blob.
 func (u *Upload) Commit(ctx context.Context, d digest.Digest) error {
 	if err := u.commit(ctx, d); err != nil {
 		return u.repo.explain(fmt.Errorf("committing blob %s to %q: %w", d, u.repo.Name(), err))
@@ -150,7 +150,7 @@ func (u *Upload) commit(ctx context.Context, d digest.Digest) error {
 	})
 }
 
-// unclosed says what a refusal to end an upload means.
+// unclosed returns the meaning of a refusal to end an upload.
 func unclosed(refusal error) error {
 	switch codeOf(refusal) {
 	case http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable:
@@ -161,8 +161,8 @@ func unclosed(refusal error) error {
 	return refusal
 }
 
-// closing is the request that ends an upload. The location is used as the
-// registry gave it: its query may be signed.
+// closing returns the request that ends an upload. It uses the location as the
+// registry returned it: its query may be signed.
 func (u *Upload) closing(d digest.Digest) request {
 	location := *u.location
 	if location.RawQuery != "" {
@@ -172,8 +172,8 @@ func (u *Upload) closing(d digest.Digest) request {
 	return request{method: http.MethodPut, url: location.String(), answerTimeout: u.repo.opts.Finish}
 }
 
-// check compares a digest with the one that the registry says it stored. It may
-// be one of another algorithm, which says nothing.
+// check compares a digest with the one that the registry reports as stored. One of
+// another algorithm can't be compared.
 func (a *answer) check(d digest.Digest) error {
 	got := digest.Digest(a.header.Get("Docker-Content-Digest"))
 	if got.Validate() == nil && got.Algorithm() == d.Algorithm() && got != d {
@@ -184,11 +184,11 @@ func (a *answer) check(d digest.Digest) error {
 
 // next reads the Range header of an upload's answer, "0-<last byte>" as of
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks,
-// and returns the byte that comes next. believed is where the caller is.
+// and returns the offset of the next byte. believed is the caller's offset.
 //
-// "0-0" is one byte by the spec. Registries say it of an empty upload, too,
-// because nothing else can be said of one
-// (https://github.com/opencontainers/distribution-spec/issues/578), some say
+// "0-0" is one byte by the spec. Registries return it for an empty upload, too,
+// because there is no other way to express one
+// (https://github.com/opencontainers/distribution-spec/issues/578); some return
 // "0--1", and no caller sends chunks of one byte.
 func next(header string, believed int64) (int64, bool) {
 	value := strings.TrimPrefix(strings.TrimPrefix(header, "bytes="), "bytes ")
@@ -206,7 +206,7 @@ func next(header string, believed int64) (int64, bool) {
 	return n + 1, true
 }
 
-// contentRange writes the header of that name for n bytes, both ends included.
+// contentRange formats a Content-Range header for n bytes, both ends included.
 func contentRange(offset int64, n int) string {
 	return strconv.FormatInt(offset, 10) + "-" + strconv.FormatInt(offset+int64(n)-1, 10)
 }

@@ -39,15 +39,15 @@ func TestUploadInChunks(t *testing.T) {
 		t.Errorf("%d bytes were sent for %d", got, 1<<20)
 	}
 	if has, err := repo.Has(t.Context(), d); !has || err != nil {
-		t.Errorf("has the blob: %v, %v", has, err)
+		t.Errorf("Has: %v, %v", has, err)
 	}
 	if n := r.Calls(states); n != 0 {
-		t.Errorf("a registry that said where it is was asked for it %d times", n)
+		t.Errorf("a registry that reported its offset was asked for it %d times", n)
 	}
 }
 
-// TestKilledPublisherResumes kills one at 60 %, in the middle of a chunk. What
-// the next sends is what is left: at most 45 % is asked for.
+// TestKilledPublisherResumes kills one at 60 %, in the middle of a chunk. The next one
+// sends only the rest: at most 45 % is required.
 func TestKilledPublisherResumes(t *testing.T) {
 	t.Parallel()
 	const size = 10 << 20
@@ -76,7 +76,7 @@ func TestKilledPublisherResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if next.Offset() != size*6/10 {
-		t.Errorf("it goes on at byte %d, want %d", next.Offset(), size*6/10)
+		t.Errorf("it continues at byte %d, want %d", next.Offset(), size*6/10)
 	}
 	if err := send(t, next, data, 1<<20); err != nil {
 		t.Fatal(err)
@@ -97,23 +97,23 @@ func TestSendOutlivesFaults(t *testing.T) {
 		name  string
 		path  string
 		fault func(*testworld.Registry) testworld.Fault
-		most  int64 // bytes that may be sent, in all
+		most  int64 // maximum number of bytes sent, in all
 	}{
 		{"server errors", patches, always(testworld.Status(http.StatusBadGateway, 3)), size + 3*chunk},
 		{"asked to wait", patches, always(testworld.Later(http.StatusTooManyRequests, "0", 2)), size + 2*chunk},
-		{"asked to wait, by nobody knows how long", patches, always(testworld.Later(http.StatusServiceUnavailable, "soon", 2)), size + 2*chunk},
+		{"asked to wait, for an unknown time", patches, always(testworld.Later(http.StatusServiceUnavailable, "soon", 2)), size + 2*chunk},
 		{"cut, and kept", patches, always(testworld.CutUpload(chunk/2, true, 2)), size + chunk},
 		{"cut, and lost", patches, always(testworld.CutUpload(chunk/2, false, 3)), size + 3*chunk},
 		{"answer lost", patches, always(testworld.LoseAnswer(2)), size},
-		{"takes less than it gets", patches, always(testworld.ShortUpload(chunk/2, 3)), size + 2*chunk},
-		{"takes nothing of what it gets", patches, always(testworld.ShortUpload(0, 3)), size + 3*chunk},
+		{"accepts less than it gets", patches, always(testworld.ShortUpload(chunk/2, 3)), size + 2*chunk},
+		{"accepts nothing of what it gets", patches, always(testworld.ShortUpload(0, 3)), size + 3*chunk},
 		{"stalled", patches, func(r *testworld.Registry) testworld.Fault { return r.StallUpload(1000, 1) }, size + chunk},
 		{"range too low", patches, always(testworld.WrongRange("0-9", testworld.Always)), size},
 		{"range too high", patches, always(testworld.WrongRange("0-99999999", testworld.Always)), size},
 		{"range unreadable", patches, always(testworld.WrongRange("bytes */7", testworld.Always)), size},
 		{"no range", patches, always(testworld.WrongRange("", testworld.Always)), size},
 		{"chunks too large", patches, always(testworld.LimitBody(http.StatusRequestEntityTooLarge, 1<<20, testworld.Always)), size + 1},
-		{"chunks too large, as ghcr.io says it", patches, always(testworld.LimitBody(http.StatusRequestedRangeNotSatisfiable, 1<<20, testworld.Always)), size + 1},
+		{"chunks too large, with the status of ghcr.io", patches, always(testworld.LimitBody(http.StatusRequestedRangeNotSatisfiable, 1<<20, testworld.Always)), size + 1},
 		{"no state for a while", "/v2/acme/model/blobs/uploads/*", always(testworld.Status(http.StatusInternalServerError, 4)), size + 2*chunk},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,8 +144,8 @@ func always(f testworld.Fault) func(*testworld.Registry) testworld.Fault {
 	return func(*testworld.Registry) testworld.Fault { return f }
 }
 
-// TestRangesThatLag is Amazon ECR: its ranges stay where the first chunk ended,
-// and it tells no state.
+// TestRangesThatLag imitates Amazon ECR: its ranges stay at the end of the first chunk,
+// and it reports no state.
 func TestRangesThatLag(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -176,12 +176,12 @@ func TestSendTellsWhereToGoOn(t *testing.T) {
 	r.Fail(states, testworld.WrongRange("0-19", 1))
 	var moved *registry.OffsetError
 	if err := u.Send(t.Context(), data[50:60]); !errors.As(err, &moved) || moved.Offset != 20 || u.Offset() != 20 {
-		t.Errorf("got %v at %d, want to go on at 20", err, u.Offset())
+		t.Errorf("got %v at %d, want to continue at 20", err, u.Offset())
 	}
 }
 
-// TestRemaindersAreNoChunks cuts a chunk so that what is left of it is less than
-// a chunk may be.
+// TestRemaindersAreNoChunks cuts a chunk so that the rest is smaller than the minimum of
+// a chunk.
 func TestRemaindersAreNoChunks(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{ChunkMin: 1000})
@@ -230,7 +230,7 @@ func TestResumeStaysAtHome(t *testing.T) {
 		}
 	}
 	if n := other.Calls("/v2/**"); n != 0 {
-		t.Errorf("another host was asked %d times", n)
+		t.Errorf("another host got %d requests", n)
 	}
 }
 
@@ -243,7 +243,7 @@ func TestSendGivesUp(t *testing.T) {
 	}{
 		{"always cut", testworld.CutUpload(0, true, testworld.Always), 4},
 		{"always broken", testworld.Status(http.StatusInternalServerError, testworld.Always), 4},
-		{"to be asked again tomorrow", testworld.Later(http.StatusTooManyRequests, "86400", testworld.Always), 1},
+		{"asked to retry tomorrow", testworld.Later(http.StatusTooManyRequests, "86400", testworld.Always), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// hasty is how tests wait.
+// hasty has the short waits of tests.
 func hasty() registry.Options {
 	return registry.Options{
 		Keychain: keychain{}, Finish: 2 * time.Second,
@@ -24,7 +24,7 @@ func hasty() registry.Options {
 	}
 }
 
-// keychain has one login for all.
+// keychain has one login for everything.
 type keychain struct{ user, password string }
 
 func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) {
@@ -54,14 +54,14 @@ func begin(t testing.TB, r *testworld.Registry) (*registry.Repository, *registry
 	return repo, u
 }
 
-// weights are bytes like those of models: no two parts are the same.
+// weights returns bytes like those of models: no two parts are the same.
 func weights(n int) ([]byte, digest.Digest) {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(data)
 	return data, digest.FromBytes(data)
 }
 
-// send sends data from where the upload is, as callers do.
+// send sends data from the upload's offset, like callers do.
 func send(t testing.TB, u *registry.Upload, data []byte, size int) error {
 	t.Helper()
 	for moves := 0; u.Offset() < int64(len(data)); {
@@ -70,7 +70,7 @@ func send(t testing.TB, u *registry.Upload, data []byte, size int) error {
 		var moved *registry.OffsetError
 		if errors.As(err, &moved) && moves < 10 {
 			if moved.Offset != u.Offset() {
-				t.Errorf("the error says byte %d and the upload %d", moved.Offset, u.Offset())
+				t.Errorf("the error has byte %d, but the upload %d", moved.Offset, u.Offset())
 			}
 			moves++
 			continue
@@ -82,11 +82,11 @@ func send(t testing.TB, u *registry.Upload, data []byte, size int) error {
 	return nil
 }
 
-// check holds what the registry has against what was sent.
+// check compares a blob in the registry with its digest.
 func check(t testing.TB, r *testworld.Registry, d digest.Digest) {
 	t.Helper()
 	if got := r.Blob("acme/model", d); digest.FromBytes(got) != d {
-		t.Errorf("the registry has %d bytes that aren't those of %s", len(got), d)
+		t.Errorf("the registry has %d bytes that don't match %s", len(got), d)
 	}
 }
 

@@ -18,15 +18,15 @@ import (
 	"strings"
 )
 
-// isLicence knows the files that a licence wants to go along with a program.
+// isLicence matches the files that a licence requires to be shipped with a program.
 var isLicence = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|copyright|notice|patents|authors)([._-].*)?$`)
 
-// licencesOf are the licences of Go and of every module that Go programs are made of. It
-// reads from the programs which these are.
+// licencesOf returns the licences of Go and of every module in the Go programs, whose names
+// it reads from the programs.
 func licencesOf(ctx context.Context, dir string, programs []fs.DirEntry) ([]file, error) {
 	var modules []string
 	for _, p := range programs {
-		if p.Name() == "runc" { // Debian's copyright file tells of all of it
+		if p.Name() == "runc" { // covered by Debian's copyright file
 			continue
 		}
 		info, err := buildinfo.ReadFile(filepath.Join(dir, p.Name()))
@@ -46,7 +46,7 @@ func licencesOf(ctx context.Context, dir string, programs []fs.DirEntry) ([]file
 	}
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
-		return nil, fmt.Errorf("asking go where it is: %w", err)
+		return nil, fmt.Errorf("asking go for GOROOT: %w", err)
 	}
 	dirs["go"] = strings.TrimSpace(string(out))
 	var (
@@ -78,15 +78,15 @@ func licencesIn(dir, name string) (files []file, err error) {
 	return files, err
 }
 
-// download says where modules are, which Go has verified already as it compiled them.
+// download returns the directories of modules, which Go verified when compiling them.
 func download(ctx context.Context, modules []string) (dirs map[string]string, err error) {
 	//nolint:gosec // modules of ours
 	cmd := exec.CommandContext(ctx, "go", append([]string{"mod", "download", "-json"}, modules...)...)
-	cmd.Dir = os.TempDir()                              // outside of our module: what the engine is made of is of another one
-	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=mod") // where there is none, nothing can be read only
+	cmd.Dir = os.TempDir()                              // outside our module: the engine is built from another one
+	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=mod") // without a module, GOFLAGS may not be readonly
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("looking for the modules: %w\n%s", err, out)
+		return nil, fmt.Errorf("locating the modules: %w\n%s", err, out)
 	}
 	dirs = map[string]string{}
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
@@ -95,7 +95,7 @@ func download(ctx context.Context, modules []string) (dirs map[string]string, er
 			return dirs, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading what go says of the modules: %w", err)
+			return nil, fmt.Errorf("reading go's list of modules: %w", err)
 		}
 		dirs[m.Path+"@"+m.Version] = m.Dir
 	}

@@ -1,6 +1,6 @@
-// Command release packs Lamina for machines that have no Go: for each platform a tarball
-// with the command, for Linux also its engine (buildkitd, the supervisor, runc), and the
-// licences of all that is in it. The same checkout gives the same bytes, wherever and
+// Command release packs Lamina for machines without Go: for each platform a tarball with
+// the command, for Linux also its engine (buildkitd, the supervisor, runc), and the
+// licences of everything in it. The same checkout gives the same bytes, wherever and
 // whenever it is run.
 //
 //	go run ./internal/release -version v1.2.3 -out dist
@@ -30,11 +30,11 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stderr); err != nil { //nolint:forbidigo // as above
 		fmt.Fprintln(os.Stderr, "release:", err) //nolint:forbidigo // as above
-		os.Exit(1)                               //nolint:forbidigo,gocritic // as above; nothing is to be stopped any more
+		os.Exit(1)                               //nolint:forbidigo,gocritic // as above; nothing is left to stop
 	}
 }
 
-// options are what a release is made of.
+// options configure a release.
 type options struct {
 	version, out, cache, mirror string
 	platforms                   []string
@@ -45,20 +45,20 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	o := options{say: func(line string) { fmt.Fprintln(stderr, line) }}
-	flags.StringVar(&o.version, "version", "", "what `build version` says, as v1.2.3")
+	flags.StringVar(&o.version, "version", "", "what `build version` prints, such as v1.2.3")
 	flags.StringVar(&o.out, "out", "dist", "directory of the tarballs and SHA256SUMS")
-	flags.StringVar(&o.mirror, "debian-mirror", os.Getenv("LAMINA_DEBIAN_MIRROR"), "where runc is fetched from") //nolint:forbidigo // as above
-	platforms := flags.String("platforms", "linux/amd64,linux/arm64,darwin/arm64", "for which it is made")
+	flags.StringVar(&o.mirror, "debian-mirror", os.Getenv("LAMINA_DEBIAN_MIRROR"), "where to fetch runc from") //nolint:forbidigo // as above
+	platforms := flags.String("platforms", "linux/amd64,linux/arm64,darwin/arm64", "platforms to build for")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if o.version == "" || strings.ContainsAny(o.version, " /'\"\\") || flags.NArg() > 0 {
-		return fmt.Errorf("a release has a -version, as v1.2.3, and takes no further arguments: %q", args)
+		return fmt.Errorf("a release requires -version, such as v1.2.3, and accepts no further arguments: %q", args)
 	}
 	o.platforms = strings.Split(*platforms, ",")
 	for _, p := range o.platforms {
 		if !slices.Contains([]string{"linux/amd64", "linux/arm64", "darwin/arm64"}, p) {
-			return fmt.Errorf("no release is made for platform %q", p)
+			return fmt.Errorf("there is no release for platform %q", p)
 		}
 	}
 	var err error
@@ -72,12 +72,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	return o.pack(ctx)
 }
 
-// sameEverywhere takes away what the user's environment would put into a program: the
-// compiler is that of go.mod, as are its settings the default ones.
+// sameEverywhere overrides what the user's environment would change in a program: it uses
+// the compiler of go.mod, with default settings.
 func sameEverywhere(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.GoVersion}}").Output()
 	if err != nil {
-		return fmt.Errorf("asking go for its module: %w", err)
+		return fmt.Errorf("asking go for its version in go.mod: %w", err)
 	}
 	for name, value := range map[string]string{
 		"GOTOOLCHAIN": "go" + strings.TrimSpace(string(out)), "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOEXPERIMENT": "",
@@ -90,7 +90,7 @@ func sameEverywhere(ctx context.Context) error {
 	return nil
 }
 
-// pack makes the tarballs, and in the end the list of their hashes.
+// pack writes the tarballs, and finally the list of their hashes.
 func (o options) pack(ctx context.Context) error {
 	var sums strings.Builder
 	for _, platform := range slices.Sorted(slices.Values(o.platforms)) {
@@ -112,8 +112,8 @@ func (o options) pack(ctx context.Context) error {
 	return atomicfile.Write(filepath.Join(o.out, "SHA256SUMS"), []byte(sums.String()), 0o644)
 }
 
-// files are those of a platform's tarball. The command knows the hashes of the programs
-// next to it, so it is made last.
+// files returns those of a platform's tarball. The command contains the hashes of the programs
+// next to it, so it is compiled last.
 func (o options) files(ctx context.Context, platform string) (files []file, err error) {
 	dir, err := os.MkdirTemp("", "release-")
 	if err != nil {
@@ -135,7 +135,7 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		}
 		files = runc[1:]
 		for _, program := range []string{"buildkitd", "runc", "supervisor"} {
-			data, readErr := os.ReadFile(filepath.Join(dir, program)) //nolint:gosec // made above
+			data, readErr := os.ReadFile(filepath.Join(dir, program)) //nolint:gosec // created above
 			if readErr != nil {
 				return nil, readErr
 			}
@@ -150,7 +150,7 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		return nil, err
 	}
 	for _, p := range programs {
-		data, readErr := os.ReadFile(filepath.Join(dir, p.Name())) //nolint:gosec // made above
+		data, readErr := os.ReadFile(filepath.Join(dir, p.Name())) //nolint:gosec // created above
 		if readErr != nil {
 			return nil, readErr
 		}
@@ -160,7 +160,7 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 	return append(files, licences...), err
 }
 
-// command compiles the command. Without grpc's trace page it is a fifth smaller.
+// command compiles the command. Omitting grpc's trace page makes it a fifth smaller.
 func command(ctx context.Context, path, system, arch, version, sums string) error {
 	//nolint:gosec // our own
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace",

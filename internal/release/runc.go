@@ -9,11 +9,11 @@ import (
 	"lamina.build/internal/debian"
 )
 
-// locked is the runc of the tarballs: Debian's own, by hash. One that is compiled from its
-// Go module would need a C compiler for each platform and libseccomp with it, since BuildKit
-// gives every step a seccomp profile and a runc without libseccomp refuses that; Debian's wants
-// glibc 2.34 and libseccomp2 from the machine, which systemd and apt have brought there.
-// To take another one: `apt-cache show runc`, of either architecture.
+// locked returns the runc of the tarballs: Debian's own, by hash. Compiling its Go module
+// would need a C compiler for each platform, and libseccomp, since BuildKit gives every step a
+// seccomp profile, which a runc without libseccomp refuses; Debian's needs glibc 2.34 and
+// libseccomp2 on the machine, where systemd and apt have installed them. For another version,
+// see `apt-cache show runc`, of either architecture.
 func locked(arch string) (name string, want debian.File) {
 	const path = "pool/main/r/runc/runc_1.1.5+ds1-1+deb12u1_"
 	return path + arch + ".deb", map[string]debian.File{
@@ -22,10 +22,10 @@ func locked(arch string) (name string, want debian.File) {
 	}[arch]
 }
 
-// there is a day on which Debian had it: the archive of Debian's past keeps it.
+// there returns a day on which Debian had it: Debian's snapshot archive keeps it.
 func there() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
 
-// runc returns the program, and what goes with it.
+// runc returns the program and its copyright file.
 func (o options) runc(ctx context.Context, arch string) ([]file, error) {
 	named, err := debian.ParseMirrors(o.mirror)
 	if err != nil {
@@ -35,7 +35,7 @@ func (o options) runc(ctx context.Context, arch string) ([]file, error) {
 	archive := debian.Snapshot(there())
 	getter := debian.NewGetter(o.cache)
 	deb, err := getter.Get(ctx, debian.Merge(named, debian.HostMirrors(os.DirFS("/")), archive).URL(debian.Main, name), want)
-	if debian.IsNotFound(err) { // a mirror drops it once there is another one
+	if debian.IsNotFound(err) { // a mirror drops it once there is a newer one
 		deb, err = getter.Get(ctx, archive.URL(debian.Main, name), want)
 	}
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"lamina.build/llb"
 )
 
-// file is one of a tarball.
+// file is a file in a tarball.
 type file struct {
 	name    string // in the tarball's directory
 	data    []byte
 	program bool
 }
 
-// tarball writes files below a directory, by name and with one date, so that nothing but
-// their content moves its bytes.
+// tarball writes files below a directory, sorted by name and with one date, so that its bytes
+// depend only on their content.
 func tarball(w io.Writer, dir string, files []file) error {
 	files = slices.SortedFunc(slices.Values(files), func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	zip, err := gzip.NewWriterLevel(w, gzip.BestCompression)
@@ -53,7 +53,7 @@ func tarball(w io.Writer, dir string, files []file) error {
 	return cmp.Or(out.Close(), zip.Close())
 }
 
-// parents are the directories of a path, the outermost first.
+// parents returns the directories of a path, the outermost first.
 func parents(name string) (dirs []string) {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		dirs = append([]string{dir}, dirs...)

@@ -9,11 +9,11 @@ import (
 	"lamina.build"
 )
 
-// A summary names what was attached, by digest and type, and nothing where nothing was.
+// A summary lists attachments by digest and type, if there are any.
 func TestImageSaysWhatIsAttached(t *testing.T) {
 	m := made()
 	if text := Image(m, again); strings.Contains(text, "attached") {
-		t.Errorf("of nothing:\n%s", text)
+		t.Errorf("without attachments:\n%s", text)
 	}
 	d := digest.FromString("sbom")
 	m.Attached = []lamina.Attached{{Type: lamina.SPDXType, Digest: d}}

@@ -14,13 +14,13 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// Engine tells how the private engine is.
+// Engine describes the status of our own engine.
 func Engine(st engine.Status) string {
 	var b strings.Builder
 	state := "not running"
 	switch {
 	case st.Running && st.PID == 0: // without a record
-		state = "starting or ending"
+		state = "starting or stopping"
 	case st.Running:
 		state = fmt.Sprintf("running since %s, BuildKit %s", st.Started.Local().Format(time.DateTime), st.Version)
 	}
@@ -36,7 +36,7 @@ func Engine(st engine.Status) string {
 	return b.String()
 }
 
-// Cache lists the records of a cache, largest first, and what they add up to.
+// Cache lists the records of a cache, largest first, and their total.
 func Cache(records []*client.UsageInfo) string {
 	slices.SortStableFunc(records, func(x, y *client.UsageInfo) int { return int(min(max(y.Size-x.Size, -1), 1)) })
 	var b strings.Builder
@@ -56,7 +56,7 @@ func Cache(records []*client.UsageInfo) string {
 	return b.String()
 }
 
-// lineWidth is how wide a line may be, in characters.
+// lineWidth limits the width of a line, in characters.
 const lineWidth = 80
 
 func firstLine(s string) string {
@@ -67,12 +67,12 @@ func firstLine(s string) string {
 	return s
 }
 
-// Freed tells what a prune removed: bytes, and how many records.
+// Freed describes what a prune removed: bytes and records.
 func Freed(bytes int64, records int) string {
 	return fmt.Sprintf("freed %s in %s\n", humanize.Size(bytes), humanize.Count(records, "record"))
 }
 
-// Written tells what a file or directory was written with: "pylock.toml: 12 packages".
+// Written describes what was written to a file or directory: "pylock.toml: 12 packages".
 func Written(path string, n int, what string) string {
 	return fmt.Sprintf("%s: %s\n", path, humanize.Count(n, what))
 }

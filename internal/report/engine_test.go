@@ -32,9 +32,9 @@ func TestCacheOfOneRecord(t *testing.T) {
 
 func TestEngine(t *testing.T) {
 	for want, st := range map[string]engine.Status{
-		"engine   not running\nroot ":        {},
-		"engine   starting or ending\nroot ": {Running: true},
-		"engine   running since ":            {Running: true, PID: 7, Version: "v0.34.2"},
+		"engine   not running\nroot ":          {},
+		"engine   starting or stopping\nroot ": {Running: true},
+		"engine   running since ":              {Running: true, PID: 7, Version: "v0.34.2"},
 	} {
 		if got := Engine(st); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
@@ -42,7 +42,7 @@ func TestEngine(t *testing.T) {
 	}
 }
 
-// What is known of a running engine is told in full.
+// The status of a running engine has every field.
 func TestEngineInFull(t *testing.T) {
 	got := Engine(engine.Status{Running: true, PID: 7, Version: "v0.34.2", Address: "unix:///x", Clients: 2, Kept: true, Root: "/root", Disk: 3_000_000_000, Free: 1500, Log: "/log"})
 	_, rest, _ := strings.Cut(got, "\n")

@@ -1,5 +1,5 @@
-// Package report words what the command tells: what was built, what models there are, how
-// the engine is.
+// Package report formats what the command prints: what was built, the models, the status
+// of the engine.
 package report
 
 import (
@@ -18,13 +18,13 @@ import (
 	"lamina.build/stages"
 )
 
-// Image is what a build ends with: its digest, its layers, what it lacks, where it was
-// saved and what brings it to where it runs. again are the words of a command that builds it
-// once more, but for its names and outputs.
+// Image is the summary of a build: its digest, its layers, what it lacks, where it was
+// saved and how to load it where it runs. again is the command that builds it again, without
+// names and outputs.
 func Image(m lamina.Made, again []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", m.Name, m.Variant, m.Platform)
-	if id := cmp.Or(m.Manifest, m.Descriptor.Digest); id != "" { // the one to compare builds by
+	if id := cmp.Or(m.Manifest, m.Descriptor.Digest); id != "" { // the digest to compare builds by
 		fmt.Fprintf(&b, "%s\n", id)
 	}
 	b.WriteString(content(m))
@@ -42,7 +42,7 @@ func Image(m lamina.Made, again []string) string {
 	b.WriteString("\n")
 	for _, s := range m.Saved {
 		fmt.Fprintf(&b, "\n%s\n", where(s))
-		if s.Manifest != "" && s.Manifest != m.Manifest { // it is compressed otherwise
+		if s.Manifest != "" && s.Manifest != m.Manifest { // with another compression
 			fmt.Fprintf(&b, "  %-7s %s\n", "digest", s.Manifest)
 		}
 		b.WriteString(loading(s, m.Name+":"+m.Variant, again, len(m.Images) > 0))
@@ -56,7 +56,7 @@ func Image(m lamina.Made, again []string) string {
 	return b.String()
 }
 
-// content is what an image is made of, and what it lacks.
+// content describes the layers of an image, and what it lacks.
 func content(m lamina.Made) string {
 	var b strings.Builder
 	if len(m.Layers) > 0 {
@@ -81,8 +81,8 @@ func layerTable(layers []lamina.Layer, size int64) string {
 	return table("  ", append(rows, []string{"total", humanize.Size(size), humanize.Count(len(layers), "layer") + " as stored"}))
 }
 
-// Inspected is what a registry or a layout says of an image: its digest, its layers, how it
-// starts and what is attached to it.
+// Inspected describes an image in a registry or a layout: its digest, its layers, how it
+// starts and its attachments.
 func Inspected(i lamina.Inspected) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n%s\n\n%s\n", i.Name, i.Platform, i.Manifest, layerTable(i.Layers, i.Size()))
@@ -125,10 +125,10 @@ func Inspected(i lamina.Inspected) string {
 	return b.String()
 }
 
-// mostShown is how many differences are told of one layer.
+// mostShown limits the differences shown for one layer.
 const mostShown = 20
 
-// VerifiedImage is whether an image is what its lock and a checkout give, and where it isn't.
+// VerifiedImage says whether an image equals its rebuild, and lists the differences.
 func VerifiedImage(v lamina.Verified) string {
 	texts := append(make([]string, 0, len(v.Further)+1), verified(v))
 	for _, other := range v.Further {
@@ -142,12 +142,12 @@ func verified(v lamina.Verified) string {
 	fmt.Fprintf(&b, "%s  %s  %s\n%s\n", v.Image.Name, v.Variant, v.Image.Platform, v.Image.Manifest)
 	v.Further = nil
 	if v.Equal() {
-		fmt.Fprintf(&b, "\nthe same, built anew with %s\n", v.Engine)
+		fmt.Fprintf(&b, "\nthe same, rebuilt with %s\n", v.Engine)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "\nbuilt anew with %s it is\n%s\n\n", v.Engine, v.Rebuilt)
+	fmt.Fprintf(&b, "\nrebuilt with %s it is\n%s\n\n", v.Engine, v.Rebuilt)
 	for _, tree := range v.Trees {
-		fmt.Fprintf(&b, "not the tree of the image: %s\n", tree)
+		fmt.Fprintf(&b, "differs from the tree of the image: %s\n", tree)
 	}
 	if with := v.Image.BuiltWith(); with != "" && with != v.Engine {
 		fmt.Fprintf(&b, "the image was built with %s, which may be why\n", with)
@@ -166,7 +166,7 @@ func verified(v lamina.Verified) string {
 	return b.String()
 }
 
-// missing tells what one might look for in the image and not find.
+// missing lists what one might expect in the image and not find.
 func missing(m lamina.Made) string {
 	var b strings.Builder
 	if len(m.LeftOut) > 0 {
@@ -176,7 +176,7 @@ func missing(m lamina.Made) string {
 		fmt.Fprintf(&b, "  %s\n", what)
 	}
 	if len(m.Removed) > 0 {
-		b.WriteString("\nremoved, since all that run the image would share it, or each build have another; " +
+		b.WriteString("\nremoved, since all containers would share it or each build would make another; " +
 			"/usr/libexec/lamina/first-start makes it, keep = [\"PATH\"] under [debian] keeps it:\n")
 	}
 	for _, r := range m.Removed {
@@ -192,8 +192,8 @@ func missing(m lamina.Made) string {
 	return b.String()
 }
 
-// Planned tells which layers an image will have, and their sizes as far as the lock
-// knows them.
+// Planned lists the layers that an image will have, and their sizes as far as the lock
+// has them.
 func Planned(parts []stages.Part) string {
 	row := func(stage string, l stages.Layer) []string {
 		cells := []string{stage, "-", "-", l.What}
@@ -213,11 +213,11 @@ func Planned(parts []stages.Part) string {
 			rows = append(rows, row(p.Stage, l))
 		}
 	}
-	total.What = humanize.Count(len(rows)-1, "layer") + ", as far as the lock knows"
+	total.What = humanize.Count(len(rows)-1, "layer") + ", known sizes only"
 	return table("", append(rows, row("total", total)))
 }
 
-// table aligns the first column to the left, and those up to the last to the right.
+// table aligns the first column to the left, and the others except the last to the right.
 func table(indent string, rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -238,7 +238,7 @@ func table(indent string, rows [][]string) string {
 	return b.String()
 }
 
-// where says where the image is.
+// where describes where an output is.
 func where(s lamina.Saved) string {
 	switch {
 	case s.Type == output.Image && s.Push:
@@ -246,7 +246,7 @@ func where(s lamina.Saved) string {
 	case s.Type == output.Image:
 		return "kept by the engine as " + strings.Join(s.Names, ", ")
 	case s.Type == output.CacheOnly:
-		return "kept by the engine and in caches alone"
+		return "kept only by the engine and in caches"
 	case s.Loads():
 		return "loaded into docker as " + strings.Join(s.Names, ", ")
 	case s.ToStdout():

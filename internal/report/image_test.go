@@ -18,7 +18,7 @@ import (
 	"lamina.build/stages"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func made() lamina.Made {
 	return lamina.Made{
@@ -49,10 +49,10 @@ func saved(t *testing.T, line, dest, tag string, names ...string) lamina.Saved {
 	return lamina.Saved{Output: o, Tag: tag}
 }
 
-// again is what was typed, but for outputs.
+// again is the command as typed, without outputs.
 var again = []string{"build", "it's mine", "--smoke=off"}
 
-// digested is an output of a manifest.
+// digested returns an output with a manifest.
 func digested(s lamina.Saved, of string) lamina.Saved {
 	s.Manifest = digest.FromString(of)
 	return s
@@ -109,7 +109,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	golden(t, "missing.txt", Image(m, again))
 }
 
-// A layer that nobody named, and an image whose manifest nobody could read again.
+// A layer without a name, and an image whose manifest can't be read again.
 func TestSummaryOfWhatIsNotOurs(t *testing.T) {
 	text := Image(lamina.Made{
 		Descriptor: ocispec.Descriptor{Digest: digest.FromString("index")},
@@ -135,7 +135,7 @@ func TestPlanned(t *testing.T) {
 runtime    1.5 kB         -  3 Debian packages
 wheels   768.0 MB   1.60 GB  torch 2.6.0
 app             -      10 B  /app
-total    768.0 MB   1.60 GB  3 layers, as far as the lock knows
+total    768.0 MB   1.60 GB  3 layers, known sizes only
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)

@@ -13,9 +13,9 @@ import (
 	"lamina.build/output"
 )
 
-// loading lists the commands that bring an image to where it can run, the best one for each
-// client. They work with those of Debian 12, and the image has its name there, and its digest
-// or ID. usual is the name where nobody gave it another; index says that there are several images.
+// loading lists the commands that load an image where it can run, the best one for each
+// client. They work with the clients of Debian 12, and the image keeps its name there, and
+// its digest or ID. usual is the default name; index means that there are several images.
 func loading(s lamina.Saved, usual string, again []string, index bool) string {
 	l := loader{Saved: s, again: words(again), index: index}
 	if len(s.Names) == 0 {
@@ -23,7 +23,7 @@ func loading(s lamina.Saved, usual string, again []string, index bool) string {
 	}
 	for _, name := range l.Names {
 		repository, tag := output.SplitName(name)
-		if _, digest, ok := strings.Cut(name, "@"); ok { // which a build alone knows
+		if _, digest, ok := strings.Cut(name, "@"); ok { // which only the build determines
 			l.full = append(l.full, repository+"@"+digest)
 			continue
 		}
@@ -48,9 +48,9 @@ type command struct{ client, line string }
 type loader struct {
 	lamina.Saved
 
-	full  []string // Names with all that they leave unsaid
-	again string   // builds the image once more, with its names
-	index bool     // there are those of several platforms
+	full  []string // Names with all defaults
+	again string   // the command that builds the image again, with its names
+	index bool     // there are images for several platforms
 }
 
 func (l loader) commands() []command {
@@ -65,7 +65,7 @@ func (l loader) commands() []command {
 			{"podman", l.podmanLoad() + l.also("podman tag")},
 			{"ctr", "ctr image import " + shellWord(l.Dest) + l.also("ctr image tag --force")},
 		}, l.copied("oci-archive:"+l.Dest)...)
-	case l.Type == output.Docker: // what copies it to a registry makes another manifest
+	case l.Type == output.Docker: // copying it to a registry would change the manifest
 		file := shellWord(l.Dest)
 		return []command{{"docker", "docker load -i " + file}, {"podman", l.podmanLoad()}, {"ctr", "ctr image import " + file}}
 	case l.Push:
@@ -81,8 +81,8 @@ func (l loader) podmanLoad() string {
 	return "podman load -i " + shellWord(l.Dest)
 }
 
-// directory is for a layout. Docker and ctr can't read one, and podman would call the image by
-// the directory's name.
+// directory returns the commands for a layout. Docker and ctr can't read one, and podman
+// would name the image after the directory.
 func (l loader) directory() []command {
 	podman := l.piped(output.OCI, "podman load")
 	if !hasColon(l.Dest) {
@@ -95,13 +95,14 @@ func (l loader) directory() []command {
 	}, l.copied("oci:"+l.Dest+":"+l.Tag)...)
 }
 
-// pulled is for a registry. Where that need not be trusted, it is the setting of a daemon.
+// pulled returns the commands for a registry. An insecure one requires a setting of Docker's
+// and containerd's daemon, so the image is built again instead.
 func (l loader) pulled() []command {
 	docker, ctr := "docker pull "+l.Names[0], "ctr image pull "+l.full[0]
 	if l.Insecure && !isLocal(l.full[0]) {
 		docker, ctr = l.piped(output.Docker, "docker load"), l.piped(output.OCI, "ctr image import -")+l.also("ctr image tag --force")
 	} else if l.Compression == "" || l.Compression == output.Zstd {
-		docker = l.piped(output.Docker, "docker load") // Docker knows zstd from 23.0 on
+		docker = l.piped(output.Docker, "docker load") // Docker reads zstd since 23.0
 	}
 	podman := "podman pull "
 	if l.Insecure || isLocal(l.full[0]) {
@@ -110,8 +111,8 @@ func (l loader) pulled() []command {
 	return []command{{"docker", docker}, {"podman", podman + l.full[0]}, {"ctr", ctr}}
 }
 
-// piped builds the image again as an archive for a client. That of Docker can be loaded
-// neither from an OCI layout nor where layers are zstd.
+// piped builds the image again as an archive for a client. Docker can load neither an OCI
+// layout nor zstd layers.
 func (l loader) piped(as output.Type, into string) string {
 	line := fmt.Sprintf("%s -o type=%s,dest=-", l.again, as)
 	if as == output.OCI && l.Compression != "" {
@@ -120,8 +121,7 @@ func (l loader) piped(as output.Type, into string) string {
 	return line + " | " + into
 }
 
-// also gives an image that a client has loaded its further names: an archive of an OCI
-// layout has one.
+// also gives a loaded image its further names: an archive of an OCI layout has only one.
 func (l loader) also(tag string) string {
 	if len(l.full) == 1 {
 		return ""
@@ -129,12 +129,12 @@ func (l loader) also(tag string) string {
 	return " && " + tag + " " + strings.Join(l.full, " ")
 }
 
-// copied has skopeo push an image as it is. Weights would be compressed by the way.
+// copied pushes an image unchanged with skopeo, which would otherwise compress weights.
 func (l loader) copied(from string) []command {
 	if hasColon(l.Dest) {
 		return nil
 	}
-	line, to := "skopeo copy --preserve-digests ", "REGISTRY/"+l.Names[0] // skopeo would take Docker Hub
+	line, to := "skopeo copy --preserve-digests ", "REGISTRY/"+l.Names[0] // skopeo's default is Docker Hub
 	if n := slices.IndexFunc(l.Names, hasRegistry); n >= 0 {
 		to = l.Names[n]
 	}
@@ -147,11 +147,11 @@ func (l loader) copied(from string) []command {
 	return []command{{"skopeo", line + shellWord(from) + " docker://" + to}}
 }
 
-// hasColon says whether skopeo and podman would take a part of a path for a tag.
+// hasColon reports whether skopeo and podman would parse a part of a path as a tag.
 func hasColon(path string) bool { return strings.Contains(path, ":") }
 
-// isLocal says whether the registry that a name tells is this machine's, which all but podman
-// and skopeo ask by plain HTTP.
+// isLocal reports whether the registry of a name is on this machine: all clients but podman
+// and skopeo use plain HTTP for it.
 func isLocal(name string) bool {
 	registry, _, _ := strings.Cut(name, "/")
 	host := (&url.URL{Host: registry}).Hostname()
@@ -159,7 +159,7 @@ func isLocal(name string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// hasRegistry says whether a name tells its registry.
+// hasRegistry reports whether a name includes its registry.
 func hasRegistry(name string) bool {
 	host, _, found := strings.Cut(name, "/")
 	return found && (strings.ContainsAny(host, ".:") || host == "localhost")
@@ -167,7 +167,7 @@ func hasRegistry(name string) bool {
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// shellWord quotes s for a shell where that is needed.
+// shellWord quotes s for a shell if needed.
 func shellWord(s string) string {
 	if plain.MatchString(s) {
 		return s

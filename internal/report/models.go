@@ -10,12 +10,12 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// Moved is how much of a model was moved.
+// Moved describes the size of a model that was transferred.
 func Moved(m lamina.Moved) string {
 	return humanize.Count(m.Layers, "layer") + ", " + humanize.Size(m.Model.Size())
 }
 
-// Verified lists models that were read to their end, and where.
+// Verified lists models that were read completely, and where.
 func Verified(models []lamina.Moved) string {
 	var b strings.Builder
 	for _, m := range models {
@@ -24,16 +24,16 @@ func Verified(models []lamina.Moved) string {
 	return b.String()
 }
 
-// Vendored tells what a directory has of a lock.
+// Vendored describes what a directory has of a lock.
 func Vendored(v lamina.Vendored, dir string) string {
-	text := fmt.Sprintf("%s has all that is locked: %s, %s", dir, humanize.Count(v.Files, "source"), humanize.Count(v.Models, "model"))
+	text := fmt.Sprintf("%s has everything locked: %s, %s", dir, humanize.Count(v.Files, "source"), humanize.Count(v.Models, "model"))
 	if v.Fetched > 0 {
 		text += fmt.Sprintf("; %d fetched", v.Fetched)
 	}
 	return text + "\n"
 }
 
-// Models lists models, where they are and what their layers hold.
+// Models lists models, their locations and their layers.
 func Models(models []lamina.ListedModel, files bool) string {
 	if len(models) == 0 {
 		return "no model is locked\n"

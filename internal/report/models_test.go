@@ -44,10 +44,10 @@ list  0 B in 0 layers
 		t.Errorf("with files (-want +got):\n%s", diff)
 	}
 	if short := Models(list, false); strings.Contains(short, "abab") || !strings.Contains(short, "2.0 kB  2 files") {
-		t.Errorf("without files it is\n%s", short)
+		t.Errorf("without files:\n%s", short)
 	}
 	if got := Models(nil, true); got != "no model is locked\n" {
-		t.Errorf("of none it is %q", got)
+		t.Errorf("without models: %q", got)
 	}
 }
 

@@ -9,14 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// Shown is text as a terminal may have it, whoever wrote it: builds, registries and
-// packages bring words of their own. What would drive the terminal, turn the order of
-// letters or is no UTF-8 is shown as Go writes it ("\x1b]52;…"), but for the ends of
-// lines and tabs.
+// Shown returns text that is safe for a terminal, whoever wrote it: builds, registries and
+// packages bring their own. What would control the terminal, reverse the order of letters
+// or is no UTF-8 is escaped as in Go ("\x1b]52;…"), except line ends and tabs.
 func Shown(text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	if !strings.ContainsFunc(text, drives) {
-		return text // U+FFFD stands for bytes that are none, so that there are none here
+		return text // invalid UTF-8 would have been found as U+FFFD
 	}
 	var b strings.Builder
 	for i, r := range text {
@@ -33,22 +32,21 @@ func Shown(text string) string {
 	return b.String()
 }
 
-// drives says of a rune that it may do more to a terminal than be seen on it.
+// drives reports whether a rune may do more to a terminal than be displayed.
 func drives(r rune) bool {
 	return r != '\n' && r != '\t' && (r == utf8.RuneError || !unicode.IsGraphic(r))
 }
 
-// ShownLine is text that has to stay on one line: a second one would be taken for ours, or
-// move those that a display goes back over.
+// ShownLine returns text that must stay on one line: a second one would look like ours, or
+// move the lines that a display goes back over.
 func ShownLine(text string) string {
 	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Shown(text))
 }
 
-// shownStream makes text shown that comes in pieces, which may end within a letter.
+// shownStream escapes text in pieces, which may end within a character.
 type shownStream struct{ rest []byte }
 
-// next is the text of a further piece. What begins at its end and isn't whole waits for the
-// next one.
+// next returns the text of another piece. It keeps an incomplete end for the next one.
 func (s *shownStream) next(piece []byte) string {
 	all := slices.Concat(s.rest, piece)
 	whole := len(all) - Begun(all)
@@ -56,8 +54,8 @@ func (s *shownStream) next(piece []byte) string {
 	return Shown(string(all[:whole]))
 }
 
-// Begun is how many bytes at the end of text are the beginning of something: of a letter,
-// or of the end of a line.
+// Begun returns how many bytes at the end of text are incomplete: the beginning of a
+// character or of a line end.
 func Begun(text []byte) int {
 	if len(text) > 0 && text[len(text)-1] == '\r' {
 		return 1
@@ -73,7 +71,7 @@ func Begun(text []byte) int {
 	return 0
 }
 
-// ShownWriter makes shown what is written through it.
+// ShownWriter escapes what is written through it as [Shown] does.
 type ShownWriter struct {
 	To io.Writer
 

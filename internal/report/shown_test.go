@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// hostile are texts of somebody else, with what is printed of them.
+// hostile maps foreign texts to what is printed.
 func hostile() map[string]string {
 	return map[string]string{
 		"":                           "",
@@ -32,7 +32,7 @@ func TestNothingDrivesTheTerminal(t *testing.T) {
 	}
 }
 
-// However a text is cut, the same is shown.
+// A text is shown the same however it is cut.
 func TestPiecesOfText(t *testing.T) {
 	for text, want := range hostile() {
 		for cut := range len(text) + 1 {

@@ -10,10 +10,9 @@ import (
 	"lamina.build/lock"
 )
 
-// Drift says where a lock does not answer the spec, one sentence a difference: it answers
-// other requirements, or what it has for them is nothing that locking writes. A lock may have
-// come with its project, from whoever wrote that. What is the same on each platform is said
-// once.
+// Drift lists where a lock does not answer the spec, one sentence each: it answers other
+// requirements, or has entries that locking would never write, since a lock may come with
+// a project from somebody else. A difference that all platforms share is listed once.
 func (p Project) Drift(l lock.Lock) ([]string, error) {
 	x, err := p.indexes()
 	if err != nil {
@@ -51,12 +50,12 @@ func (p Project) Drift(l lock.Lock) ([]string, error) {
 	return drift, nil
 }
 
-// driftOf is that of a lock of one platform.
+// driftOf returns the drift of a lock of one platform.
 func (p Project) driftOf(l lock.Lock, platform string, x indexes) []string {
 	wanted := p.Requirements.Lock
 	wanted.Platform = platform
 	if drift := l.Drift(wanted); len(drift) > 0 {
-		return drift // what it has answers something else
+		return drift // its entries answer other requirements
 	}
 	return slices.Concat(apt.Drift(wanted, l), uv.Drift(p.Requirements.Python, l, x.Indexes, p.Root), models.Drift(l))
 }

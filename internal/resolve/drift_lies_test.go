@@ -12,7 +12,7 @@ import (
 	"lamina.build/lock"
 )
 
-// at is a distribution of a lock, or a new one.
+// at returns a distribution of a lock, or a new one.
 func at(l *lock.Lock, name string) *lock.Distribution {
 	i := slices.IndexFunc(l.Distributions, func(d lock.Distribution) bool { return d.Name == name })
 	if i < 0 {
@@ -22,7 +22,7 @@ func at(l *lock.Lock, name string) *lock.Distribution {
 	return &l.Distributions[i]
 }
 
-// pypi makes d a wheel as PyPI has it.
+// pypi makes d a wheel on PyPI.
 func pypi(d *lock.Distribution, version string) {
 	d.Version, d.File, d.Index = version, d.Name+"-"+version+"-py3-none-any.whl", uv.DefaultIndex
 	d.URL, d.SHA256 = files+d.File, sum(d.File)
@@ -36,48 +36,48 @@ func deb(l *lock.Lock, name string) *lock.Package {
 	return &l.Packages[slices.IndexFunc(l.Packages, func(p lock.Package) bool { return p.Name == name })]
 }
 
-// What an attacker would change, and what is said of it.
+// Changes that an attacker would make are reported.
 func TestALieIsTold(t *testing.T) {
 	for want, lie := range map[string]func(*lock.Lock){
-		"python: requirements.txt:1: numpy>=1.26,<2 is wanted, and numpy 2.1 is locked":    func(l *lock.Lock) { pypi(at(l, "numpy"), "2.1") },
-		"python: requirements.txt:1: numpy>=1.26,<2 is not locked":                         func(l *lock.Lock) { without(l, "numpy") },
-		"which none of the --hash options of its line has":                                 func(l *lock.Lock) { at(l, "numpy").SHA256 = sum("evil") },
-		`python: requirements.txt:2: torch~=2.6 ; sys_platform == "linux" is not locked`:   func(l *lock.Lock) { without(l, "torch") },
-		"python: constraints.txt:1: urllib3<3 is wanted, and urllib3 3.1 is locked":        func(l *lock.Lock) { pypi(at(l, "urllib3"), "3.1") },
-		"python: overrides: idna==3.7 is wanted, and idna 2.0 is locked":                   func(l *lock.Lock) { pypi(at(l, "idna"), "2.0") },
-		"python: unwanted 1.0: the spec excludes it":                                       func(l *lock.Lock) { pypi(at(l, "unwanted"), "1.0") },
-		"python: build-requires insightface: cython<3 is wanted, and cython 3.0 is locked": func(l *lock.Lock) { pypi(at(l, "cython"), "3.0") },
-		"python: build-requires insightface: cython<3 is not locked":                       func(l *lock.Lock) { without(l, "cython") },
-		"python: the lock leaves out numpy, which is not optional":                         func(l *lock.Lock) { l.Omitted[0].Requirement = "numpy" },
-		"python: requirements.txt:8: flash-attn is not locked":                             func(l *lock.Lock) { l.Omitted = nil },
-		"asked for: urllib3 2.1 from https://evil.example/simple":                          func(l *lock.Lock) { at(l, "urllib3").Index = "https://evil.example/simple" },
-		"asked for: torch 2.6.0 from https://pypi.org/simple":                              func(l *lock.Lock) { pypi(at(l, "torch"), "2.6.0") },
-		"urllib3 2.1: PyPI has no such file at https://evil.example/":                      func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = "https://evil.example/" + d.File },
-		"urllib3 2.1: PyPI has no such file at https://files.pythonhosted.org/packages/e":  func(l *lock.Lock) { at(l, "urllib3").URL = files + "evil-2.1-py3-none-any.whl" },
-		"urllib3 2.1: PyPI has no such file at http://":                                    func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = strings.Replace(d.URL, "https", "http", 1) },
-		`urllib3 2.1: "evil-2.1-py3-none-any.whl" is no file of it`: func(l *lock.Lock) {
+		"python: requirements.txt:1: numpy>=1.26,<2 is required, but numpy 2.1 is locked":    func(l *lock.Lock) { pypi(at(l, "numpy"), "2.1") },
+		"python: requirements.txt:1: numpy>=1.26,<2 is not locked":                           func(l *lock.Lock) { without(l, "numpy") },
+		"which matches none of the --hash options of its line":                               func(l *lock.Lock) { at(l, "numpy").SHA256 = sum("evil") },
+		`python: requirements.txt:2: torch~=2.6 ; sys_platform == "linux" is not locked`:     func(l *lock.Lock) { without(l, "torch") },
+		"python: constraints.txt:1: urllib3<3 is required, but urllib3 3.1 is locked":        func(l *lock.Lock) { pypi(at(l, "urllib3"), "3.1") },
+		"python: overrides: idna==3.7 is required, but idna 2.0 is locked":                   func(l *lock.Lock) { pypi(at(l, "idna"), "2.0") },
+		"python: unwanted 1.0: the spec excludes it":                                         func(l *lock.Lock) { pypi(at(l, "unwanted"), "1.0") },
+		"python: build-requires insightface: cython<3 is required, but cython 3.0 is locked": func(l *lock.Lock) { pypi(at(l, "cython"), "3.0") },
+		"python: build-requires insightface: cython<3 is not locked":                         func(l *lock.Lock) { without(l, "cython") },
+		"python: the lock leaves out numpy, which is not optional":                           func(l *lock.Lock) { l.Omitted[0].Requirement = "numpy" },
+		"python: requirements.txt:8: flash-attn is not locked":                               func(l *lock.Lock) { l.Omitted = nil },
+		"asked for: urllib3 2.1 from https://evil.example/simple":                            func(l *lock.Lock) { at(l, "urllib3").Index = "https://evil.example/simple" },
+		"asked for: torch 2.6.0 from https://pypi.org/simple":                                func(l *lock.Lock) { pypi(at(l, "torch"), "2.6.0") },
+		"urllib3 2.1: PyPI has no such file at https://evil.example/":                        func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = "https://evil.example/" + d.File },
+		"urllib3 2.1: PyPI has no such file at https://files.pythonhosted.org/packages/e":    func(l *lock.Lock) { at(l, "urllib3").URL = files + "evil-2.1-py3-none-any.whl" },
+		"urllib3 2.1: PyPI has no such file at http://":                                      func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = strings.Replace(d.URL, "https", "http", 1) },
+		`urllib3 2.1: "evil-2.1-py3-none-any.whl" is not a file of it`: func(l *lock.Lock) {
 			d := at(l, "urllib3")
 			d.File = "evil-2.1-py3-none-any.whl"
 			d.URL = files + d.File
 		},
-		`urllib3 2.0: "urllib3-2.1-py3-none-any.whl" is no file of it`: func(l *lock.Lock) { at(l, "urllib3").Version = "2.0" },
-		`insightface 0.7.3: "evil-0.7.3.tar.gz" is no file of it`:      func(l *lock.Lock) { d := at(l, "insightface"); d.File = "evil-0.7.3.tar.gz"; d.URL = files + d.File },
-		"urllib3 2.1: no requirement names https://evil.example/u":     func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "https://evil.example/"+d.File, "" },
-		"urllib3 2.1: no requirement names the file image.toml":        func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "file:image.toml", "" },
+		`urllib3 2.0: "urllib3-2.1-py3-none-any.whl" is not a file of it`: func(l *lock.Lock) { at(l, "urllib3").Version = "2.0" },
+		`insightface 0.7.3: "evil-0.7.3.tar.gz" is not a file of it`:      func(l *lock.Lock) { d := at(l, "insightface"); d.File = "evil-0.7.3.tar.gz"; d.URL = files + d.File },
+		"urllib3 2.1: no requirement names https://evil.example/u":        func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "https://evil.example/"+d.File, "" },
+		"urllib3 2.1: no requirement names the file image.toml":           func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "file:image.toml", "" },
 		"sam2 1.0: no requirement names the host of https://evil.example/sam2": func(l *lock.Lock) {
 			d := at(l, "sam2")
 			d.URL = strings.Replace(d.URL, "git.example", "evil.example", 1)
 		},
-		"is wanted, and sam2 1.0 is locked from git+https://git.example/evil@":     func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "/sam2", "/evil", 1) },
-		"is wanted, and sam2 1.0 is locked from git+https://git.example/sam2@1123": func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "@0", "@1", 1) },
-		"is wanted, and direct 1.0 is locked from https://files.pythonhosted.org":  func(l *lock.Lock) { pypi(at(l, "direct"), "1.0") },
-		"is wanted, and own 1.0 is locked from https://files.pythonhosted.org":     func(l *lock.Lock) { pypi(at(l, "own"), "1.0") },
+		"is required, but sam2 1.0 is locked from git+https://git.example/evil@":     func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "/sam2", "/evil", 1) },
+		"is required, but sam2 1.0 is locked from git+https://git.example/sam2@1123": func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "@0", "@1", 1) },
+		"is required, but direct 1.0 is locked from https://files.pythonhosted.org":  func(l *lock.Lock) { pypi(at(l, "direct"), "1.0") },
+		"is required, but own 1.0 is locked from https://files.pythonhosted.org":     func(l *lock.Lock) { pypi(at(l, "own"), "1.0") },
 		"uv: the lock has uv-0.13.9":                                                            func(l *lock.Lock) { l.UV.SHA256 = sum("evil") },
 		"package curl 1:3.11.2-1+b1: the spec has no repository \"evil\"":                       func(l *lock.Lock) { deb(l, "curl").Repository = "evil" },
-		`package curl 1:3.11.2-1+b1: path "pool/updates/main/t/telnetd_1_amd64.deb" is that of`: func(l *lock.Lock) { deb(l, "curl").Path = "pool/updates/main/t/telnetd_1_amd64.deb" },
+		`package curl 1:3.11.2-1+b1: path "pool/updates/main/t/telnetd_1_amd64.deb" belongs to`: func(l *lock.Lock) { deb(l, "curl").Path = "pool/updates/main/t/telnetd_1_amd64.deb" },
 		`package curl 1:2: path`:                                                                func(l *lock.Lock) { deb(l, "curl").Version = "1:2" },
 		"is in no component of the spec":                                                        func(l *lock.Lock) { p := deb(l, "g++"); p.Path = strings.Replace(p.Path, "/main/", "/non-free/", 1) },
-		"package curl 1:3.11.2-1+b1: it is for arm64, and the image for amd64":                  func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
+		"package curl 1:3.11.2-1+b1: it is for arm64; the image is for amd64":                   func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
 		"runtime: curl is not locked":                                                           func(l *lock.Lock) { deb(l, "curl").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"extra@debug: gdb is not locked":                                                        func(l *lock.Lock) { deb(l, "gdb").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"suites: the lock has no index of cuda ./": func(l *lock.Lock) {
@@ -86,17 +86,17 @@ func TestALieIsTold(t *testing.T) {
 		"suites: the spec has no index of evil ./": func(l *lock.Lock) {
 			l.Releases = append(l.Releases, lock.Release{Repository: "evil", Suite: "./", SHA256: sum("")})
 		},
-		"it has the commit 1123456789012345678901234567890123456789": func(l *lock.Lock) { l.Models[0].Commit = "1" + commit[1:] },
-		`the spec doesn't want the file "old.bin"`: func(l *lock.Lock) {
+		"unexpected commit 1123456789012345678901234567890123456789": func(l *lock.Lock) { l.Models[0].Commit = "1" + commit[1:] },
+		`the spec doesn't select file "old.bin"`: func(l *lock.Lock) {
 			files := l.Models[0].Files
 			l.Models[0].Files = append(slices.Clone(files), lock.ModelFile{Path: "old.bin", SHA256: sum("")})
 			l.Models[0].Digest = weights.Digest(l.Models[0]).String()
 		},
-		"its digest is that of other files": func(l *lock.Lock) { l.Models[0].Files[0].SHA256 = sum("evil") },
-		`the file "a.bin" is at https://evil.example/a.bin, and its list has it at https://weights.example/all/a.bin`: func(l *lock.Lock) {
+		"differs from that of its files": func(l *lock.Lock) { l.Models[0].Files[0].SHA256 = sum("evil") },
+		`file "a.bin" has URL https://evil.example/a.bin; its list has https://weights.example/all/a.bin`: func(l *lock.Lock) {
 			l.Models[1].Files[0].URL = "https://evil.example/a.bin"
 		},
-		`rename "b.bin": no such file is among those that are wanted`: func(l *lock.Lock) {
+		`rename "b.bin": no such file among those selected`: func(l *lock.Lock) {
 			l.Models[0].Files = l.Models[0].Files[:1]
 			l.Models[0].Digest = weights.Digest(l.Models[0]).String()
 		},
@@ -110,7 +110,7 @@ func TestALieIsTold(t *testing.T) {
 	}
 }
 
-// A uv runs next to source trees also where nothing of an index is locked.
+// uv builds source trees even if nothing from an index is locked.
 func TestAUVOfALie(t *testing.T) {
 	p, l := claimed(t)
 	l.Distributions = nil
@@ -120,7 +120,7 @@ func TestAUVOfALie(t *testing.T) {
 	}
 }
 
-// What may be otherwise, since it is the truth somewhere.
+// These differences are legitimate.
 func TestATruthIsNoLie(t *testing.T) {
 	for name, change := range map[string]func(*lock.Lock){
 		"a file of PyPI that a requirement wants no version of": func(l *lock.Lock) { pypi(at(l, "more"), "9") },
@@ -140,7 +140,7 @@ func TestATruthIsNoLie(t *testing.T) {
 	}
 }
 
-// A lock that was made with a mirror is believed where somebody names that.
+// A lock that was made with a mirror is trusted if the user names the mirror.
 func TestAnIndexOfTheEnvironmentIsNamed(t *testing.T) {
 	p, l := claimed(t)
 	d := at(&l, "urllib3")
@@ -157,7 +157,7 @@ func TestAnIndexOfTheEnvironmentIsNamed(t *testing.T) {
 	}
 }
 
-// What a uv.lock, a pylock.toml or a pyproject.toml says holds as well.
+// Locks are checked against uv.lock, pylock.toml and pyproject.toml, too.
 func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 	const head = "name = \"x\"\n[debian]\npackages = [\"python3\"]\n[python]\n"
 	good := sum("a-1.0-py3-none-any.whl")
@@ -201,11 +201,11 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 			t.Errorf("%s: %q", name, found)
 		}
 		for want, lie := range map[string]func(*lock.Lock){
-			"a 1.0: " + name + " has no such file of it": func(l *lock.Lock) { at(l, "a").SHA256 = sum("evil") },
-			"a 1.5: " + name + " has no such file of it": func(l *lock.Lock) { pypi(at(l, "a"), "1.5") },
-			"c 1.0: " + name + " has no such file of it": func(l *lock.Lock) { pypi(at(l, "c"), "1.0") },
-			"pyproject.toml: b is not locked":            func(l *lock.Lock) { without(l, "b") },
-			"pyproject.toml: a<2 is wanted":              func(l *lock.Lock) { pypi(at(l, "a"), "2.5") },
+			"a 1.0: " + name + " has no such file for it": func(l *lock.Lock) { at(l, "a").SHA256 = sum("evil") },
+			"a 1.5: " + name + " has no such file for it": func(l *lock.Lock) { pypi(at(l, "a"), "1.5") },
+			"c 1.0: " + name + " has no such file for it": func(l *lock.Lock) { pypi(at(l, "c"), "1.0") },
+			"pyproject.toml: b is not locked":             func(l *lock.Lock) { without(l, "b") },
+			"pyproject.toml: a<2 is required":             func(l *lock.Lock) { pypi(at(l, "a"), "2.5") },
 		} {
 			if strings.HasPrefix(want, "pyproject") && name != "uv.lock" {
 				continue
@@ -219,13 +219,13 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 	}
 }
 
-// Options of requirement files are about each distribution.
+// Options of requirement files apply to each distribution.
 func TestOptionsHold(t *testing.T) {
 	for line, want := range map[string]string{
-		"--require-hashes":                             "urllib3 2.1: --require-hashes wants a --hash",
-		"--only-binary :all:":                          "insightface 0.7.3: it is no wheel, and --only-binary wants one",
-		"--only-binary insightface":                    "insightface 0.7.3: it is no wheel, and --only-binary wants one",
-		"--no-binary urllib3":                          "urllib3 2.1: it is a wheel, and --no-binary wants none",
+		"--require-hashes":                             "urllib3 2.1: --require-hashes requires a --hash",
+		"--only-binary :all:":                          "insightface 0.7.3: it is not a wheel, and --only-binary requires one",
+		"--only-binary insightface":                    "insightface 0.7.3: it is not a wheel, and --only-binary requires one",
+		"--no-binary urllib3":                          "urllib3 2.1: it is a wheel, and --no-binary forbids one",
 		"--index-url https://i.example":                "asked for: urllib3 2.1 from https://pypi.org/simple",
 		"--no-index":                                   "asked for: urllib3 2.1 from https://pypi.org/simple",
 		"--extra-index-url https://i.example":          "",

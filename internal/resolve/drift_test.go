@@ -206,7 +206,7 @@ func clone(l lock.Lock) lock.Lock {
 	return l
 }
 
-// drift is what a build says of a lock: that it can't be read, or where it drifts.
+// drift returns a build's complaints about a lock: that it can't be read, or its drift.
 func drift(t *testing.T, p resolve.Project, l lock.Lock) []string {
 	t.Helper()
 	l = clone(l)
@@ -232,8 +232,8 @@ func TestALockFitsItsSpec(t *testing.T) {
 	}
 }
 
-// believed are the fields of a lock that somebody can change, so that a build takes what
-// they say, each with why that is no way into an image.
+// believed returns the fields of a lock whose changes a build doesn't notice, each with the
+// reason why that is no way into an image.
 func believed() map[string]string {
 	const (
 		served  = "what is fetched must have the sha256 of the lock, from a server that the spec or the user names, which has no other file there"
@@ -258,8 +258,8 @@ func believed() map[string]string {
 	}
 }
 
-// Whoever changes a field of a lock, with the digest in its first line, is refused, or
-// the field is one of those that are known to do no harm.
+// A change of any field of a lock, with the digest in its first line updated, is rejected,
+// or the field is known to be harmless.
 func TestEachFieldOfALockIsAClaim(t *testing.T) {
 	p, l := claimed(t)
 	l = clone(l)

@@ -16,20 +16,20 @@ import (
 	"lamina.build/lock"
 )
 
-// indexes are those for what nothing else names one for.
+// indexes are the indexes of packages for which nothing else names one.
 type indexes struct {
 	uv.Indexes
 
-	chosen  bool                      // the default one is named by the user
-	logins  map[string]userinfo.Login // of their addresses
-	names   map[string]string         // addresses by the names that uv knows
-	keyring string                    // what asks for further logins
-	told    string                    // which these are, as people are told
+	chosen  bool                      // the user names the default one
+	logins  map[string]userinfo.Login // in their addresses
+	names   map[string]string         // addresses by uv's index names
+	keyring string                    // provider of further logins
+	told    string                    // the indexes, as messages list them
 }
 
-// indexes says which indexes serve what neither the spec nor a requirement file names
-// one for: the flag, Lamina's own variable, then the variables of uv and of pip, then their
-// files, so that a machine that has a mirror needs no second word for it.
+// indexes returns the indexes for packages for which neither the spec nor a requirement file
+// names one: from the flag, Lamina's own variable, the variables of uv and pip, then their
+// files, so that a machine with a mirror needs no further configuration.
 func (p Project) indexes() (indexes, error) {
 	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]userinfo.Login{}, names: map[string]string{}}
 	files, err := p.settings()
@@ -51,7 +51,7 @@ func (p Project) indexes() (indexes, error) {
 			x.names[name] = cmp.Or(x.names[name], address)
 		}
 		defaults = append(defaults, index{f.file, f.index})
-		if isPip := i == len(files)-1; !isPip || further[1].value == "" { // which takes the place of its file's
+		if isPip := i == len(files)-1; !isPip || further[1].value == "" { // pip's variable overrides its file
 			further = append(further, index{f.file, strings.Join(f.further, " ")})
 		}
 	}
@@ -67,7 +67,7 @@ func (p Project) indexes() (indexes, error) {
 		break
 	}
 	if cmp.Or(defaults[0].value, defaults[1].value) != "" {
-		return x, nil // who names an index to Lamina means that one
+		return x, nil // an index named to Lamina is the only one
 	}
 	for _, f := range further {
 		for word := range strings.FieldsSeq(f.value) {
@@ -85,11 +85,10 @@ func (p Project) indexes() (indexes, error) {
 	return x, nil
 }
 
-// flagName is what messages call the address of [Project.PythonIndex].
+// flagName is the name of [Project.PythonIndex] in messages.
 const flagName = "--python-index"
 
-// CheckIndex finds what is wrong with the address of an index that is named to Lamina
-// itself; "" names none.
+// CheckIndex checks the address of an index that is named to Lamina itself; "" names none.
 func CheckIndex(address string) error {
 	if address == "" {
 		return nil
@@ -98,15 +97,14 @@ func CheckIndex(address string) error {
 	return err
 }
 
-// read refuses an address that is none. A login in a variable of another tool is taken
-// out of it, since locks name the files that an index serves, and so is the name that
-// uv lets one write before it.
+// read parses the address of an index. It removes a login from another tool's variable,
+// since locks name the files that an index serves, and the name that uv allows before it.
 func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 	if label, rest, named := strings.Cut(address, "="); named && mayLogIn && !strings.Contains(label, "/") {
 		address = rest
 		x.name(label, rest)
 	}
-	shown := address // without what may be a login
+	shown := address // without a possible login
 	if at := strings.LastIndex(address, "@"); at >= 0 {
 		shown = "…" + address[at:]
 	}
@@ -125,14 +123,14 @@ func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// name keeps the address of an index by its name.
+// name records the address of an index by its name.
 func (x *indexes) name(name, address string) {
 	if x.names != nil {
 		x.names[name] = address
 	}
 }
 
-// unset are the logins whose variables are not set: who has all wheels already needs none.
+// unset lists the logins whose variables are not set. Only a download needs them.
 func (p Project) unset() (list []userinfo.Unset) {
 	for _, r := range p.Requirements.Python {
 		list = append(list, r.Files.Unset...)
@@ -140,22 +138,21 @@ func (p Project) unset() (list []userinfo.Unset) {
 	return list
 }
 
-// Access is how a build gets at the Python packages of a lock.
+// Access is how a build gets the Python packages of a lock.
 type Access struct {
-	Logins uv.Logins        // of the hosts that they come from
-	Unset  []userinfo.Unset // the logins that nobody knows
-	Mirror uv.Mirror        // what the index that the user names has of them
-	Lock   lock.Lock        // the lock, with addresses that somebody vouches for
+	Logins uv.Logins        // for their hosts
+	Unset  []userinfo.Unset // the logins that are missing
+	Mirror uv.Mirror        // the files that the index named by the user has
+	Lock   lock.Lock        // the lock, with confirmed addresses only
 
-	// Strange are the files that the mirror has and that the lock has from where nobody is
-	// named, by sha256: from there they may not come.
+	// Strange has, by sha256, the files on the mirror whose locked address is of an
+	// unnamed host: they must not be fetched from that host.
 	Strange map[string]bool
 }
 
-// Access asks the index that the user names for Python packages where it has the files
-// of a lock. Where nobody names one, they come from where they were locked. What the lock
-// has from an index that nobody names, or from a server that an index is said to name, is
-// asked for.
+// Access asks the index that the user names for the files of a lock. Without one, they come
+// from their locked addresses. It confirms files whose index nobody names, or whose server
+// only the lock attributes to an index.
 func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) {
 	a.Unset = p.unset()
 	x, err := p.indexes()
@@ -166,7 +163,7 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 		return a, err
 	}
 	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes, p.Root)
-	if p.Vendored != nil { // who names a directory trusts it as an index that has them
+	if p.Vendored != nil { // naming a directory of vendored files means trusting it like an index
 		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return p.Vendored(d.Distribution) })
 	}
 	if x.chosen && !p.Offline {
@@ -188,8 +185,7 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 	return a, err
 }
 
-// Confirm asks indexes whether a lock that doesn't drift has what they have, where that
-// has to be asked.
+// Confirm checks the doubtful files of a lock that doesn't drift against their indexes.
 func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
 	x, err := p.indexes()
 	if err != nil {
@@ -207,7 +203,7 @@ func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
 	return err
 }
 
-// mirrored finds what the index that the user names has of a lock.
+// mirrored finds the files of a lock on the index that the user names.
 func (p Project) mirrored(ctx context.Context, a *Access, x indexes, l lock.Lock) error {
 	a.Mirror = uv.Mirror{
 		Client: fetch.New(fetch.Options{Logins: a.Logins.For}), Index: x.Default, Dir: filepath.Join(p.CacheDir, "mirrors"), Note: p.Note,

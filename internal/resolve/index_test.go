@@ -17,7 +17,7 @@ import (
 	"lamina.build/lock"
 )
 
-// indexesOf are those that a flag and variables name.
+// indexesOf returns the indexes that a flag and variables name.
 func indexesOf(flag string, env map[string]string) (indexes, error) {
 	return Project{PythonIndex: flag, Env: func(name string) string { return env[name] }}.indexes()
 }
@@ -121,7 +121,7 @@ func TestProblemsOfIndexes(t *testing.T) {
 	}
 }
 
-// What a lock has from a third party, and a mirror has as well, comes from the mirror alone.
+// A file from an unnamed index that a mirror has, too, comes only from the mirror.
 func TestAccessKnowsOthers(t *testing.T) {
 	sum := strings.Repeat("a", 64)
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {

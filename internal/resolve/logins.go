@@ -19,11 +19,11 @@ import (
 	"lamina.build/internal/resolve/uv"
 )
 
-// logins are those of all hosts that Python packages come from. What counts more comes
-// later: the file that NETRC names, or ~/.netrc, which pip, git and curl read, too; the
-// variables of uv for an index by its name; requirement files, which take logins from the
-// environment; addresses in variables and files of the machine. A keyring is asked for
-// what none of these has.
+// logins returns the logins of all hosts that Python packages come from. A later source
+// overrides an earlier one: the file that NETRC names, or ~/.netrc, which pip, git and curl
+// read, too; uv's variables for a named index; requirement files, which take logins from
+// the environment; addresses in the machine's variables and files. A keyring is asked
+// only for logins that none of these has.
 func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
 	name := cmp.Or(p.Env("NETRC"), filepath.Join(p.Env("HOME"), ".netrc"))
 	data, err := os.ReadFile(name) //nolint:gosec // the user names the path
@@ -41,7 +41,7 @@ func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
 	return logins.Merge(p.keyring(ctx, x, logins)), nil
 }
 
-// loginsByName are those of UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD.
+// loginsByName reads UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD.
 func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
 	logins := map[string]userinfo.Login{}
 	read := func(name, address string) {
@@ -71,11 +71,11 @@ func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
 	return logins
 }
 
-// keyringTime is how long a keyring may take to answer.
+// keyringTime is the timeout of a keyring.
 const keyringTime = 30 * time.Second
 
-// keyring asks the program of that name for the logins of indexes that have none, or no
-// password, as pip and uv do: by the address of the index, then by its host.
+// keyring asks the keyring program for the logins of indexes that have no password, as
+// pip and uv do: by the address of the index, then by its host.
 func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[string]userinfo.Login {
 	addresses := append([]string{x.Default}, x.Further...)
 	for _, r := range p.Requirements.Python {
@@ -88,7 +88,7 @@ func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[st
 		}
 	}
 	if program == "" {
-		p.Note("no keyring is on PATH, which should have logins of indexes")
+		p.Note("no keyring program found on PATH to provide logins for indexes")
 		return nil
 	}
 	found, asked := map[string]userinfo.Login{}, []string{}
@@ -112,8 +112,8 @@ func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[st
 	return found
 }
 
-// ask asks a keyring for a login, or for a user's password where there is a user. What it
-// prints goes nowhere else.
+// ask asks a keyring for a login, or for the password of a given user. The program's
+// output goes nowhere else.
 func ask(ctx context.Context, program, service, user string) (login userinfo.Login, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, keyringTime)
 	defer cancel()

@@ -16,17 +16,17 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// settings are what a file of uv or of pip says of indexes, for all projects of a machine.
+// settings are the indexes in a configuration file of uv or pip, for all projects of a machine.
 type settings struct {
 	file    string
 	index   string // the default one
 	further []string
 	names   map[string]string // addresses of indexes by their names
-	keyring string            // what asks for logins
+	keyring string            // provider of logins
 }
 
-// settings reads the files of uv and of pip, those that count most first. Who has no home
-// has none, and who asks for no Python packages is not told what is wrong with them.
+// settings reads the files of uv and pip, highest precedence first. Without HOME there are
+// none, and a project without Python packages doesn't report their problems.
 func (p Project) settings() ([]settings, error) {
 	if p.Env("HOME") == "" || len(p.Requirements.Python) == 0 {
 		return nil, nil
@@ -42,7 +42,7 @@ func (p Project) settings() ([]settings, error) {
 	return append(uv, pip), nil
 }
 
-// configDirs are where a user and a machine keep what configures programs.
+// configDirs are the configuration directories of the user and the machine.
 func (p Project) configDirs() (user string, system []string) {
 	user = cmp.Or(p.Env("XDG_CONFIG_HOME"), filepath.Join(p.Env("HOME"), ".config"))
 	return user, filepath.SplitList(cmp.Or(p.Env("XDG_CONFIG_DIRS"), "/etc/xdg"))
@@ -50,7 +50,7 @@ func (p Project) configDirs() (user string, system []string) {
 
 func (p Project) etc() string { return cmp.Or(p.etcDir, "/etc") }
 
-// uvSettings are those of the user's uv.toml, then those of the machine's:
+// uvSettings reads the user's uv.toml, then the machine's:
 // https://docs.astral.sh/uv/concepts/configuration-files/
 func (p Project) uvSettings() (list []settings, err error) {
 	user, system := p.configDirs()
@@ -81,7 +81,7 @@ func (p Project) uvSettings() (list []settings, err error) {
 	return list, nil
 }
 
-// configFile reads a file that need not be there.
+// configFile reads a file that may be missing.
 func configFile(name string) ([]byte, error) {
 	data, err := os.ReadFile(name) //nolint:gosec // the user's own configuration
 	if errors.Is(err, fs.ErrNotExist) {
@@ -119,7 +119,7 @@ func readUV(name string, data []byte) (settings, error) {
 	for _, i := range file.Index {
 		s.names[i.Name] = i.URL
 		switch {
-		case i.Explicit, i.Format == "flat": // of those who ask for it by its name, or no index
+		case i.Explicit, i.Format == "flat": // used only by name, or not an index
 		case i.Default:
 			s.index = i.URL
 		default:
@@ -130,7 +130,7 @@ func readUV(name string, data []byte) (settings, error) {
 	return s, nil
 }
 
-// pipSettings are those of pip's files together, of which a later one counts more:
+// pipSettings merges pip's files; a later one overrides:
 // https://pip.pypa.io/en/stable/topics/configuration/
 func (p Project) pipSettings() (settings, error) {
 	user, system := p.configDirs()
@@ -175,8 +175,8 @@ func (p Project) pipSettings() (settings, error) {
 	return s, nil
 }
 
-// readPip are the options of a pip.conf, as Python's configparser reads them, of "install"
-// over those of all commands. Lines that it would refuse say nothing.
+// readPip returns the options of a pip.conf as Python's configparser reads them; "install"
+// overrides "global". It ignores lines that configparser would reject.
 func readPip(text string) map[string]string {
 	sections := map[string]map[string]string{"global": {}, "install": {}}
 	var section map[string]string
@@ -186,7 +186,7 @@ func readPip(text string) map[string]string {
 		at := strings.IndexAny(trimmed, "=:")
 		switch {
 		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
-		case line[0] == ' ' || line[0] == '\t': // the last value goes on
+		case line[0] == ' ' || line[0] == '\t': // continues the last value
 			if section != nil && key != "" {
 				section[key] += "\n" + trimmed
 			}

@@ -13,8 +13,8 @@ import (
 	"lamina.build/internal/resolve/uv"
 )
 
-// machine is a project on a machine that has some files, named from its home, and variables.
-// What is said of "HOME" is about that directory.
+// machine returns a project on a machine with some variables and files, relative to its home.
+// "HOME" in them stands for that directory.
 func machine(t *testing.T, env, files map[string]string) (p Project, home string) {
 	t.Helper()
 	home = t.TempDir()
@@ -140,8 +140,8 @@ format = "flat"
 	}
 }
 
-// Of all that may know a login, the one that counts most is taken, and a keyring is asked
-// for the rest where somebody says so.
+// The login of highest precedence is used, and a keyring is asked for the rest if one is
+// configured.
 func TestLoginsOfAMachine(t *testing.T) {
 	files := map[string]string{
 		".netrc":               "machine net.example login net password one\nmachine corp.example login net password two\n",

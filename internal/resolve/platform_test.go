@@ -9,7 +9,7 @@ import (
 	"lamina.build/lock"
 )
 
-// A lock answers a spec on each of its platforms. What is wrong on all of them is said once.
+// A lock answers a spec on each of its platforms. Drift of all of them is listed once.
 func TestDriftOfPlatforms(t *testing.T) {
 	p, one := claimed(t)
 	p.Requirements.Platforms = []string{"linux/amd64", "linux/arm64"}

@@ -27,8 +27,8 @@ import (
 	"lamina.build/stages"
 )
 
-// python finds the distributions that answer the spec. uv runs in the builder, which
-// the Debian half of the lock describes.
+// python locks the distributions for the spec. uv runs in the builder, which the Debian
+// half of the lock describes.
 func (p Project) python(
 	ctx context.Context, o Options, e *engine.Engine, from indexes, l lock.Lock,
 ) (locked lock.Lock, err error) {
@@ -85,16 +85,16 @@ func (p Project) python(
 	if err != nil {
 		return l, err
 	}
-	return l, p.witness(logins).Keep(uv.Doubtful(p.Requirements.Python, l, from.Indexes, p.Root)) // it was just asked
+	return l, p.witness(logins).Keep(uv.Doubtful(p.Requirements.Python, l, from.Indexes, p.Root)) // the indexes just confirmed them
 }
 
-// longestSockets is how long the path of the directory of sockets may be: systems
-// take a hundred bytes for the path of a socket.
+// longestSockets limits the path of the socket directory: systems allow about a hundred
+// bytes for the path of a socket.
 const longestSockets = 60
 
-// sockets is the directory that those of the sockets of one run are in: of the cache, or of
-// temporary files where that has too long a path. There it is the user's own: whoever owned
-// it could put a socket of theirs in the place of ours.
+// sockets returns the parent of each run's socket directory: in the cache, or among
+// temporary files if that path is too long. There it must belong to the user alone: any
+// other owner could replace our socket with theirs.
 func (p Project) sockets(temporary string) (string, error) {
 	if dir := filepath.Join(p.CacheDir, "door"); len(dir) <= longestSockets {
 		return dir, nil
@@ -108,13 +108,13 @@ func (p Project) sockets(temporary string) (string, error) {
 		return "", fmt.Errorf("making a directory for sockets: %w", err)
 	}
 	if s.Mode&unix.S_IFMT != unix.S_IFDIR || s.Mode&0o077 != 0 || int(s.Uid) != os.Getuid() {
-		return "", failure.New(failure.Usage, fmt.Errorf("directory %q for sockets is not yours alone: remove it", dir))
+		return "", failure.New(failure.Usage, fmt.Errorf("directory %q for sockets is not yours alone; remove it", dir))
 	}
 	return dir, nil
 }
 
-// cacheID is that of uv's cache on the engine. It stays with the directory of the spec, and is
-// random: other projects can't name it.
+// cacheID returns the ID of uv's cache on the engine. It is fixed for the directory of the
+// spec, and random, so that other projects can't name it.
 func (p Project) cacheID() (string, error) {
 	own, err := filepath.Abs(p.Dir)
 	if err != nil {
@@ -132,7 +132,7 @@ func (p Project) cacheID() (string, error) {
 	return id, atomicfile.Write(name, []byte(id), 0o644)
 }
 
-// builder prepares what the builder is drawn from, and the store that holds it.
+// builder prepares the inputs of the builder, and the store that holds them.
 func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.Input, *blobs.Store, error) {
 	s, err := p.File.Variant(spec.Production)
 	if err != nil {
@@ -149,7 +149,7 @@ func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.In
 	return in, store, err
 }
 
-// packSources packs the source trees of all variants, by their directories.
+// packSources packs the source trees of all variants, by directory.
 func (p Project) packSources(ctx context.Context, o Options, platform string, store *blobs.Store) (map[string]llb.Layer, error) {
 	trees := map[string]llb.Layer{}
 	var problems []error
@@ -170,7 +170,7 @@ func (p Project) packSources(ctx context.Context, o Options, platform string, st
 	return trees, errors.Join(problems...)
 }
 
-// checkLogins wants all variables to be set that requirement files take logins from.
+// checkLogins requires all variables to be set that requirement files take logins from.
 func (p Project) checkLogins() error {
 	unset := p.unset()
 	problems := make([]error, len(unset))
@@ -178,10 +178,10 @@ func (p Project) checkLogins() error {
 		problems[i] = u.Err
 	}
 	err := failure.New(failure.Usage, errors.Join(problems...))
-	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
+	return failure.WithHint(err, "set it to the value that the index gave you; a lock requires it, a build only to download files")
 }
 
-// hasPython wants a Python in every runtime that Python packages are for.
+// hasPython requires python3 in every runtime that has Python packages.
 func hasPython(l lock.Lock) error {
 	var problems []error
 	for _, r := range l.Python {

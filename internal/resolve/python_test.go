@@ -24,7 +24,7 @@ import (
 	"lamina.build/spec"
 )
 
-// The cache of a project stays its own, however its directory is named, and no other has it.
+// A project keeps its cache, however its directory is named, and shares it with no other.
 func TestCacheID(t *testing.T) {
 	cache, dir := t.TempDir(), t.TempDir()
 	id := func(cache, dir string) string {
@@ -46,7 +46,7 @@ func TestCacheID(t *testing.T) {
 	if other := id(t.TempDir(), dir); other == first {
 		t.Error("another user has it, too")
 	}
-	// One that was cut off when it was written is made anew.
+	// A truncated one is made again.
 	own, err := filepath.Abs(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -57,22 +57,22 @@ func TestCacheID(t *testing.T) {
 	}
 	renewed := id(cache, dir)
 	if kept, err := os.ReadFile(name); renewed == first || err != nil || string(kept) != renewed {
-		t.Errorf("of an empty one came %s, kept is %s, %v", renewed, kept, err)
+		t.Errorf("an empty one became %s, stored is %s, %v", renewed, kept, err)
 	}
 	if _, err := (Project{CacheDir: filepath.Join(name, "below"), Dir: dir}).cacheID(); err == nil {
-		t.Error("a cache directory that can't be made is none")
+		t.Error("a cache directory that can't be made is no error")
 	}
 }
 
-// A socket's path has to fit into a hundred bytes. A directory of temporary files is used
-// where nobody else may enter it.
+// A socket's path must fit into a hundred bytes. A temporary directory is used only if nobody
+// else may enter it.
 func TestSocketsHaveShortPaths(t *testing.T) {
 	if got, err := (Project{CacheDir: "/var/lamina"}).sockets(""); got != "/var/lamina/door" || err != nil {
 		t.Errorf("they are in %s, %v", got, err)
 	}
 	temporary, long := t.TempDir(), Project{CacheDir: "/" + strings.Repeat("x", 60)}
 	own := filepath.Join(temporary, fmt.Sprintf("lamina-door-%d", os.Getuid()))
-	for range 2 { // it is made, and is there
+	for range 2 { // created, then existing
 		if got, err := long.sockets(temporary); got != own || err != nil {
 			t.Errorf("they are in %s, %v", got, err)
 		}
@@ -95,7 +95,7 @@ func TestSocketsHaveShortPaths(t *testing.T) {
 	}
 }
 
-// Packages need a Python to run them, in each variant that has some.
+// Each variant with Python packages needs a Python.
 func TestHasPython(t *testing.T) {
 	own := lock.ParseSet("python@gpu")
 	l := lock.Lock{Requirements: lock.Requirements{
@@ -113,7 +113,7 @@ func TestHasPython(t *testing.T) {
 	}
 }
 
-// Logins are those of the file, and over them those of the requirement files.
+// Logins of requirement files override those of the netrc file.
 func TestLogins(t *testing.T) {
 	netrc := filepath.Join(t.TempDir(), "netrc")
 	if err := os.WriteFile(netrc, []byte("machine a.example login me password one\nmachine b.example login me password two\n"), 0o600); err != nil {
@@ -141,7 +141,7 @@ func TestLogins(t *testing.T) {
 	if err = (Project{}).checkLogins(); err != nil {
 		t.Errorf("of none: %v", err)
 	}
-	// Where nobody names an index, nobody is asked, and what is known of logins is passed on.
+	// Without a named index, none is asked, and the missing logins are passed on.
 	access, err := p.Access(t.Context(), lock.Lock{})
 	if err != nil || len(access.Unset) != 1 || access.Mirror.Has != nil {
 		t.Errorf("got %+v, %v", access.Unset, err)
@@ -156,13 +156,13 @@ func TestLogins(t *testing.T) {
 	}
 }
 
-// Projects that were to be upgraded and aren't there may be misspelt.
+// Projects to upgrade that the lock lacks may be misspelt.
 func TestTellUnknown(t *testing.T) {
 	var notes []string
 	p := Project{Note: func(line string) { notes = append(notes, line) }}
 	l := lock.Lock{Distributions: []lock.Distribution{{Name: "numpy"}, {Name: "ruamel-yaml"}}}
 	p.tellUnknown(uv.Upgrade{Packages: []string{"numpi", "Ruamel.YAML", "numpy"}}, l)
-	if len(notes) != 1 || !strings.HasPrefix(notes[0], `"numpi" was to be upgraded, and is none of the packages that are locked`) || !strings.Contains(notes[0], "numpy") {
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], `can't upgrade "numpi": the lock has no such package`) || !strings.Contains(notes[0], "numpy") {
 		t.Errorf("told is %q", notes)
 	}
 }

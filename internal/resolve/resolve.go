@@ -1,12 +1,11 @@
-// Package resolve turns a spec into its lock, the whole of it:
+// Package resolve turns a spec into its whole lock:
 //
-//	models that lie elsewhere             (package models)
-//	Debian's packages                     (package apt)
-//	Python's, once the builder is known   (python.go, packages uv and door)
+//	remote models                              (package models)
+//	Debian packages                            (package apt)
+//	Python packages, once the builder is known (python.go, packages uv and door)
 //
-// It is the one thing that goes to the network for something that nothing has pinned
-// yet. Where Python packages come from, and with which login, is said here for builds
-// as well (index.go).
+// Only this package fetches anything that is not pinned yet. It also decides, for builds
+// as well, where Python packages come from and with which login (index.go).
 package resolve
 
 import (
@@ -34,42 +33,42 @@ import (
 	"lamina.build/stages"
 )
 
-// Project is a spec in its directory, and what the machine says of Python packages.
+// Project is a spec in its directory, with the machine's settings for Python packages.
 type Project struct {
 	File         *spec.File
 	Requirements requirements.Requirements // of the file
 	Root         fs.FS                     // the directory, of an [os.Root]
 	Dir          string                    // its path
 	CacheDir     string
-	PythonIndex  string // URL of the index where nothing else names one; "" for what the environment says
+	PythonIndex  string // URL of the default index; "" to take it from the environment
 	Env          func(name string) string
 	Note         func(line string)
 
-	Offline  bool                         // an index is asked for nothing but doubts
-	Vendored func(lock.Distribution) bool // says of a file that it is where the user has files kept; nil for none
+	Offline  bool                         // ask indexes only to settle doubts
+	Vendored func(lock.Distribution) bool // reports whether the user keeps a copy of the file; nil for none
 
 	etcDir string // "" for /etc
 }
 
-// Options say with what a lock is made.
+// Options configure [Project.Lock].
 type Options struct {
-	Before  lock.Lock // whose versions of Python packages, and places of models, stay where they can
+	Before  lock.Lock // its Python versions and published places of models stay where they can
 	Upgrade uv.Upgrade
-	Mirrors debian.Mirrors // of all repositories; for Debian's own the archive of its past stands in
+	Mirrors debian.Mirrors // of all repositories; Debian's own fall back to the snapshot archive
 
 	Getter *debian.Getter
 	Hub    func() (*hub.Client, error)
-	Layers func(context.Context, lock.Model) []lock.ModelLayer // of a model, if anybody knows them
+	Layers func(context.Context, lock.Model) []lock.ModelLayer // of a model; nil where they are unknown
 	Store  func(context.Context) (*blobs.Store, error)         // of packed trees
 	Engine func(context.Context, engine.Need) (*engine.Engine, error)
-	// Builder gathers what draws the builder and the runtime that a lock describes, and
-	// Sources packs the source trees of a variant for a platform, by their directories.
+	// Builder gathers the inputs for drawing the builder and the runtime that a lock describes.
+	// Sources packs the source trees of a variant for a platform, by directory.
 	Builder  func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error)
 	Sources  func(ctx context.Context, platform string, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error)
-	Progress func(context.Context, chan *client.SolveStatus) error // of the engine, at Python packages
+	Progress func(context.Context, chan *client.SolveStatus) error // of the engine, while resolving Python packages
 }
 
-// Lock finds what answers the requirements.
+// Lock resolves the requirements for every platform.
 func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	from, err := p.indexes()
 	if err != nil {
@@ -104,7 +103,7 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	return l, nil
 }
 
-// of is an error that says at which of several platforms it was.
+// of adds the platform to an error if there are several.
 func (p Project) of(platform string, err error) error {
 	if err == nil || len(p.Requirements.Platforms) == 1 {
 		return err
@@ -112,8 +111,8 @@ func (p Project) of(platform string, err error) error {
 	return fmt.Errorf("%s: %w", platform, err)
 }
 
-// engines are those of the platforms: that there is none for one is known before anything
-// is fetched for another.
+// engines returns an engine for each platform, so that a missing one is reported before
+// anything is fetched for another platform.
 func (p Project) engines(ctx context.Context, o Options) ([]*engine.Engine, error) {
 	engines, problems := make([]*engine.Engine, len(p.Requirements.Platforms)), make([]error, len(p.Requirements.Platforms))
 	for i, platform := range p.Requirements.Platforms {
@@ -123,14 +122,14 @@ func (p Project) engines(ctx context.Context, o Options) ([]*engine.Engine, erro
 	return engines, errors.Join(problems...)
 }
 
-// elsewhere is what a lock says to one of another platform: the versions of wheels. What an
-// sdist is built with are files for that platform.
+// elsewhere returns what a lock contributes to that of another platform: the versions of
+// wheels. The build requirements of an sdist are files for one platform.
 func elsewhere(l lock.Lock) lock.Lock {
 	l.Distributions = slices.DeleteFunc(slices.Clone(l.Distributions), func(d lock.Distribution) bool { return !d.IsWheel() })
 	return l
 }
 
-// lock finds what answers the requirements on one platform.
+// lock resolves the requirements for one platform.
 func (p Project) lock(ctx context.Context, o Options, e *engine.Engine, from indexes, platform string, weights []lock.Model) (lock.Lock, error) {
 	wanted := p.Requirements.Lock
 	wanted.Platform = platform
@@ -146,7 +145,7 @@ func (p Project) lock(ctx context.Context, o Options, e *engine.Engine, from ind
 	return l, err
 }
 
-// tellUnknown notes projects that were to be upgraded and that the lock doesn't have.
+// tellUnknown notes the packages to upgrade that the lock doesn't have.
 func (p Project) tellUnknown(up uv.Upgrade, l lock.Lock) {
 	names := make([]string, len(l.Distributions))
 	for i, d := range l.Distributions {
@@ -154,12 +153,12 @@ func (p Project) tellUnknown(up uv.Upgrade, l lock.Lock) {
 	}
 	for _, name := range up.Packages {
 		if name = lock.NormalName(name); !slices.Contains(names, name) {
-			p.Note(fmt.Sprintf("%q was to be upgraded, and is none of the packages that are locked%s", name, failure.DidYouMean(name, names)))
+			p.Note(fmt.Sprintf("can't upgrade %q: the lock has no such package%s", name, failure.DidYouMean(name, names)))
 		}
 	}
 }
 
-// models finds the files of all models that have to be fetched.
+// models locks the files of all remote models.
 func (p Project) models(ctx context.Context, o Options) ([]lock.Model, error) {
 	if len(p.Requirements.Lock.ModelRequests) == 0 {
 		return nil, nil

@@ -19,7 +19,7 @@ const CycloneDXType = "application/vnd.cyclonedx+json"
 
 // CycloneDX writes the bill as a CycloneDX 1.6 document, in JSON:
 // https://cyclonedx.org/docs/1.6/json/. Models are components of the type
-// machine-learning-model, their files components of these.
+// machine-learning-model, and their files are components of these.
 func (b Bill) CycloneDX() ([]byte, error) {
 	image := cyclonedx.Component{
 		BOMRef: "image", Type: cyclonedx.ComponentTypeContainer, Name: b.Name, Version: cmp.Or(b.Version, b.Manifest.String()),
@@ -69,7 +69,7 @@ func cyclonedxComponent(c Component, ref string) cyclonedx.Component {
 	return made
 }
 
-// types are those that CycloneDX has for components.
+// types returns the CycloneDX types of components.
 func types() map[Kind]cyclonedx.ComponentType {
 	return map[Kind]cyclonedx.ComponentType{
 		Debian: cyclonedx.ComponentTypeLibrary, Python: cyclonedx.ComponentTypeLibrary, Git: cyclonedx.ComponentTypeLibrary,
@@ -92,7 +92,7 @@ func size(bytes int64) string {
 	return strconv.FormatInt(bytes, 10)
 }
 
-// properties are keys and values, of which empty ones are left out.
+// properties returns keys and values, without empty ones.
 func properties(pairs ...string) *[]cyclonedx.Property {
 	var list []cyclonedx.Property
 	for pair := range slices.Chunk(pairs, 2) {

@@ -1,8 +1,8 @@
-// Package sbom says what an image is made of, in SPDX 2.3 and CycloneDX 1.6.
+// Package sbom describes what an image is made of, in SPDX 2.3 and CycloneDX 1.6.
 //
-// All of it is known before anything is built: the lock names each package with its
-// digest. So a bill is a function of what the image is drawn from and of its digest,
-// and the same input gives the same bytes.
+// All of it is known before the build: the lock names each package with its digest. So a
+// bill depends only on the input of the image and on its digest, and the same input gives
+// the same bytes.
 package sbom
 
 import (
@@ -20,13 +20,13 @@ import (
 	"lamina.build/stages"
 )
 
-// Kind is where a component comes from.
+// Kind is the origin of a component.
 type Kind string
 
 // The kinds of components.
 const (
-	Debian  Kind = "debian"  // a .deb that dpkg has installed
-	Python  Kind = "python"  // a distribution that uv has installed
+	Debian  Kind = "debian"  // a .deb that dpkg installed
+	Python  Kind = "python"  // a distribution that uv installed
 	Git     Kind = "git"     // the tree of a commit
 	Source  Kind = "source"  // a Python source tree of the project, compiled
 	App     Kind = "app"     // the project's own files
@@ -34,23 +34,23 @@ const (
 	File    Kind = "file"    // a file of a model
 )
 
-// Component is a part of an image that has a name of its own.
+// Component is a named part of an image.
 type Component struct {
 	Kind    Kind
 	Name    string
-	Version string        // "" where nobody gave one
-	License string        // SPDX expression for what it declares; "" where that is not known
+	Version string        // "" if none
+	License string        // SPDX expression of the declared license; "" if unknown
 	PURL    string        // https://github.com/package-url/purl-spec; "" for a file
-	SHA256  string        // hexadecimal, of the file that it was fetched as; "" for a tree
-	Size    int64         // bytes of that file; 0 where that is not known
-	URL     string        // where it was locked, without a login; "" for what is local
-	File    string        // what that file is called
-	Path    string        // where it is in the image; "" for packages, which have many places
+	SHA256  string        // hexadecimal, of the file that was fetched; "" for a tree
+	Size    int64         // bytes of that file; 0 if unknown
+	URL     string        // locked URL, without a login; "" for local files
+	File    string        // name of that file
+	Path    string        // path in the image; "" for packages, which have many
 	DiffID  digest.Digest // of the tar of a local tree
 	Parts   []Component
 }
 
-// Bill is all that an image is made of.
+// Bill is everything that an image is made of.
 type Bill struct {
 	Name       string // of the image
 	Version    string
@@ -60,8 +60,8 @@ type Bill struct {
 	Components []Component // by kind, sorted
 }
 
-// Of is the bill of an image with a manifest. without are the projects that are optional
-// and could not be built.
+// Of returns the bill of an image with a manifest. without are the optional projects that
+// could not be built.
 func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
 	b := Bill{
 		Name: in.Name, Version: in.Version, Variant: in.Variant,
@@ -77,8 +77,8 @@ func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
 	return b
 }
 
-// Sources are all that an image is made from, each once: also what compiles and installs, and
-// is not in it.
+// Sources returns everything that an image is made from, without duplicates, including what
+// compiles and installs and is not in it.
 func Sources(in stages.Input) []Component {
 	list := packages(in, lock.SetBootstrap, lock.SetBase, lock.SetBuilder, lock.SetRuntime, lock.SetExtra)
 	installed := in.Lock.PythonIn(in.Variant)
@@ -101,7 +101,7 @@ func Sources(in stages.Input) []Component {
 	return append(list, others(in)...)
 }
 
-// packages are those of Debian in sets of the variant, sorted, each once.
+// packages returns the Debian packages in sets of the variant, sorted, without duplicates.
 func packages(in stages.Input, sets ...lock.Kind) (list []Component) {
 	from := origins(in.Lock)
 	for _, kind := range sets {
@@ -113,7 +113,7 @@ func packages(in stages.Input, sets ...lock.Kind) (list []Component) {
 	return slices.CompactFunc(list, func(a, b Component) bool { return a.PURL == b.PURL })
 }
 
-// others are the trees, the models and the app.
+// others returns the trees, the models and the app.
 func others(in stages.Input) (list []Component) {
 	for _, s := range in.Sources {
 		list = append(list, ofSource(s, in.Licenses))
@@ -137,14 +137,14 @@ func others(in stages.Input) (list []Component) {
 	return list
 }
 
-// origin is where packages come from, as package URLs have it.
+// origin is where packages come from, in the terms of package URLs.
 type origin struct {
-	vendor     string // "debian", "ubuntu", or whoever else publishes it
-	suite      string // of a distribution; "" of a further repository
+	vendor     string // "debian", "ubuntu", or any other publisher
+	suite      string // of a distribution; "" for an additional repository
 	repository string // URL; "" for Debian's own
 }
 
-// origins are those of the repositories of a lock, by their names.
+// origins returns those of the repositories of a lock, by name.
 func origins(l lock.Lock) map[string]origin {
 	from := map[string]origin{}
 	for _, r := range l.Releases { // sorted: "bookworm" is before "bookworm-updates"
@@ -172,8 +172,8 @@ func origins(l lock.Lock) map[string]origin {
 	return from
 }
 
-// ofPackage has no license: only the .deb has a copyright file, of which a lock reads
-// nothing, and an image whose layers are in a cache is never unpacked.
+// ofPackage sets no license: only the .deb has a copyright file, which a lock doesn't
+// read, and an image whose layers are cached is never unpacked.
 func ofPackage(p lock.Package, from origin) Component {
 	return Component{
 		Kind: Debian, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Size: p.Size, File: p.FileName(),
@@ -194,7 +194,7 @@ func ofDistribution(d lock.Distribution) Component {
 	return c
 }
 
-// ofSource has the name that pip and importlib.metadata know.
+// ofSource uses the name in pip and importlib.metadata.
 func ofSource(s stages.Source, licenses string) Component {
 	name := lock.NormalName(cmp.Or(s.Distribution, s.Project))
 	return Component{
@@ -217,8 +217,8 @@ func ofTree(remote, commit, subdirectory string) Component {
 	return c
 }
 
-// ofModel has the files of a model as parts. Of a directory next to the spec the layers alone
-// have digests, those of their tars.
+// ofModel returns a model with its files as parts. For a directory next to the spec, only the
+// layers have digests, those of their tars.
 func ofModel(m stages.Model) Component {
 	c := Component{Kind: Weights, Name: cmp.Or(m.Name, path.Base(m.Path)), Path: m.Path}
 	if m.Locked == nil {
@@ -251,7 +251,7 @@ func ofModel(m stages.Model) Component {
 	return c
 }
 
-// purl writes a package URL; qualifiers are keys and values, of which empty ones are left out.
+// purl formats a package URL; qualifiers are keys and values, of which empty ones are omitted.
 func purl(kind, namespace, name, version string, qualifiers ...string) string {
 	named := map[string]string{}
 	for pair := range slices.Chunk(qualifiers, 2) {
@@ -262,7 +262,7 @@ func purl(kind, namespace, name, version string, qualifiers ...string) string {
 	return packageurl.NewPackageURL(kind, namespace, name, version, packageurl.QualifiersFromMap(named), "").ToString()
 }
 
-// namespace is an address that no other bill has: that of the image.
+// namespace returns an address that no other bill has: that of the image.
 func (b Bill) namespace(kind string) string {
 	return "https://lamina.build/" + kind + "/" + url.PathEscape(b.Name) + "/" + b.Manifest.Encoded()
 }

@@ -22,9 +22,9 @@ import (
 	"lamina.build/stages"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// input has a component of each kind, and of most of them one that is not in the image.
+// input has a component of each kind, and for most kinds one that is not in the image.
 func input() stages.Input {
 	sum := func(text string) string { return digest.FromString(text).Encoded() }
 	sets := func(kind lock.Kind, variants ...string) (list []lock.Set) {
@@ -90,7 +90,7 @@ func bill() sbom.Bill {
 	return sbom.Of(input(), digest.FromString("manifest"), []string{"flash-attn"})
 }
 
-// Both documents say all of it, and the tools of their formats read them.
+// Both documents are complete, and the tools of their formats can read them.
 func TestDocuments(t *testing.T) {
 	spdx, err := bill().SPDX()
 	if err != nil {
@@ -128,7 +128,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// What is in the image has an address that tools read back, and nothing else is listed.
+// Every component in the image has a valid package URL, and nothing else is listed.
 func TestComponents(t *testing.T) {
 	var got []string
 	for _, c := range bill().Components {
@@ -146,7 +146,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// Of two images each has documents of its own.
+// Different images have different documents.
 func TestDocumentsNameTheirImage(t *testing.T) {
 	other := sbom.Of(input(), digest.FromString("other"), nil)
 	for name, write := range map[string]func(sbom.Bill) ([]byte, error){"SPDX": sbom.Bill.SPDX, "CycloneDX": sbom.Bill.CycloneDX} {

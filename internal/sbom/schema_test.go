@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// schema compiles a schema of those that lie in files, by their addresses.
+// schema compiles one of the schemas in files, by their addresses.
 func schema(t *testing.T, address string, files map[string]string) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
@@ -35,8 +35,8 @@ func schema(t *testing.T, address string, files map[string]string) *jsonschema.S
 	return s
 }
 
-// Both documents are what the schema of their format wants, which refuses what is none:
-// SPDX's own, of its specification, and those that are in the module of CycloneDX.
+// Both documents match the schemas of their formats, which reject invalid ones: SPDX's own,
+// from its specification, and those in CycloneDX's module.
 func TestDocumentsAreAsTheirSchemasWant(t *testing.T) {
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/CycloneDX/cyclonedx-go").Output()
 	if err != nil {
@@ -65,7 +65,7 @@ func TestDocumentsAreAsTheirSchemasWant(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := schemas[name].Validate(document); (err == nil) != fine {
-				t.Errorf("%s, which is fine: %v: %v", name, fine, err)
+				t.Errorf("%s, valid: %v: %v", name, fine, err)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // SPDXType is the media type of an SPDX document.
 const SPDXType = "application/spdx+json"
 
-// none says that a document makes no statement, as of SPDX 2.3.
+// none means that a document makes no statement, as of SPDX 2.3.
 const none = "NOASSERTION"
 
 // SPDX writes the bill as an SPDX 2.3 document, in JSON:
@@ -85,11 +85,11 @@ func spdxPackage(c Component) *spdx.Package {
 	return p
 }
 
-// reference is a license in an expression that SPDX has no name for: a document says what
-// is known of it, which is what a package calls it.
+// reference matches a license in an expression that SPDX has no name for: a document then
+// states what is known of it, which is the package's name for it.
 var reference = regexp.MustCompile(`LicenseRef-[A-Za-z0-9.-]+`)
 
-// purposes are the primary purposes of packages, as of SPDX 2.3, 7.24.
+// purposes returns the primary purposes of packages, as of SPDX 2.3, 7.24.
 func purposes() map[Kind]string {
 	return map[Kind]string{Debian: "LIBRARY", Python: "LIBRARY", Git: "SOURCE", Source: "LIBRARY", App: "APPLICATION", Weights: "OTHER", File: "FILE"}
 }

@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/scripts"
 )
 
-// There is one account of each name and number, and who can't have what the spec wants is told
-// what to write.
+// Each name and number has one account, and if the spec's is not possible, the error says what
+// to write.
 func TestAccounts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a home away")

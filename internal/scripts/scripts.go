@@ -1,6 +1,6 @@
-// Package scripts holds the programs that run inside the execs of a build. One of
-// them unpacks sdists, which the resolving of a lock does as well, and keys.json says
-// what private keys look like, which the client asks for what it packs itself.
+// Package scripts holds the programs that run inside the execs of a build. The one that unpacks
+// sdists also serves the resolving of a lock, and keys.json, which describes private keys,
+// also serves the client for what it packs.
 package scripts
 
 import "embed"
@@ -8,7 +8,7 @@ import "embed"
 //go:embed *.py *.sh *.pl *.json *.tsv
 var files embed.FS
 
-// Named returns scripts by their names. One that is not there is a bug, and panics.
+// Named returns scripts by name. A missing one is a bug, and panics.
 func Named(names ...string) map[string]string {
 	scripts := make(map[string]string, len(names)+1)
 	for _, name := range names {

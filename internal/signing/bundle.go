@@ -1,9 +1,9 @@
-// Package signing signs statements about images, and says who signed those that are there:
-// sigstore bundles, as https://github.com/sigstore/protobuf-specs/blob/v0.5.1/protos/sigstore_bundle.proto
-// has them and cosign reads them.
+// Package signing signs statements about images, and verifies who signed existing ones, as
+// sigstore bundles, which cosign reads:
+// https://github.com/sigstore/protobuf-specs/blob/v0.5.1/protos/sigstore_bundle.proto
 //
-// To sign is to write a bundle, which this package does itself; to verify is what
-// sigstore-go does, offline.
+// Signing means writing a bundle, which this package does itself; sigstore-go verifies,
+// offline.
 package signing
 
 import (
@@ -25,24 +25,24 @@ import (
 // BundleType is the media type of a bundle.
 const BundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
-// The annotations of a bundle that refers to an image, by which others find the right one.
+// The annotations of a bundle that refers to an image, by which clients select it.
 const (
 	ContentAnnotation   = "dev.sigstore.bundle.content" // "dsse-envelope"
 	PredicateAnnotation = "dev.sigstore.bundle.predicateType"
 )
 
-// Annotations are those of a bundle with a statement.
+// Annotations returns those of a bundle with a statement.
 func Annotations(predicateType string) map[string]string {
 	return map[string]string{ContentAnnotation: "dsse-envelope", PredicateAnnotation: predicateType}
 }
 
 // Signer signs statements.
 type Signer interface {
-	// Sign returns a bundle that holds the statement.
+	// Sign returns a bundle with the statement.
 	Sign(ctx context.Context, statement []byte) ([]byte, error)
 }
 
-// bundle is the part of a bundle that we write. Its bytes are as encoding/json has them: base64.
+// bundle is the part of a bundle that we write. As in encoding/json, its bytes are base64.
 type bundle struct {
 	MediaType string   `json:"mediaType"`
 	Material  material `json:"verificationMaterial"`
@@ -63,7 +63,7 @@ type certificate struct {
 	Raw []byte `json:"rawBytes"` // DER
 }
 
-// envelope is a DSSE one: https://github.com/secure-systems-lab/dsse/blob/v1.0.0/envelope.md
+// envelope is a DSSE envelope: https://github.com/secure-systems-lab/dsse/blob/v1.0.0/envelope.md
 type envelope struct {
 	Payload     []byte              `json:"payload"`
 	PayloadType string              `json:"payloadType"`
@@ -74,8 +74,8 @@ type envelopeSignature struct {
 	Signature []byte `json:"sig"`
 }
 
-// seal signs a statement with a key. The same key gives the same envelope, so that what is
-// attached again is there once.
+// seal signs a statement with a key. The same key gives the same envelope, so that attaching
+// it again adds nothing.
 func seal(key crypto.Signer, statement []byte) (envelope, error) {
 	text := fmt.Sprintf("DSSEv1 %d %s %d %s", len(attest.StatementType), attest.StatementType, len(statement), statement)
 	sum := sha256.Sum256([]byte(text))
@@ -86,19 +86,19 @@ func seal(key crypto.Signer, statement []byte) (envelope, error) {
 	return envelope{Payload: statement, PayloadType: attest.StatementType, Signatures: []envelopeSignature{{signature}}}, nil
 }
 
-// Statement is what a bundle holds, whoever signed it.
+// Statement returns the content of a bundle, whoever signed it.
 func Statement(data []byte) ([]byte, error) {
 	var b bundle
 	if err := json.Unmarshal(data, &b); err != nil {
 		return nil, fmt.Errorf("reading a sigstore bundle: %w", err)
 	}
 	if b.Envelope.PayloadType != attest.StatementType {
-		return nil, errors.New("the sigstore bundle holds no in-toto statement")
+		return nil, errors.New("the sigstore bundle contains no in-toto statement")
 	}
 	return b.Envelope.Payload, nil
 }
 
-// hint is what a key is known by.
+// hint returns the identifier of a key.
 func hint(key crypto.PublicKey) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -108,7 +108,7 @@ func hint(key crypto.PublicKey) (string, error) {
 	return base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
-// minRSA is the shortest RSA key that is taken, in bits.
+// minRSA is the length of the shortest accepted RSA key, in bits.
 const minRSA = 2048
 
 // checkKey refuses keys that others could not verify with.
@@ -123,5 +123,5 @@ func checkKey(key crypto.PublicKey) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the key is neither one of ECDSA on P-256, as cosign makes them, nor one of RSA with at least %d bits", minRSA)
+	return fmt.Errorf("the key is neither ECDSA on P-256, which cosign generates, nor RSA with at least %d bits", minRSA)
 }

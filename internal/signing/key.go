@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// PasswordName is the variable with the password of a key, as cosign has it.
+// PasswordName is cosign's environment variable for the password of a key.
 const PasswordName = "COSIGN_PASSWORD"
 
 type keySigner struct {
@@ -21,7 +21,7 @@ type keySigner struct {
 	hint string
 }
 
-// Key signs with a private key in PEM: one that cosign has encrypted, or a plain one.
+// Key returns a signer with a private key in PEM: one encrypted by cosign, or a plain one.
 func Key(text, password []byte) (Signer, error) {
 	key, err := privateKey(text, password)
 	if err == nil {
@@ -45,14 +45,14 @@ func (s keySigner) Sign(_ context.Context, statement []byte) ([]byte, error) {
 func privateKey(text, password []byte) (crypto.Signer, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("it is no key in PEM")
+		return nil, errors.New("it is not a key in PEM")
 	}
 	der := block.Bytes
 	switch block.Type {
 	case "ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY":
 		var err error
 		if der, err = encrypted.Decrypt(der, password); err != nil {
-			return nil, failure.WithHint(errors.New("it is encrypted, with another password than that of "+PasswordName), "set "+PasswordName)
+			return nil, failure.WithHint(errors.New("it is encrypted with another password than that in "+PasswordName), "set "+PasswordName)
 		}
 	case "EC PRIVATE KEY":
 		key, err := x509.ParseECPrivateKey(der)
@@ -62,10 +62,10 @@ func privateKey(text, password []byte) (crypto.Signer, error) {
 		return key, unreadable(err)
 	case "PRIVATE KEY":
 	case "PUBLIC KEY":
-		return nil, errors.New("it is a public key: the private one signs")
+		return nil, errors.New("it is a public key: signing needs the private one")
 	default:
-		return nil, failure.WithHint(errors.New("it is no private key of a kind that this program reads"),
-			"\"cosign generate-key-pair\" or \"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256\" make one")
+		return nil, failure.WithHint(errors.New("it is not a private key of a supported kind"),
+			"\"cosign generate-key-pair\" or \"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256\" creates one")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if signer, ok := key.(crypto.Signer); ok && err == nil {
@@ -74,7 +74,7 @@ func privateKey(text, password []byte) (crypto.Signer, error) {
 	return nil, unreadable(errors.New("not PKCS #8"))
 }
 
-// unreadable tells nothing of the bytes.
+// unreadable hides the cause, which might quote the key.
 func unreadable(err error) error {
 	if err == nil {
 		return nil

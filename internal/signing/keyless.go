@@ -27,33 +27,33 @@ const (
 	PublicRekor  = "https://rekor.sigstore.dev"
 )
 
-// The variables with an identity token, and with where GitHub Actions gives one.
+// The environment variables with an identity token, and with where GitHub Actions provides one.
 const (
 	TokenName        = "SIGSTORE_ID_TOKEN" //nolint:gosec // the name of a variable
 	tokenRequestURL  = "ACTIONS_ID_TOKEN_REQUEST_URL"
 	tokenRequestName = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )
 
-// maxAnswer is how much of an answer is read, in bytes.
+// maxAnswer is the maximum size of an answer, in bytes.
 const maxAnswer = 4 << 20
 
-// Keyless signs with a key that it forgets. Fulcio certifies whose it was, Rekor when.
+// Keyless signs with a throwaway key. Fulcio certifies the key's owner, Rekor the time.
 type Keyless struct {
 	HTTP          *fetch.Client
 	Env           func(string) string
 	Fulcio, Rekor string // their addresses
 }
 
-// Check finds what keyless signing would fail for, without asking anybody.
+// Check finds reasons for keyless signing to fail, without using the network.
 func (k Keyless) Check() error {
 	var problems []error
 	for _, address := range []string{k.Fulcio, k.Rekor} {
 		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
-			problems = append(problems, fmt.Errorf("%q is no address of a server, https://HOST", fetch.Redact(address)))
+			problems = append(problems, fmt.Errorf("%q is not the address of a server, https://HOST", fetch.Redact(address)))
 		}
 	}
 	if k.Env(TokenName) == "" && k.Env(tokenRequestURL) == "" {
-		err := fmt.Errorf("there is no identity token: neither %s is set, nor does GitHub Actions give one", TokenName)
+		err := fmt.Errorf("there is no identity token: %s is not set, and GitHub Actions provides none", TokenName)
 		problems = append(problems, failure.WithHint(err, "in GitHub Actions a job needs \"permissions: id-token: write\""))
 	}
 	return errors.Join(problems...)
@@ -71,7 +71,7 @@ func (k Keyless) Sign(ctx context.Context, statement []byte) ([]byte, error) {
 	}
 	cert, err := k.certify(ctx, key, token)
 	if err != nil {
-		return nil, fmt.Errorf("getting a certificate of the identity: %w", err)
+		return nil, fmt.Errorf("getting a certificate for the identity: %w", err)
 	}
 	b := bundle{MediaType: BundleType, Material: material{Certificate: &certificate{cert}}}
 	if b.Envelope, err = seal(key, statement); err != nil {
@@ -85,14 +85,14 @@ func (k Keyless) Sign(ctx context.Context, statement []byte) ([]byte, error) {
 	return json.Marshal(b)
 }
 
-// token is asked for when it is needed: it ends within minutes.
+// token gets an identity token when it is needed: it expires within minutes.
 func (k Keyless) token(ctx context.Context) (string, error) {
 	if token := k.Env(TokenName); token != "" {
 		return token, nil
 	}
 	address, err := url.Parse(k.Env(tokenRequestURL))
 	if err != nil {
-		return "", fmt.Errorf("%s is no address", tokenRequestURL)
+		return "", fmt.Errorf("%s is not a URL", tokenRequestURL)
 	}
 	query := address.Query()
 	query.Set("audience", "sigstore")
@@ -111,7 +111,7 @@ func (k Keyless) token(ctx context.Context) (string, error) {
 	return answer.Value, err
 }
 
-// certify has Fulcio say in a certificate whose key it is.
+// certify has Fulcio certify the owner of a key.
 func (k Keyless) certify(ctx context.Context, key *ecdsa.PrivateKey, token string) ([]byte, error) {
 	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 	if err != nil {
@@ -139,10 +139,10 @@ func (k Keyless) certify(ctx context.Context, key *ecdsa.PrivateKey, token strin
 			return block.Bytes, nil // the first is the key's
 		}
 	}
-	return nil, errors.New("the answer has none with a timestamp of a log in it")
+	return nil, errors.New("the answer has none with an embedded timestamp of a log")
 }
 
-// logEntry is a signature in the log as bundles have it, whose numbers are texts.
+// logEntry is a signature in the log in the form of bundles, with numbers as strings.
 type logEntry struct {
 	Index         int64       `json:"logIndex,string"`
 	Log           logID       `json:"logId"`
@@ -176,7 +176,7 @@ type proof struct {
 	} `json:"checkpoint"`
 }
 
-// rekorEntry is the same as Rekor's own API has it, whose digests are hexadecimal.
+// rekorEntry is the same in the form of Rekor's own API, with hexadecimal digests.
 type rekorEntry struct {
 	Body         []byte `json:"body"`
 	Time         int64  `json:"integratedTime"`
@@ -194,7 +194,7 @@ type rekorEntry struct {
 	} `json:"verification"`
 }
 
-// dsseKind is how Rekor logs an envelope.
+// dsseKind is Rekor's kind of an envelope.
 var dsseKind = kindVersion{"dsse", "0.0.1"}
 
 // log has Rekor log an envelope.
@@ -254,7 +254,7 @@ func post(ctx context.Context, address string, body any) (*http.Request, error) 
 	return req, err
 }
 
-// ask reads an answer in JSON. What Rekor has already it names, in place of it.
+// ask reads a JSON answer. For an existing entry, Rekor answers with its location instead.
 func (k Keyless) ask(ctx context.Context, req *http.Request, answer any) error {
 	req.Header.Set("Accept", "application/json")
 	resp, err := k.HTTP.Do(ctx, req)
@@ -271,7 +271,7 @@ func (k Keyless) ask(ctx context.Context, req *http.Request, answer any) error {
 		if problem != nil || at.Host != req.URL.Host {
 			return k.HTTP.Refusal(resp)
 		}
-		if req, err = http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody); err != nil { //nolint:gosec // of the host that was asked
+		if req, err = http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody); err != nil { //nolint:gosec // on the same host
 			return err
 		}
 		return k.ask(ctx, req, answer)
@@ -279,12 +279,12 @@ func (k Keyless) ask(ctx context.Context, req *http.Request, answer any) error {
 		return k.refusal(req, resp, data)
 	}
 	if err = json.Unmarshal(data, answer); err != nil {
-		return fmt.Errorf("%s answers what can't be read", req.URL.Host)
+		return fmt.Errorf("the answer of %s can't be parsed", req.URL.Host)
 	}
 	return nil
 }
 
-// refusal has the server's own words, unless they have the token.
+// refusal includes the server's own message, unless that contains the token.
 func (k Keyless) refusal(req *http.Request, resp *http.Response, data []byte) error {
 	err := error(k.HTTP.Refusal(resp))
 	var said struct {

@@ -34,7 +34,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// private is a key in PEM, of a kind.
+// private returns a key in a PEM block of a type.
 func private(t *testing.T, key any, kind string, encrypt func([]byte) []byte) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -65,7 +65,7 @@ func sign(t *testing.T, s signing.Signer) []byte {
 	return data
 }
 
-// Whoever has the key signs, the same each time, and the owner of no other.
+// The owner of a key signs, with the same result each time; other keys don't verify it.
 func TestKey(t *testing.T) {
 	long, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -101,7 +101,7 @@ func TestKey(t *testing.T) {
 			}
 			data := sign(t, s)
 			if again := sign(t, s); !bytes.Equal(data, again) {
-				t.Error("signed twice it is another")
+				t.Error("signing again gives another bundle")
 			}
 			v, err := signing.ByKey(public(t, tt.key))
 			if err != nil {
@@ -112,20 +112,20 @@ func TestKey(t *testing.T) {
 				t.Errorf("it holds %+v, %v", got, err)
 			}
 			if _, err = v.Verify(data, digest.FromString("another image")); err == nil {
-				t.Error("it is good for another image")
+				t.Error("it is valid for another image")
 			}
 			other, err := signing.ByKey(public(t, newKey(t)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err = other.Verify(data, image); err == nil {
-				t.Error("another key has signed it as well")
+				t.Error("it is valid for another key, too")
 			}
 		})
 	}
 }
 
-// A key that can't sign is refused before anything is signed, and nothing of it is told.
+// A key that can't sign is refused before anything is signed, without revealing it.
 func TestKeyRefused(t *testing.T) {
 	key := newKey(t)
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
@@ -137,23 +137,23 @@ func TestKeyRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, text := range map[string][]byte{
-		"no key in PEM":    []byte("hello"),
-		"public key":       public(t, key),
-		"another password": pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: data}),
-		"can't be read":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hello")}),
-		"no private key":   pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("hello")}),
-		"P-256":            private(t, p384, "PRIVATE KEY", nil),
+		"not a key in PEM":  []byte("hello"),
+		"public key":        public(t, key),
+		"another password":  pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: data}),
+		"can't be read":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hello")}),
+		"not a private key": pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("hello")}),
+		"P-256":             private(t, p384, "PRIVATE KEY", nil),
 	} {
 		if _, err := signing.Key(text, []byte("wrong")); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "wrong") {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
 	if _, err := signing.ByKey(public(t, p384)); err == nil {
-		t.Error("a key that nobody here signs with is taken")
+		t.Error("an unsupported key is accepted")
 	}
 }
 
-// forged are what somebody without the key makes of a bundle.
+// forged returns what somebody without the key can make of a bundle.
 func forged(t *testing.T, data []byte) map[string][]byte {
 	t.Helper()
 	edit := func(change func(envelope map[string]any)) []byte {
@@ -198,10 +198,10 @@ func TestForged(t *testing.T) {
 	for name, data := range forged(t, sign(t, s)) {
 		got, err := v.Verify(data, image)
 		if err == nil && (name != "two" || !got.Names(image)) {
-			t.Errorf("%s: it is taken for signed: %+v", name, got)
+			t.Errorf("%s: it is accepted as signed: %+v", name, got)
 		}
 		if got, err = v.Verify(data, digest.FromString("another image")); err == nil {
-			t.Errorf("%s: it is taken for signed: %+v", name, got)
+			t.Errorf("%s: it is accepted as signed: %+v", name, got)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func keyless(s *sigstoretest.Sigstore, env map[string]string) signing.Keyless {
 	return signing.Keyless{HTTP: fetch.New(fetch.Options{Attempts: 1}), Env: func(name string) string { return env[name] }, Fulcio: s.URL, Rekor: s.URL}
 }
 
-// An identity signs by what Fulcio and Rekor say of it, and verifying asks neither.
+// An identity signs with certificates from Fulcio and Rekor, and verifying contacts neither.
 func TestKeyless(t *testing.T) {
 	s := sigstoretest.New(t, identity, token)
 	for name, env := range map[string]map[string]string{
@@ -253,13 +253,13 @@ func TestKeyless(t *testing.T) {
 		}
 		for what, forgery := range forged(t, data) {
 			if got, err := v.Verify(forgery, image); err == nil && (what != "two" || !got.Names(image)) {
-				t.Errorf("%s: it is taken for signed: %+v", what, got)
+				t.Errorf("%s: it is accepted as signed: %+v", what, got)
 			}
 		}
 	}
 }
 
-// What identities can't sign with: a certificate that has ended, no log, no token.
+// Keyless signing fails with an expired certificate, without a log, and without a token.
 func TestKeylessRefused(t *testing.T) {
 	s := sigstoretest.New(t, identity, token)
 	s.Expired = true
@@ -269,21 +269,21 @@ func TestKeylessRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err = v.Verify(data, image); err == nil {
-		t.Error("a certificate that had ended is good")
+		t.Error("an expired certificate is accepted")
 	}
 	s.Down.Store(true)
 	if _, err = keyless(s, map[string]string{signing.TokenName: token}).Sign(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not logged") {
-		t.Errorf("the log is down, and it says %v", err)
+		t.Errorf("the log is down: got %v", err)
 	}
 	if _, err = keyless(s, map[string]string{signing.TokenName: "SecretToken"}).Sign(t.Context(), nil); err == nil || strings.Contains(err.Error(), "SecretToken") || !strings.Contains(err.Error(), "401") {
-		t.Errorf("the token is not known, and it says %v", err)
+		t.Errorf("the token is unknown: got %v", err)
 	}
 	k := keyless(s, nil)
 	k.Fulcio = "https://user:SecretPassword@fulcio.example"
 	if err = k.Check(); err == nil || strings.Contains(err.Error(), "SecretPassword") || !strings.Contains(err.Error(), "no identity token") || len(failure.Hints(err)) == 0 {
-		t.Errorf("it says %v", err)
+		t.Errorf("got %v", err)
 	}
 	if _, err = signing.ByIdentity(identity, issuer, []byte("{}")); err == nil {
-		t.Error("anything is a root")
+		t.Error("an empty root is accepted")
 	}
 }

@@ -18,12 +18,12 @@ import (
 	"lamina.build/internal/attest"
 )
 
-// PublicRoot is the trusted root of sigstore's public instances, as sigstore-go v1.2.2 has it.
+// PublicRoot is the trusted root of sigstore's public instances, from sigstore-go v1.2.2.
 //
 //go:embed public_root.json
 var PublicRoot []byte
 
-// Verifier says whether somebody who is trusted signed a bundle. It asks nobody.
+// Verifier verifies that a trusted party signed a bundle. It doesn't use the network.
 type Verifier struct {
 	verifier *verify.Verifier
 	policy   verify.PolicyOption
@@ -33,7 +33,7 @@ type Verifier struct {
 func ByKey(text []byte) (*Verifier, error) {
 	key, err := cryptoutils.UnmarshalPEMToPublicKey(text)
 	if err != nil {
-		return nil, errors.New("it is no public key in PEM")
+		return nil, errors.New("it is not a public key in PEM")
 	}
 	if err = checkKey(key); err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func ByKey(text []byte) (*Verifier, error) {
 	return &Verifier{v, verify.WithKey()}, err
 }
 
-// ByIdentity trusts whom an issuer of identity tokens knows by a name, as far as authorities
-// and logs say so that are in a trusted root: the text of a trusted_root.json.
+// ByIdentity trusts the holder of an identity with an issuer of identity tokens, as certified
+// by authorities and logs of a trusted root: the text of a trusted_root.json.
 func ByIdentity(identity, issuer string, trustedRoot []byte) (*Verifier, error) {
 	who, err := verify.NewShortCertificateIdentity(issuer, "", identity, "")
 	if err != nil {
@@ -57,9 +57,9 @@ func ByIdentity(identity, issuer string, trustedRoot []byte) (*Verifier, error) 
 	}
 	trusted, err := root.NewTrustedRootFromJSON(trustedRoot)
 	if err != nil {
-		return nil, errors.New("it is no trusted root of sigstore's")
+		return nil, errors.New("it is not a trusted root of sigstore")
 	}
-	// A root names the logs that its authority writes to. What it names has to be there.
+	// A root names the logs that its authority writes to; entries in them are required.
 	options := []verify.VerifierOption{verify.WithObserverTimestamps(1)}
 	if len(trusted.RekorLogs()) > 0 {
 		options = append(options, verify.WithTransparencyLog(1))
@@ -71,7 +71,7 @@ func ByIdentity(identity, issuer string, trustedRoot []byte) (*Verifier, error) 
 	return &Verifier{v, verify.WithCertificateIdentity(who)}, err
 }
 
-// Verify returns the statement that a bundle holds about an image.
+// Verify returns the statement about an image in a bundle.
 func (v *Verifier) Verify(data []byte, image digest.Digest) (s attest.Statement, err error) {
 	var b sigbundle.Bundle
 	if err = b.UnmarshalJSON(data); err != nil {
@@ -84,13 +84,13 @@ func (v *Verifier) Verify(data []byte, image digest.Digest) (s attest.Statement,
 	if _, err = v.verifier.Verify(&b, verify.NewPolicy(verify.WithArtifactDigest(string(image.Algorithm()), sum), v.policy)); err != nil {
 		return s, err
 	}
-	content, err := b.SignatureContent() // as it was verified
+	content, err := b.SignatureContent() // as verified
 	if err != nil {
 		return s, err
 	}
 	held := content.EnvelopeContent()
 	if held == nil || held.RawEnvelope().PayloadType != attest.StatementType {
-		return s, errors.New("the sigstore bundle holds no in-toto statement")
+		return s, errors.New("the sigstore bundle contains no in-toto statement")
 	}
 	text, err := held.RawEnvelope().DecodeB64Payload()
 	if err != nil {

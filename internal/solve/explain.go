@@ -17,17 +17,16 @@ import (
 // Error says which step of a build failed.
 type Error struct {
 	Step   string // its name in the progress: "smoke: import numpy"
-	URL    string // what it fetched, where it is a fetch
-	Output string // the end of what it printed
-	Source bool   // it brings what others work on
+	URL    string // what it fetched, if it is a fetch
+	Output string // the end of its output
+	Source bool   // it is a source, which other steps work on
 	Err    error
 
-	at   string   // the package that was worked on, where nothing else names it
-	asks []string // what the package that failed asks debconf: "PACKAGE QUESTION TYPE"
+	at   string   // the package being installed, where nothing else names it
+	asks []string // the debconf questions of the failed package: "PACKAGE QUESTION TYPE"
 }
 
-// Error names the step and the cause, with the last line of the output that
-// says why.
+// Error names the step and the cause, with the last line of the output that says why.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %v", e.Step, e.Err)
 	if last := why(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
@@ -42,7 +41,7 @@ func (e *Error) Error() string {
 // Unwrap returns BuildKit's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// explain words an error of BuildKit, which would print whole command lines.
+// explain rewords an error of BuildKit, which would print whole command lines.
 func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	at, ok := errors.AsType[*errdefs.VertexError](err)
 	if !ok && r.silent == "" {
@@ -50,7 +49,7 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	}
 	id := r.silent
 	if id != "" {
-		err = errors.New("it said nothing for too long, and was stopped")
+		err = errors.New("it printed nothing for too long and was stopped")
 	} else {
 		id = digest.Digest(at.Digest)
 	}
@@ -69,15 +68,15 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	}
 	if installation.MatchString(e.Step) {
 		e.packages()
-		if strings.HasPrefix(why(e.Output), "the account of the app: ") { // account.sh: only packages that are installed tell
+		if strings.HasPrefix(why(e.Output), "the account of the app: ") { // account.sh: only installed packages tell
 			return failure.New(failure.Usage, e)
 		}
 	}
 	return e
 }
 
-// cause is what an exec's or a source's error says without the command line,
-// which BuildKit puts in front, and the same chain of errors behind it.
+// cause returns the error of an exec or a source without the command line that BuildKit puts
+// in front, wrapping the same chain of errors.
 func cause(err error) error {
 	text := err.Error()
 	if _, after, ok := strings.Cut(text, "did not complete successfully: "); ok {
@@ -95,7 +94,7 @@ type worded struct {
 func (w *worded) Error() string { return w.text }
 func (w *worded) Unwrap() error { return w.error }
 
-// fetched returns the URL of an HTTP source and nothing for any other step.
+// fetched returns the URL of an HTTP source, and "" for any other step.
 func fetched(def *bkllb.Definition, id digest.Digest) string {
 	url := sourceOf(def, id).GetIdentifier()
 	if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
@@ -104,7 +103,7 @@ func fetched(def *bkllb.Definition, id digest.Digest) string {
 	return ""
 }
 
-// sourceOf is the source of a step, nil for one that works on others.
+// sourceOf returns the source of a step, nil if the step is not a source.
 func sourceOf(def *bkllb.Definition, id digest.Digest) *pb.SourceOp {
 	for _, data := range def.Def {
 		var op pb.Op
@@ -115,29 +114,29 @@ func sourceOf(def *bkllb.Definition, id digest.Digest) *pb.SourceOp {
 	return nil
 }
 
-// unreachable finds that a host did not answer. The engine tells of registries, caches
-// and repositories in text alone.
+// unreachable matches errors of hosts that did not answer. The engine reports errors of
+// registries, caches and repositories only as text.
 var unreachable = regexp.MustCompile(
 	`connection refused|connection reset by peer|no such host|i/o timeout|TLS handshake timeout|[Nn]etwork is unreachable|[Cc]ould not resolve host|server misbehaving|50[234] (Bad Gateway|Service Unavailable|Gateway Time)` +
 		"|(?:Get|Head|Patch|Post|Put) \"https?://.*(?:broken pipe|use of closed network connection|\\bEOF\\b)",
 )
 
-// unsecured is what the engine says of a registry that speaks plain HTTP, or whose
-// certificate it doesn't believe, or that wants to see one of its own. An engine that we
-// didn't start reads by itself, a published model for one, as its own file says.
+// unsecured matches the engine's errors about a registry that uses plain HTTP, whose
+// certificate it doesn't trust, or that requires a client certificate. An engine that we
+// didn't start reads registries, say for a published model, as its own file configures.
 var unsecured = regexp.MustCompile(
 	`server gave HTTP response to HTTPS client|failed to verify certificate|remote error: tls: (bad certificate|certificate required)`,
 )
 
-const unsecuredHint = "say --insecure-registry, or put its certificates into /etc/docker/certs.d/HOST:PORT; " +
+const unsecuredHint = "use --insecure-registry, or put its certificates into /etc/docker/certs.d/HOST:PORT; " +
 	"an engine of --addr or BUILDKIT_HOST needs for what it reads by itself http = true, ca and keypair under [registry.\"HOST:PORT\"] of its buildkitd.toml"
 
-// unknown is what git says of a repository that wants to know who asks.
+// unknown matches git's errors about a repository that requires a login.
 var unknown = regexp.MustCompile(`(?:could not read Username|Authentication failed) for '?https?://(?:[^/@']*@)?([^/']+)`)
 
-// passing marks what failed because the engine could not reach somebody. What an exec
-// prints is no such thing, since it has no network; why a file did not come, whoever
-// asked for it finds out better.
+// passing marks errors of an engine that could not reach a host as transient. The output of
+// an exec doesn't count, since it has no network, nor a failed download, which the caller
+// explains better.
 func passing(err error) error {
 	step, ok := errors.AsType[*Error](err)
 	var host []string
@@ -148,11 +147,11 @@ func passing(err error) error {
 	case err == nil || ok && (step.URL != "" || strings.HasPrefix(step.Err.Error(), "exit code")):
 		return err
 	case host != nil:
-		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("put a login for %s into ~/.netrc, from where the engine gets it", host[1]))
+		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("put a login for %s into ~/.netrc; the engine gets it from there", host[1]))
 	case unsecured.MatchString(err.Error()):
 		return failure.WithHint(failure.New(failure.Usage, err), unsecuredHint)
 	case !unreachable.MatchString(err.Error()):
 		return err
 	}
-	return failure.WithHint(failure.New(failure.Transient, err), "check the network, and the name of the host, and try again")
+	return failure.WithHint(failure.New(failure.Transient, err), "check the network and the host name, and try again")
 }

@@ -18,7 +18,7 @@ import (
 	"lamina.build/llb"
 )
 
-// heard is a recorder that was told of one step and what it printed.
+// heard returns a recorder with one step and its output.
 func heard(id digest.Digest, name string, output ...string) *recorder {
 	in, out := make(chan *client.SolveStatus), make(chan *client.SolveStatus, len(output)+1)
 	var r recorder
@@ -53,7 +53,7 @@ func TestAFailedExecIsToldByItsNameAndOutput(t *testing.T) {
 	}
 }
 
-// What an error repeats of an output is the line that says why, and no echo of it.
+// An error repeats the line of an output that says why, not an echo of it.
 func TestTheLastLineThatSaysSomething(t *testing.T) {
 	const gcc = "core.cc:3:5: error: ‘nonsense’ was not declared in this scope"
 	excerpt := "\n    3 |     nonsense\n      |     ^~~~~~~~\n"
@@ -122,29 +122,29 @@ func TestWhoDidNotAnswer(t *testing.T) {
 		err  error
 		kind failure.Kind
 	}{
-		"a registry":             {refused, failure.Transient},
-		"a repository":           {&Error{Step: "git x", Err: errors.New("git stderr: fatal: unable to access: Could not resolve host: git.example: exit status 128")}, failure.Transient},
-		"a registry that is ill": {errors.New("unexpected status from PUT request: 503 Service Unavailable"), failure.Transient},
-		"a registry that cuts":   {errors.New("failed to copy: failed to do request: Put \"https://127.0.0.1:1/v2/app/blobs/uploads/\": readfrom tcp 127.0.0.1:2->127.0.0.1:1: use of closed network connection"), failure.Transient},
-		"one that ends":          {errors.New("failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://r.test/v2/app/blobs/x\": EOF"), failure.Transient},
-		"a file that ends":       {errors.New("reading the archive: unexpected EOF"), failure.Failure},
-		"an exec":                {&Error{Step: "smoke: x", Output: "connection refused", Err: errors.New("exit code: 1: connection refused")}, failure.Failure},
-		"a file":                 {&Error{Step: "fetch x", URL: "https://x", Err: refused}, failure.Failure},
-		"plain HTTP":             {errors.New("Head \"https://vm:5501/v2/\": http: server gave HTTP response to HTTPS client"), failure.Usage},
-		"another":                {errors.New("Head \"https://r.test/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"), failure.Usage},
-		"a client that must say": {errors.New("Head \"https://r.test/v2/\": remote error: tls: certificate required"), failure.Usage},
-		"an exec that says so":   {&Error{Step: "x: compile", Err: errors.New("exit code: 1: http: server gave HTTP response to HTTPS client")}, failure.Failure},
-		"a private repository":   {&Error{Step: "fetch x 0123", Err: errors.New("git stderr:\nfatal: could not read Username for 'https://git.example:8443': terminal prompts disabled: exit status 128")}, failure.Usage},
-		"a wrong login":          {&Error{Step: "fetch x 0123", Err: errors.New("fatal: Authentication failed for 'https://git.example/me/x.git/'")}, failure.Usage},
-		"an exec that runs git":  {&Error{Step: "x: compile", Err: errors.New("exit code: 1: fatal: could not read Username for 'https://git.example'")}, failure.Failure},
-		"denied":                 {errors.New("401 Unauthorized"), failure.Failure},
+		"a registry":                    {refused, failure.Transient},
+		"a repository":                  {&Error{Step: "git x", Err: errors.New("git stderr: fatal: unable to access: Could not resolve host: git.example: exit status 128")}, failure.Transient},
+		"a registry with errors":        {errors.New("unexpected status from PUT request: 503 Service Unavailable"), failure.Transient},
+		"a registry that hangs up":      {errors.New("failed to copy: failed to do request: Put \"https://127.0.0.1:1/v2/app/blobs/uploads/\": readfrom tcp 127.0.0.1:2->127.0.0.1:1: use of closed network connection"), failure.Transient},
+		"one that breaks off":           {errors.New("failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://r.test/v2/app/blobs/x\": EOF"), failure.Transient},
+		"a truncated file":              {errors.New("reading the archive: unexpected EOF"), failure.Failure},
+		"an exec":                       {&Error{Step: "smoke: x", Output: "connection refused", Err: errors.New("exit code: 1: connection refused")}, failure.Failure},
+		"a file":                        {&Error{Step: "fetch x", URL: "https://x", Err: refused}, failure.Failure},
+		"plain HTTP":                    {errors.New("Head \"https://vm:5501/v2/\": http: server gave HTTP response to HTTPS client"), failure.Usage},
+		"another":                       {errors.New("Head \"https://r.test/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"), failure.Usage},
+		"a required client certificate": {errors.New("Head \"https://r.test/v2/\": remote error: tls: certificate required"), failure.Usage},
+		"an exec that says so":          {&Error{Step: "x: compile", Err: errors.New("exit code: 1: http: server gave HTTP response to HTTPS client")}, failure.Failure},
+		"a private repository":          {&Error{Step: "fetch x 0123", Err: errors.New("git stderr:\nfatal: could not read Username for 'https://git.example:8443': terminal prompts disabled: exit status 128")}, failure.Usage},
+		"a wrong login":                 {&Error{Step: "fetch x 0123", Err: errors.New("fatal: Authentication failed for 'https://git.example/me/x.git/'")}, failure.Usage},
+		"an exec that runs git":         {&Error{Step: "x: compile", Err: errors.New("exit code: 1: fatal: could not read Username for 'https://git.example'")}, failure.Failure},
+		"denied":                        {errors.New("401 Unauthorized"), failure.Failure},
 	} {
 		if got := failure.KindOf(passing(tt.err)); got != tt.kind {
 			t.Errorf("%s: kind %d, want %d", name, got, tt.kind)
 		}
 	}
 	err := passing(errors.New("fatal: could not read Username for 'https://git.example:8443': terminal prompts disabled"))
-	if diff := cmp.Diff([]string{"put a login for git.example:8443 into ~/.netrc, from where the engine gets it"}, failure.Hints(err)); diff != "" {
+	if diff := cmp.Diff([]string{"put a login for git.example:8443 into ~/.netrc; the engine gets it from there"}, failure.Hints(err)); diff != "" {
 		t.Error(diff)
 	}
 	if err := passing(nil); err != nil {

@@ -6,32 +6,32 @@ import (
 	"strings"
 )
 
-// advice is what can be done about something that a compilation printed.
+// advice is a hint for something that a compilation prints.
 type advice struct {
 	said *regexp.Regexp
 	hint string
 }
 
-// offline is what programs say that look for a network.
+// offline matches what programs print that need a network.
 var offline = regexp.MustCompile(`Temporary failure (in name resolution|resolving)|Name or service not known|Network is unreachable|Could not resolve host|unable to resolve host`)
 
 func advices() []advice {
 	return []advice{
 		{
 			regexp.MustCompile(`No module named '?"?[\w.]+`),
-			"builds have what is locked for them and no more: list all of it in [python.build-requires], or as [builder] packages",
+			"builds have only what is locked for them: list all of it in [python.build-requires], or as [builder] packages",
 		},
 		{
 			offline,
-			"builds have no network: what they fetch has to be among the requirements, the sources or the [builder] packages",
+			"builds have no network: add what they download to the requirements, the sources or the [builder] packages",
 		},
 		{
 			regexp.MustCompile(`Python\.h: No such file`),
-			"the builder has no headers of Python: add python3-dev to [builder] packages",
+			"the builder has no Python headers: add python3-dev to [builder] packages",
 		},
 		{
 			regexp.MustCompile(`nvcc: (command )?not found|CUDA_HOME|'[^']*nvcc'`),
-			"the builder has no CUDA compiler: add nvidia-cuda-toolkit or NVIDIA's own packages to [builder] packages, or take a wheel that is built",
+			"the builder has no CUDA compiler: add nvidia-cuda-toolkit or NVIDIA's own packages to [builder] packages, or use a built wheel",
 		},
 		{
 			regexp.MustCompile(`(gcc|g\+\+|\bcc|c\+\+)'? (failed: No such file|failed with exit code 127)|(gcc|g\+\+|cc1plus): (command )?not found|No such file or directory: '[^']*(gcc|g\+\+|cc)'|No CMAKE_CXX?_COMPILER could be found`),
@@ -44,9 +44,9 @@ func advices() []advice {
 	}
 }
 
-// Hint says what can be done about a compilation that failed, where its output
-// tells what it lacked, about scripts of packages, about packages that don't fit each other, and which lines
-// let libraries be as they are.
+// Hint returns what to do about a failed compilation, if its output shows what is missing,
+// about failed package scripts, about packages that don't fit each other, and which
+// settings accept libraries as they are.
 func (e *Error) Hint() string {
 	switch {
 	case installation.MatchString(e.Step):
@@ -56,7 +56,7 @@ func (e *Error) Hint() string {
 	case strings.HasPrefix(e.Step, "check: "):
 		return keysHint(e.Output)
 	case strings.HasPrefix(e.Step, "smoke: requirements of ") && strings.Contains(e.Output, " needs "):
-		return `overrides = ["NAME==VERSION"] or excludes = ["NAME"] under [python] says that it may be so`
+		return `to accept it, set overrides = ["NAME==VERSION"] or excludes = ["NAME"] under [python]`
 	}
 	if m := unloadable.FindStringSubmatch(e.Output); m != nil && strings.HasPrefix(e.Step, "smoke: ") {
 		return packagesOf(m[1:])
@@ -72,12 +72,12 @@ func (e *Error) Hint() string {
 	return ""
 }
 
-// unloadable is what the dynamic linker says of a library that is nowhere.
+// unloadable matches the dynamic linker's error about a missing library.
 var unloadable = regexp.MustCompile(`\b(lib[\w.+-]+\.so[\w.]*): cannot open shared object file`)
 
-// packagesOf says which Debian packages have libraries that wheels take for granted, as
-// the manylinux policies let them (PEP 600 and what it lists), and that an image has where
-// a package needs them alone.
+// packagesOf names the Debian packages of libraries that wheels take for granted, as the
+// manylinux policies allow (PEP 600 and what it lists), and that an image has only if a
+// package needs them.
 func packagesOf(sonames []string) string {
 	known := map[string]string{
 		"libX11.so.6": "libx11-6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1", "libICE.so.6": "libice6", "libSM.so.6": "libsm6",
@@ -96,10 +96,10 @@ func packagesOf(sonames []string) string {
 	return "add " + list(packages) + " to packages under [debian]"
 }
 
-// librariesStep is the smoke test of stages that looks at all ELF files.
+// librariesStep is the smoke test of package stages that checks all ELF files.
 const librariesStep = "smoke: libraries of all ELF files"
 
-// librariesHint reads what internal/scripts/elf_closure.py says of an image.
+// librariesHint reads the output of internal/scripts/elf_closure.py.
 func librariesHint(output string) string {
 	var hints, missing, excluded, prune []string
 	for line := range strings.Lines(output) {
@@ -109,7 +109,7 @@ func librariesHint(output string) string {
 		switch {
 		case !ok || strings.HasPrefix(line, noteMark):
 		case isExcluded:
-			excluded = append(excluded, "!"+path+"*") // a link to the library as well
+			excluded = append(excluded, "!"+path+"*") // links to the library, too
 		default:
 			missing = append(missing, name)
 		}
@@ -118,19 +118,19 @@ func librariesHint(output string) string {
 		}
 	}
 	if len(missing) > 0 {
-		hints = append(hints, packagesOf(missing)+", or, where nothing loads what needs them, elf-ignore = "+list(missing)+
-			" under [smoke], which may as well name the files that need them")
+		hints = append(hints, packagesOf(missing)+", or, if nothing loads what needs them, set elf-ignore = "+list(missing)+
+			" under [smoke], which may also name the files that need them")
 	}
 	if len(excluded) > 0 {
-		hints = append(hints, "take them back at the end of exclude under [debian]: "+list(excluded))
+		hints = append(hints, "include them again at the end of exclude under [debian]: "+list(excluded))
 	}
 	if len(prune) > 0 {
-		hints = append(hints, "keep the copies in NVIDIA's own wheels: prune = "+list(prune)+" under [python]")
+		hints = append(hints, "keep the copies in NVIDIA's own wheels: set prune = "+list(prune)+" under [python]")
 	}
 	return strings.Join(hints, "; ")
 }
 
-// keysHint reads what internal/scripts/check_layer.py says of a layer.
+// keysHint reads the output of internal/scripts/check_layer.py.
 func keysHint(output string) string {
 	var paths []string
 	for line := range strings.Lines(output) {
@@ -141,11 +141,11 @@ func keysHint(output string) string {
 	if len(paths) == 0 {
 		return ""
 	}
-	return "everybody would have it who has the image; where that may be, keep = " + list(paths) + " under [debian]"
+	return "everybody who has the image would have it; if that is intended, set keep = " + list(paths) + " under [debian]"
 }
 
-// second returns the copies of a library next to the one of NVIDIA's own wheels, as
-// rules that prune them; nothing where there is no such one.
+// second returns the copies of a library apart from the one in NVIDIA's own wheels, as
+// rules that prune them; nothing if there is no such one.
 func second(paths []string) []string {
 	var rules []string
 	for _, path := range paths {
@@ -163,7 +163,7 @@ func second(paths []string) []string {
 	return rules
 }
 
-// list words names as TOML does.
+// list formats names as in TOML.
 func list(names []string) string {
 	return `["` + strings.Join(names, `", "`) + `"]`
 }

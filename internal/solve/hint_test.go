@@ -61,7 +61,7 @@ func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 		"libtbb.so.12 is needed by " + site + "numba/x.so, and no file of the image bears that name\n" +
 			"libmpi.so.40 is needed by " + site + "y.so and 3 more, and no file of the image bears that name": `elf-ignore = ["libtbb.so.12", "libmpi.so.40"] under [smoke]`,
 		"libstdc++.so.6 is needed by " + site + "x.so, and no file of the image bears that name\n" +
-			"libmpi.so.40 is needed by " + site + "x.so, and no file of the image bears that name": `add ["libstdc++6"] to packages under [debian], or, where nothing`,
+			"libmpi.so.40 is needed by " + site + "x.so, and no file of the image bears that name": `add ["libstdc++6"] to packages under [debian], or, if nothing`,
 		"libcupti.so.13 is there 3 times, and once is enough: prune all but one of " + site + "nvidia/cu13/lib/libcupti.so.13, " + site + "triton/cupti/libcupti.so, " +
 			site + "triton/cupti/libcupti.so.13": `prune = ["triton/cupti/libcupti.so", "triton/cupti/libcupti.so.13"] under [python]`,
 		"libcublas.so.12 is there 2 times, and once is enough: prune all but one of " + site + "a/libcublas.so.12, " + site + "b/libcublas.so.12": "",

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Of all that dpkg prints an error shows the end of what the package said that failed.
+// Of dpkg's output an error shows the end of the failed package's own.
 func TestAPackageThatFails(t *testing.T) {
 	numbers := func(from, to int) (s string) {
 		for i := from; i <= to; i++ {

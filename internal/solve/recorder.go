@@ -9,23 +9,23 @@ import (
 )
 
 // outputLimit is how much of a step's output is kept for its error, in bytes:
-// a compiler's first complaint may lie far above the last line.
+// a compiler's first error may be far above the last line.
 const outputLimit = 64 << 10
 
-// recorder remembers names and output of steps while a build runs.
+// recorder records the names and output of steps while a build runs.
 type recorder struct {
 	names   map[digest.Digest]string
 	outputs map[digest.Digest][]byte
-	heard   map[digest.Digest]time.Time // when the steps that install packages last said something, of those that run
-	silent  digest.Digest               // one that said nothing for too long
+	heard   map[digest.Digest]time.Time // when each running step that installs packages last printed something
+	silent  digest.Digest               // the step that printed nothing for too long
 }
 
-// silence is how long a step that installs packages may say nothing: a script of theirs
-// waits for ever then. A database of manuals takes minutes on a slow machine.
+// silence is how long a step that installs packages may print nothing: after that, a package
+// script is waiting for ever. A database of manuals takes minutes on a slow machine.
 const silence = 30 * time.Minute
 
-// watch passes every status on and ends when the channel is closed. It stops the build
-// where a step is silent for longer than the limit.
+// watch forwards every status until the channel is closed. It stops the build if a step is
+// silent for longer than the limit.
 func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus, limit time.Duration, stop func()) {
 	defer close(out)
 	r.names, r.outputs, r.heard = map[digest.Digest]string{}, map[digest.Digest][]byte{}, map[digest.Digest]time.Time{}
@@ -69,12 +69,12 @@ func (r *recorder) hear(s *client.SolveStatus) {
 
 func (r *recorder) keep(vertex digest.Digest, data []byte) {
 	r.outputs[vertex] = append(r.outputs[vertex], data...)
-	if all := r.outputs[vertex]; len(all) > 2*outputLimit { // now and then: a step may print for hours
+	if all := r.outputs[vertex]; len(all) > 2*outputLimit { // only now and then: a step may print for hours
 		r.outputs[vertex] = slices.Clone(all[len(all)-outputLimit:])
 	}
 }
 
-// output is the end of what a step printed.
+// output returns the end of what a step printed.
 func (r *recorder) output(vertex digest.Digest) string {
 	all := r.outputs[vertex]
 	return string(all[max(0, len(all)-outputLimit):])

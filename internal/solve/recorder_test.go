@@ -9,20 +9,20 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Whether somebody looks, and for how long, is nothing to the build.
+// A build doesn't depend on its display.
 func TestADisplayDoesNotHoldUpTheBuild(t *testing.T) {
 	broken := errors.New("no terminal")
 	for name, tt := range map[string]struct {
 		progress func(context.Context, chan *client.SolveStatus) error
 		want     error
 	}{
-		"nobody looks":          {nil, nil},
-		"one that never worked": {func(context.Context, chan *client.SolveStatus) error { return broken }, broken},
-		"one that broke": {func(_ context.Context, steps chan *client.SolveStatus) error {
+		"no display":       {nil, nil},
+		"a broken display": {func(context.Context, chan *client.SolveStatus) error { return broken }, broken},
+		"one that breaks": {func(_ context.Context, steps chan *client.SolveStatus) error {
 			<-steps
 			return broken
 		}, broken},
-		"one that outlives the interruption": {func(ctx context.Context, steps chan *client.SolveStatus) error {
+		"one that outlives an interruption": {func(ctx context.Context, steps chan *client.SolveStatus) error {
 			for range steps {
 				if ctx.Err() != nil {
 					return ctx.Err()

@@ -1,5 +1,5 @@
-// Package solve submits a drawn image to a buildkitd and explains what fails. What it
-// exports, the package readback looks after.
+// Package solve submits a drawn image to a buildkitd and explains what fails. Package readback
+// handles what is exported.
 package solve
 
 import (
@@ -29,20 +29,20 @@ import (
 	"lamina.build/stages"
 )
 
-// Compatibility pins how BuildKit assembles images, so that a newer engine
-// makes the same manifest: the version of BuildKit v0.31 and later.
+// Compatibility pins how BuildKit assembles images, so that a newer engine makes the same
+// manifest: the version of BuildKit v0.31 and later.
 const Compatibility = 30
 
-// Request is one image to be solved.
+// Request is an image to solve.
 type Request struct {
 	Image    stages.Image
 	Store    content.Store // holds the packed layers
-	Models   content.Store // holds models; nil where the image has none of them
+	Models   content.Store // holds models; nil if the image needs none of them
 	Sources  Sources
 	Exports  []client.ExportEntry
 	Cache    cache.Remote
 	NoCache  bool
-	Told     string               // a directory for what steps said, which an engine that has them cached doesn't repeat; "" for none
+	Told     string               // a directory for notes of steps, which an engine doesn't repeat on a cache hit; "" for none
 	Session  []session.Attachable // registry logins
 	Progress func(context.Context, chan *client.SolveStatus) error
 }
@@ -51,14 +51,14 @@ type Request struct {
 type Result struct {
 	Descriptor ocispec.Descriptor // of the manifest, or of the index around it
 	Config     digest.Digest      // of the image config
-	LeftOut    []string           // what was optional and could not be built
-	Pruned     []Pruned           // what wheels were installed without
-	Removed    []Removed          // what packages had made for one machine
-	Notes      []string           // what checks found that is no problem
+	LeftOut    []string           // optional parts that could not be built
+	Pruned     []Pruned           // files left out of the installed wheels
+	Removed    []Removed          // files that packages made for one machine
+	Notes      []string           // findings of checks that are no problem
 }
 
-// Run solves and exports the image. Of a build that failed it returns an
-// [Error] that says which step it was and what that printed.
+// Run solves and exports the image. If the build fails, it returns an [Error] with the step
+// that failed and its output.
 func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	def, err := llb.Marshal(ctx, r.Image.State, r.Image.Config.Platform)
 	if err != nil {
@@ -82,8 +82,8 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	}
 	var leftOut []string
 	s := submission{client: c, sources: &r.Sources, def: def, options: options, progress: r.Progress}
-	// The gateway lets us name the platform and the config of the result ourselves: a
-	// plain solve keys them by the engine's own platform.
+	// The gateway lets us set the platform and the config of the result: a plain solve keys
+	// them by the engine's own platform.
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
 		res, buildErr := gw.Solve(ctx, gateway.SolveRequest{
 			Definition: def.ToPB(),
@@ -117,14 +117,13 @@ func (r Request) options(devices []string) client.SolveOpt {
 		Session:              r.Session,
 		AllowedEntitlements:  devices,
 		CompatibilityVersion: Compatibility,
-		// The client writes its imports into this map, also where it is nil.
+		// The client writes its imports into this map, even if it is nil.
 		FrontendAttrs: map[string]string{},
 	}
 }
 
-// dated are exports that bear the date of an image. Their index says when it was made, by
-// the engine's clock where nobody tells it. Nothing of an image is newer, so that this
-// moves none of it.
+// dated returns the exports with the date of the image. Otherwise their index has a date
+// from the engine's clock. Nothing in an image is newer, so this changes nothing else.
 func dated(exports []client.ExportEntry, created *time.Time) []client.ExportEntry {
 	date := llb.EpochTime()
 	if created != nil && created.After(date) {
@@ -157,9 +156,9 @@ func describe(res *gateway.Result, config dockerspec.DockerOCIImage) error {
 	return nil
 }
 
-// onDevices makes what runs on devices run anew, since no key of a cache says on which,
-// or every vertex, and returns the entitlements to the devices: an engine gives those that
-// nvidia-ctk describes to nobody else.
+// onDevices disables the cache for steps that run on devices, since no cache key says which
+// device, or for every step, and returns the entitlements to the devices: without one, an
+// engine grants nobody the devices that nvidia-ctk describes.
 func onDevices(def *bkllb.Definition, all bool) ([]string, error) {
 	var entitlements []string
 	for _, data := range def.Def {
@@ -212,7 +211,7 @@ func result(response map[string]string) (Result, error) {
 	return r, json.Unmarshal(text, &r.Descriptor)
 }
 
-// probe is a layer that is looked into once the image is made.
+// probe is a layer to check once the image is made.
 type probe struct {
 	name string
 	def  *bkllb.Definition
@@ -233,8 +232,8 @@ func (r Request) probes(ctx context.Context) ([]probe, error) {
 	return list, nil
 }
 
-// look returns the names of the layers that hold nothing. They were made with
-// the image, so the engine only has to open them.
+// look returns the names of the empty layers. They were made with the image, so the engine
+// only has to open them.
 func look(ctx context.Context, c gateway.Client, probes []probe) ([]string, error) {
 	var empty []string
 	for _, p := range probes {
@@ -244,7 +243,7 @@ func look(ctx context.Context, c gateway.Client, probes []probe) ([]string, erro
 		}
 		files, err := result.Ref.ReadDir(ctx, gateway.ReadDirRequest{Path: "/"})
 		if err != nil {
-			return nil, fmt.Errorf("looking into the layer of %s: %w", p.name, err)
+			return nil, fmt.Errorf("reading the layer of %s: %w", p.name, err)
 		}
 		if len(files) == 0 {
 			empty = append(empty, p.name)

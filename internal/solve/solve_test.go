@@ -26,8 +26,8 @@ import (
 	"lamina.build/stages"
 )
 
-// engine stands for the gateway of one. It answers a graph with the files of its last
-// operation, by name.
+// engine is a fake gateway of an engine. It answers a graph with the files of its last operation,
+// by name.
 type engine struct {
 	gateway.Client
 	files map[string][]string
@@ -46,7 +46,7 @@ func (e *engine) Solve(_ context.Context, r gateway.SolveRequest) (*gateway.Resu
 	return res, e.err
 }
 
-// solved is what a graph has made.
+// solved is the result of a graph.
 type solved struct {
 	gateway.Reference
 	files []string
@@ -80,7 +80,7 @@ func request(t *testing.T, names ...string) Request {
 	return r
 }
 
-// An optional package whose layer holds nothing was left out.
+// An optional package with an empty layer was left out.
 func TestLayersThatHoldNothing(t *testing.T) {
 	probes, err := request(t, "xformers", "flash-attn", "apex").probes(t.Context())
 	if err != nil {
@@ -92,7 +92,7 @@ func TestLayersThatHoldNothing(t *testing.T) {
 		t.Errorf("empty are (-want +got), %v:\n%s", err, diff)
 	}
 	e.files["flash-attn"] = nil
-	if _, err = look(t.Context(), e, probes); err == nil || !strings.Contains(err.Error(), "looking into the layer of flash-attn: it was pruned") {
+	if _, err = look(t.Context(), e, probes); err == nil || !strings.Contains(err.Error(), "reading the layer of flash-attn: it was pruned") {
 		t.Errorf("got %v", err)
 	}
 	e.err = errors.New("no connection")
@@ -112,7 +112,7 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
-// The exporter is told the platform of the image, whatever the engine's own is.
+// The exporter gets the platform of the image, whatever the engine's own is.
 func TestDescribe(t *testing.T) {
 	res := gateway.NewResult()
 	config := dockerspec.DockerOCIImage{Image: ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}}}
@@ -160,8 +160,8 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// What an engine is told of stores and caches. The attributes are copies: the client
-// writes into them, and a build may be tried again.
+// An engine gets stores and caches. The attributes are copies: the client writes into them,
+// and a build may be retried.
 func TestOptions(t *testing.T) {
 	l, err := layout.Open(t.Context(), t.TempDir())
 	if err != nil {
@@ -214,7 +214,7 @@ func TestIgnoreCache(t *testing.T) {
 	}
 }
 
-// What runs on a device is allowed to, and run each time; nothing else is.
+// Only steps that use a device are entitled to it and run each time.
 func TestOnDevices(t *testing.T) {
 	plain := llb.Exec{Name: "plain", Args: []string{"a"}}.On(llb.Files("x", map[string]string{"x": "x"}))
 	gpus := llb.Exec{Name: "gpus", Args: []string{"b"}, Devices: []string{"nvidia.com/gpu=0", "nvidia.com/gpu=1"}}
@@ -237,11 +237,11 @@ func TestOnDevices(t *testing.T) {
 		}
 	}
 	if slices.Sort(anew); !slices.Equal(anew, []string{"again", "gpus"}) {
-		t.Errorf("anew run %q", anew)
+		t.Errorf("without the cache run %q", anew)
 	}
 }
 
-// An archive has the date of its image in place of the engine's.
+// An archive has the date of its image instead of the engine's.
 func TestDateOfExports(t *testing.T) {
 	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for want, at := range map[string]*time.Time{"1793491200": &created, "315532800": nil} {

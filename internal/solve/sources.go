@@ -22,19 +22,18 @@ import (
 	"lamina.build/llb"
 )
 
-// Sources say what an engine may fetch, and from where. The zero value lets it fetch
-// nothing.
+// Sources say what an engine may fetch, and from where. The zero value allows nothing.
 type Sources struct {
-	Named    []llb.State       // made of what may be fetched: each source by its digest
+	Named    []llb.State       // made from what may be fetched, each source by its digest
 	Vendored map[string]string // identifiers of blobs, as of [llb.Vendored], by the SHA-256 of a file or the commit of a git tree
-	Store    content.Store     // of those that the client has; nil for none
-	Offline  bool              // nothing comes over the network
+	Store    content.Store     // of those on the client; nil for none
+	Offline  bool              // the network may not be used
 }
 
-// policy lets an engine fetch the sources that are named, each with its digest, and nothing
-// else: whatever else a graph may hold, the engine itself denies it.
+// policy lets an engine fetch the named sources, each with its digest, and nothing else: the
+// engine itself denies whatever else a graph contains.
 func (s Sources) policy(ctx context.Context, platform ocispec.Platform) (*policypb.Policy, error) {
-	// Of the rules that match, the last one holds.
+	// The last matching rule wins.
 	p := &policypb.Policy{Version: 1, Rules: []*policypb.Rule{{
 		Action: policypb.PolicyAction_DENY, Selector: &policypb.Selector{Identifier: ".*", MatchType: policypb.MatchType_REGEX},
 	}}}
@@ -63,10 +62,10 @@ func (s Sources) policy(ctx context.Context, platform ocispec.Platform) (*policy
 	return p, nil
 }
 
-// allow matches a source with its digest. An image and a blob have it in their names.
+// allow matches a source with its digest. Images and blobs have it in their names.
 func allow(source *pb.SourceOp) *policypb.Rule {
 	selector := &policypb.Selector{Identifier: source.Identifier, MatchType: policypb.MatchType_EXACT}
-	// A git tree comes from its full URL, whatever its name is.
+	// A git tree is fetched from its full URL, whatever its name is.
 	for _, key := range []string{pb.AttrHTTPChecksum, pb.AttrGitChecksum, pb.AttrFullRemoteURL, pb.AttrGitBundle} {
 		if value, ok := source.Attrs[key]; ok {
 			selector.Constraints = append(selector.Constraints, &policypb.AttrConstraint{Key: key, Value: value, Condition: policypb.AttrMatch_EQUAL})
@@ -75,12 +74,12 @@ func allow(source *pb.SourceOp) *policypb.Rule {
 	return &policypb.Rule{Action: policypb.PolicyAction_ALLOW, Selector: selector}
 }
 
-// nowhere is where nobody listens. An engine that has a file or a tree in its cache goes by
-// its digest, and doesn't look there.
+// nowhere is an address where nobody listens. An engine that has a file or a tree in its
+// cache finds it by its digest and doesn't connect.
 const nowhere = "http://127.0.0.1:9/offline/"
 
-// place has a source come from the vendored blobs where they have it, and from nowhere
-// where that would be the network.
+// place makes a source come from the vendored blobs if they have it, and from nowhere if it
+// needed the network.
 func (s Sources) place(source *pb.SourceOp) {
 	checksum, commit := source.Attrs[pb.AttrHTTPChecksum], source.Attrs[pb.AttrGitChecksum]
 	_, rest, _ := strings.Cut(source.Identifier, "://")
@@ -101,8 +100,8 @@ func (s Sources) place(source *pb.SourceOp) {
 	}
 }
 
-// apply has graphs come from where their sources are placed, and returns the policy that
-// holds an engine to them.
+// apply redirects the sources of graphs to their places, and returns the policy that
+// restricts an engine to them.
 func (s *Sources) apply(ctx context.Context, platform ocispec.Platform, graphs ...*bkllb.Definition) (*policypb.Policy, error) {
 	if s == nil {
 		return nil, nil
@@ -115,7 +114,7 @@ func (s *Sources) apply(ctx context.Context, platform ocispec.Platform, graphs .
 	return s.policy(ctx, platform)
 }
 
-// stores are those that a solve gives to an engine.
+// stores returns the stores that a solve gives to an engine.
 func (s *Sources) stores(packed, models content.Store) map[string]content.Store {
 	stores := llb.Stores(packed, models)
 	if s != nil && s.Store != nil {
@@ -124,8 +123,8 @@ func (s *Sources) stores(packed, models content.Store) map[string]content.Store 
 	return stores
 }
 
-// redirect has the sources of a graph come from where they are placed. What is made of
-// them stays what it is.
+// redirect redirects the sources of a graph to their places. The results of the graph stay
+// the same.
 func (s Sources) redirect(def *bkllb.Definition) error {
 	if !s.Offline && len(s.Vendored) == 0 {
 		return nil
@@ -157,35 +156,35 @@ func (s Sources) redirect(def *bkllb.Definition) error {
 	return nil
 }
 
-// isNowhere says whether a step of a graph looks for its source where nobody listens.
+// isNowhere reports whether a step of a graph has its source at nowhere.
 func isNowhere(def *bkllb.Definition, id digest.Digest) bool {
 	source := sourceOf(def, id)
 	return strings.HasPrefix(source.GetIdentifier(), nowhere) || strings.HasPrefix(source.GetAttrs()[pb.AttrFullRemoteURL], nowhere)
 }
 
-// ErrMissing says that an engine would have had to use the network for a source.
-var ErrMissing = errors.New("the engine doesn't have it, and nothing may come over the network")
+// ErrMissing means that an engine would have needed the network for a source.
+var ErrMissing = errors.New("the engine doesn't have it, and the network may not be used")
 
-// check finds out that an engine can't go by the sources.
+// check reports an error if an engine doesn't support the sources.
 func (s *Sources) check(caps apicaps.CapSet) error {
 	if s == nil {
 		return nil
 	}
 	if caps.Supports(pb.CapSourcePolicy) != nil {
-		err := failure.New(failure.NoEngine, errors.New("the engine knows no source policies, so that nothing keeps it from fetching what the lock doesn't name"))
-		return failure.WithHint(err, "update its BuildKit, or leave it to Lamina to start one")
+		err := failure.New(failure.NoEngine, errors.New("the engine does not support source policies, so nothing keeps it from fetching what the lock doesn't name"))
+		return failure.WithHint(err, "update its BuildKit, or let Lamina start an engine")
 	}
 	if len(s.Vendored) > 0 && (caps.Supports(pb.CapSourceImageBlob) != nil || caps.Supports(pb.CapSourceGitBundle) != nil) {
-		err := failure.New(failure.NoEngine, errors.New("the engine can't take single files from here, so that it can't build from vendored sources"))
-		return failure.WithHint(err, "update its BuildKit, or leave it to Lamina to start one")
+		err := failure.New(failure.NoEngine, errors.New("the engine can't read single files from this machine, so it can't build from vendored sources"))
+		return failure.WithHint(err, "update its BuildKit, or let Lamina start an engine")
 	}
 	return nil
 }
 
-// refused is what an engine says of a source that its policy denies.
+// refused matches an engine's error about a source that its policy denies.
 var refused = regexp.MustCompile(`source ("(?:[^"\\]|\\.)*") denied by policy`)
 
-// denied words that a graph has a source which nothing names, or which offline nobody can have.
+// denied explains that a graph has a source which nothing names, or which is not available offline.
 func (s *Sources) denied(err error) error {
 	if err == nil || s == nil {
 		return err
@@ -202,5 +201,5 @@ func (s *Sources) denied(err error) error {
 		return fmt.Errorf("%s: %w: %w", source, ErrMissing, err)
 	}
 	err = failure.New(failure.Findings, &worded{fmt.Sprintf("the engine may not fetch %s: neither the lock nor the spec names it with its digest", source), err})
-	return failure.WithHint(err, "a program that draws it itself says so by Allow of lamina.Build")
+	return failure.WithHint(err, "a program that draws it itself must add it to Allow of lamina.Build")
 }

@@ -47,8 +47,8 @@ func ops(t *testing.T, def *bkllb.Definition) (sources []*pb.SourceOp) {
 	return sources
 }
 
-// What BuildKit's own policy engine makes of a policy: wherever the named sources are
-// placed, they are allowed as the graph then has them, and nothing else is.
+// BuildKit's own policy engine allows the named sources wherever they are placed, as the graph
+// then has them, and nothing else.
 func TestPolicy(t *testing.T) {
 	sum, blob := digest.FromString("deb"), digest.FromString("bundle")
 	file, tree := llb.Fetch("https://deb.example/pool/a.deb", sum, "a.deb"), llb.Git("https://git.example/a/b.git", commit)
@@ -114,7 +114,7 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// An engine that can't be held to the sources builds nothing.
+// An engine that can't be restricted to the sources builds nothing.
 func TestEnginesWithoutPolicies(t *testing.T) {
 	caps := func(ids ...apicaps.CapID) apicaps.CapSet {
 		var list apicaps.CapList
@@ -131,8 +131,8 @@ func TestEnginesWithoutPolicies(t *testing.T) {
 		t.Error(err)
 	}
 	for want, err := range map[string]error{
-		"the engine knows no source policies":          (&Sources{}).check(caps(pb.CapSourceGit)),
-		"the engine can't take single files from here": vendored.check(caps(pb.CapSourcePolicy, pb.CapSourceImageBlob)),
+		"the engine does not support source policies":          (&Sources{}).check(caps(pb.CapSourceGit)),
+		"the engine can't read single files from this machine": vendored.check(caps(pb.CapSourcePolicy, pb.CapSourceImageBlob)),
 	} {
 		if err == nil || failure.KindOf(err) != failure.NoEngine || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

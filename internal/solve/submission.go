@@ -22,15 +22,15 @@ import (
 // submission is a graph on its way to an engine.
 type submission struct {
 	client   *client.Client
-	sources  *Sources          // nil where the engine may fetch whatever the graph has
+	sources  *Sources          // nil if the engine may fetch whatever the graph has
 	def      *bkllb.Definition // for the names of its steps
 	options  client.SolveOpt
 	build    gateway.BuildFunc
-	progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
-	silence  time.Duration                                         // [silence] where zero
+	progress func(context.Context, chan *client.SolveStatus) error // may be nil
+	silence  time.Duration                                         // default: [silence]
 }
 
-// run builds, and shows and remembers what happens meanwhile.
+// run builds, and shows and records the progress.
 func (s submission) run(ctx context.Context) (response *client.SolveResponse, seen *recorder, err error) {
 	seen = &recorder{}
 	status, shown := make(chan *client.SolveStatus), make(chan *client.SolveStatus)
@@ -64,8 +64,8 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 	return response, seen, nil
 }
 
-// show is the display. It outlives the build's context, so that it still shows why the
-// build ended, and ends with the channel: one that broke must not hold up the build.
+// show runs the display. It outlives the build's context, to show why the build ended, and
+// drains the channel: a broken display must not block the build.
 func (s submission) show(ctx context.Context, steps chan *client.SolveStatus) (err error) {
 	if s.progress != nil {
 		err = s.progress(context.WithoutCancel(ctx), steps)
@@ -76,21 +76,21 @@ func (s submission) show(ctx context.Context, steps chan *client.SolveStatus) (e
 	return err
 }
 
-// ReadRequest is a graph that is solved for some files in what it makes.
+// ReadRequest is a graph to solve for some files in its result.
 type ReadRequest struct {
 	State    llb.State
 	Names    []string // of the files, below the root of the state
 	Platform ocispec.Platform
 	Store    content.Store // holds the packed layers
 	Session  []session.Attachable
-	Cache    []cache.Entry                                         // that may bring what the graph makes
-	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
-	Sources  *Sources                                              // nil where the engine may fetch whatever the graph has
-	Silence  time.Duration                                         // how long a step that installs packages may say nothing; half an hour where zero
+	Cache    []cache.Entry                                         // that may have the results of the graph
+	Progress func(context.Context, chan *client.SolveStatus) error // may be nil
+	Sources  *Sources                                              // nil if the engine may fetch whatever the graph has
+	Silence  time.Duration                                         // how long a step that installs packages may print nothing; default: half an hour
 }
 
-// Read solves a graph, exports nothing, and returns the content of the files in
-// the order of their names. Of a graph that failed it returns an [Error].
+// Read solves a graph, exports nothing, and returns the content of the files in the order of
+// their names. If the graph fails, it returns an [Error].
 func Read(ctx context.Context, c *client.Client, r ReadRequest) (files [][]byte, err error) {
 	err = read(ctx, c, r, func(ctx context.Context, ref gateway.Reference) (err error) {
 		files, err = readAll(ctx, ref, r.Names)
@@ -115,7 +115,7 @@ func Copy(ctx context.Context, c *client.Client, r ReadRequest, w io.Writer) err
 	})
 }
 
-// piece is how many bytes an engine is asked for at once: its messages are bounded.
+// piece is the number of bytes to request from an engine at once: its messages are bounded.
 const piece = 4 << 20
 
 func read(ctx context.Context, c *client.Client, r ReadRequest, use func(context.Context, gateway.Reference) error) error {

@@ -18,9 +18,9 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// Marks begin a line in which a step says something for the summary: an installation what
-// it left out, a check what is no problem (internal/scripts: finish_wheels.py, made.sh,
-// check_layer.py, elf_closure.py). What follows the last of them is text.
+// Marks begin a line that a step prints for the summary: an installation prints what it left
+// out, a check findings that are no problem (internal/scripts: finish_wheels.py, made.sh,
+// check_layer.py, elf_closure.py). Text follows noteMark, JSON the others.
 const (
 	mark        = "lamina: "
 	prunedMark  = mark + "pruned "
@@ -30,20 +30,20 @@ const (
 
 // Pruned is what a rule kept out of the installed wheels.
 type Pruned struct {
-	Rule  string `json:"rule"` // glob, as in the spec or of the usual ones
+	Rule  string `json:"rule"` // glob, from the spec or the defaults
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
 }
 
-// Removed is what was made for one machine while packages were installed, and no image keeps.
+// Removed is a file made for one machine while packages were installed, which no image keeps.
 type Removed struct {
 	Kind string `json:"kind"` // "ssh host key"
 	Path string `json:"path"`
 }
 
-// told is what the steps of a graph said for the summary, line by line, but for the builder's,
-// which is in no image. A step that an engine has in its cache says nothing: what it said
-// when it ran here is kept in dir, which may be "".
+// told returns the lines that the steps of a graph printed for the summary, except for the
+// builder, which is in no image. On a cache hit a step prints nothing: the lines of its last
+// run here are kept in dir, which may be "".
 func (r *recorder) told(def *bkllb.Definition, dir string) (all []byte) {
 	keys := keysOf(def)
 	for _, data := range def.Def {
@@ -65,8 +65,8 @@ func (r *recorder) told(def *bkllb.Definition, dir string) (all []byte) {
 	return all
 }
 
-// keepTold writes what a step said, or reads what it said before. A cache directory that
-// can't be written is no reason for a build to fail that is done.
+// keepTold writes the lines of a step, or reads those of an earlier run. An unwritable cache
+// directory doesn't fail a finished build.
 func keepTold(file string, own []byte) []byte {
 	if len(own) == 0 {
 		own, _ = os.ReadFile(file) //nolint:gosec // in our own cache
@@ -78,7 +78,7 @@ func keepTold(file string, own []byte) []byte {
 	return own
 }
 
-// pruned sums up by rule.
+// pruned returns the sums by rule.
 func pruned(told []byte) []Pruned {
 	sums := map[string]Pruned{}
 	for one := range said[Pruned](told, prunedMark) {
@@ -94,7 +94,7 @@ func removed(told []byte) []Removed {
 	}))
 }
 
-// notes are in the order of the graph, each once.
+// notes returns the notes in the order of the graph, each once.
 func notes(told []byte) (list []string) {
 	for line := range strings.Lines(string(told)) {
 		if note, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), noteMark); ok && !slices.Contains(list, note) {
@@ -104,7 +104,7 @@ func notes(told []byte) (list []string) {
 	return list
 }
 
-// said yields what follows a mark at the beginning of a line.
+// said yields the values that follow a mark at the beginning of a line.
 func said[T any](told []byte, mark string) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for line := range bytes.Lines(told) {
@@ -116,8 +116,8 @@ func said[T any](told []byte, mark string) iter.Seq[T] {
 	}
 }
 
-// keysOf names the steps that run a program by what they work on, as an engine's cache does:
-// wherever a file is fetched from, it is the one of its digest.
+// keysOf returns a key for each step that runs a program, made from its inputs like that of an
+// engine's cache: a file counts by its digest, wherever it is fetched from.
 func keysOf(def *bkllb.Definition) map[digest.Digest]digest.Digest {
 	all, execs := map[string]string{}, map[digest.Digest]digest.Digest{}
 	for _, data := range def.Def { // inputs come first
@@ -127,12 +127,12 @@ func keysOf(def *bkllb.Definition) map[digest.Digest]digest.Digest {
 		}
 		if source := op.GetSource(); source.GetAttrs()[pb.AttrHTTPChecksum] != "" {
 			source.Identifier = ""
-			delete(source.Attrs, pb.AttrOCILayoutStoreID) // of one that is vendored
+			delete(source.Attrs, pb.AttrOCILayoutStoreID) // of a vendored file
 		}
 		for _, in := range op.Inputs {
 			in.Digest = all[in.Digest]
 		}
-		text, _ := json.Marshal(&op) // maps in order
+		text, _ := json.Marshal(&op) // sorts maps
 		id, key := digest.FromBytes(data), digest.FromBytes(text)
 		if all[id.String()] = key.String(); op.GetExec() != nil {
 			execs[id] = key

@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// installed is a graph of two steps that install from a mirror, and the recorder of a run in
-// which those ran that say something.
+// installed returns a graph of two steps that install from a mirror, and the recorder of a run in
+// which those with outputs ran.
 func installed(t *testing.T, mirror, sum string, outputs map[string]string) (*bkllb.Definition, *recorder) {
 	t.Helper()
 	deb := bkllb.HTTP(mirror+"/x.deb", bkllb.Checksum(digest.FromString(sum)))
@@ -39,9 +39,9 @@ func installed(t *testing.T, mirror, sum string, outputs map[string]string) (*bk
 	return def, r
 }
 
-// What steps say is told as well by a build that has the step in a cache, from whichever
-// mirror; and of what was installed of other packages, nothing. What the builder's packages
-// make is in no image, and its removal nothing to tell.
+// The notes of steps are also reported on a cache hit, whatever the mirror, but not those of
+// other packages. What the builder's packages make is in no image, and its removal not worth
+// a report.
 func TestWhatStepsSayIsToldAgain(t *testing.T) {
 	const id, key, note = "lamina: removed {\"kind\": \"machine-id\"}\r\n", "lamina: removed {\"kind\": \"key\"}\n", "lamina: note a \"b\"\n"
 	dir := filepath.Join(t.TempDir(), "told")
@@ -97,7 +97,7 @@ func TestNotesAreToldOnce(t *testing.T) {
 	}
 }
 
-// A step that says more than is kept still says in the end what it left out.
+// The notes at the end of an output are kept, however long it is.
 func TestWhatStepsSayAtTheEndOfALongOutput(t *testing.T) {
 	const end = "lamina: note a\n"
 	def, r := installed(t, "https://a.example", "x", nil)

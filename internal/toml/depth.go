@@ -6,23 +6,22 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// CheckDepth refuses a file whose tables or lists nest deeper than those of any file do;
-// name is what the error, an [Error], calls it. Other decoders follow a key of a million
-// parts to its end, and whoever goes through what they made runs out of stack. What is no
-// TOML is theirs to tell.
+// CheckDepth rejects a file whose tables or lists are nested deeper than any real file's;
+// the error, an [Error], has the given name. Other decoders follow a key of a million parts
+// to its end, and walking their result overflows the stack. Invalid TOML is left to them.
 func CheckDepth(name string, data []byte) error {
 	var p unstable.Parser
 	p.Reset(data)
 	for p.NextExpression() {
 		n := p.Expression()
 		if at, deep := tooDeep(n); deep {
-			return newDocument(name, data).Problem(at, fmt.Sprintf("more than %d tables and lists in each other", maxDepth))
+			return newDocument(name, data).Problem(at, fmt.Sprintf("more than %d nested tables and lists", maxDepth))
 		}
 	}
 	return nil
 }
 
-// tooDeep says whether a header, or a key with its value, nests too deep, and where.
+// tooDeep reports whether a header, or a key with its value, is nested too deep, and where.
 func tooDeep(n *unstable.Node) (at int, deep bool) {
 	switch n.Kind {
 	case unstable.Table, unstable.ArrayTable, unstable.KeyValue:
@@ -41,7 +40,7 @@ func tooDeep(n *unstable.Node) (at int, deep bool) {
 	return at, depth > maxDepth
 }
 
-// nested is how deep lists and tables of a value nest; those below most are not looked at.
+// nested returns how deep lists and tables of a value are nested, down to most levels.
 func nested(n *unstable.Node, most int) (depth int) {
 	if n.Kind != unstable.Array && n.Kind != unstable.InlineTable || most < 0 {
 		return 0

@@ -13,7 +13,7 @@ func TestCheckDepth(t *testing.T) {
 		"flat":            {"a = 1\n[b.c]\nd = [[1], {e.f = 2}]\n[[g]]\n", ""},
 		"wide":            {"a = [" + strings.Repeat("[1, {b = 2}], ", 100_000) + "]", ""},
 		"no TOML":         {"a = [", ""},
-		"lists":           {"\na = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "2:1: more than 32 tables and lists in each other"},
+		"lists":           {"\na = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "2:1: more than 32 nested tables and lists"},
 		"inline tables":   {"a = 1\n  b = " + strings.Repeat("{c = ", 40) + "1" + strings.Repeat("}", 40), "2:3: more than 32"},
 		"a key":           {"[x]\na" + strings.Repeat(".a", million) + " = 1", "2:1: more than 32"},
 		"a header":        {"[a" + strings.Repeat(".a", million) + "]", "1:2: more than 32"},

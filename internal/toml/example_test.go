@@ -7,7 +7,7 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// The schema is what is asked of the readers.
+// The schema is what is read from the readers.
 func Example() {
 	doc, problems := toml.Parse("server.toml", []byte(`
 host = "Example"

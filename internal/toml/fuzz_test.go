@@ -19,7 +19,7 @@ func seeds(f *testing.F) {
 	}
 }
 
-// Every problem has a place that is in the file, and its message is one line.
+// Every problem has a position in the file, and its message is one line.
 func FuzzProblemsHavePlaces(f *testing.F) {
 	seeds(f)
 	place := regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*: .`)
@@ -40,7 +40,7 @@ func FuzzProblemsHavePlaces(f *testing.F) {
 	})
 }
 
-// A key has the place where it is written, and merging with nothing changes nothing.
+// A key has the position where it is written, and merging with nothing changes nothing.
 func FuzzKeysStandWhereTheyAre(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// dump lists all that a tree has, a line for each value with its place.
+// dump lists everything in a tree, one line for each value with its position.
 func dump(doc *toml.Document) []string {
 	var lines []string
 	var table func(t *toml.Table, path string)
@@ -53,7 +53,7 @@ func parse(t testing.TB, text string) (*toml.Document, *toml.Problems) {
 	return doc, problems
 }
 
-// messages are the problems of an error, each of which has a place.
+// messages returns the problems of an error, each of which must have a position.
 func messages(t testing.TB, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -82,7 +82,7 @@ func equal(t testing.TB, what string, got, want any) {
 	}
 }
 
-// word takes lower-case words alone, and puts one spelling for another.
+// word accepts only lower-case words, and replaces one spelling by another.
 func word(s string) (string, error) {
 	if s == "" || strings.ContainsFunc(s, func(c rune) bool { return c < 'a' || c > 'z' }) {
 		return "", fmt.Errorf("%q is not a word", s)

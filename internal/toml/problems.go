@@ -1,10 +1,9 @@
-// Package toml reads a TOML file strictly: a problem of syntax, a key that nobody asks
-// for, a value of another type than is asked for are all reported, at once, each with
-// the place it was written at.
+// Package toml reads a TOML file strictly: syntax errors, unknown keys and values of the
+// wrong type are all reported at once, each with its position.
 //
-// [Parse] makes a tree of the file, whose tables can be laid over each other
-// ([Table.Merge]) and still know where each key was written. A [Reader] hands out the
-// values of one table; what is asked of it is the schema.
+// [Parse] makes a tree of the file, whose tables can be overlaid ([Table.Merge]) and keep
+// the position of each key. A [Reader] returns the values of one table; what is read from
+// it is the schema.
 package toml
 
 import (
@@ -16,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// Error is one problem of a file and the place it was written at.
+// Error is one problem of a file with its position.
 type Error struct {
 	File    string
 	Line    int // from 1
@@ -24,7 +23,7 @@ type Error struct {
 	Message string
 }
 
-// Error names the place, as compilers do: FILE:LINE:COLUMN: what is wrong.
+// Error begins with the position, as compilers print it: FILE:LINE:COLUMN: problem.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
@@ -32,12 +31,12 @@ func (e *Error) Error() string {
 // Document is a file that was read.
 type Document struct {
 	Root    *Table
-	Whole   bool                                     // nothing was skipped: what is absent is missing
+	Whole   bool                                     // nothing was skipped, so absent keys are missing
 	Suggest func(word string, known []string) string // ends the message about an unknown key; may be nil
 
 	name  string
 	data  []byte
-	lines []int // where each line starts
+	lines []int // offset of each line
 }
 
 func newDocument(name string, data []byte) *Document {
@@ -59,7 +58,7 @@ func (d *Document) Line(offset int) int {
 	return i
 }
 
-// Problem words what is wrong at an offset.
+// Problem returns the error for a problem at an offset.
 func (d *Document) Problem(offset int, message string) *Error {
 	offset = min(offset, len(d.data))
 	line := d.Line(offset)
@@ -67,8 +66,8 @@ func (d *Document) Problem(offset int, message string) *Error {
 	return &Error{File: d.name, Line: line, Column: utf8.RuneCount(before) + 1, Message: message}
 }
 
-// Problems gather what is wrong with a document. The same table may be read many times:
-// the same problem is kept once.
+// Problems collects the problems of a document. A table may be read many times, but each
+// problem is kept once.
 type Problems struct {
 	*Document
 
@@ -88,7 +87,7 @@ func (f *Problems) Add(offset int, format string, args ...any) {
 	f.found[finding{offset, fmt.Sprintf(format, args...)}] = true
 }
 
-// Err joins all problems, each an [Error], in the order of the file; nil where there is none.
+// Err joins all problems, each an [Error], in the order of the file; nil if there is none.
 func (f *Problems) Err() error {
 	errs := make([]error, 0, len(f.found))
 	for _, one := range slices.SortedFunc(maps.Keys(f.found), func(a, b finding) int {

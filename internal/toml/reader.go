@@ -5,27 +5,27 @@ import (
 	"strconv"
 )
 
-// Check says whether a string may stand for a value and returns it in its
-// canonical form. The error is a fact about the string, which it quotes.
+// Check returns the canonical form of a string if it is a valid value. The error is a
+// fact about the string, which it quotes.
 type Check func(string) (string, error)
 
-// Reader hands out the values of one table by type. What is asked of it is
-// the schema: [Reader.End] reports every key that nobody asked for. A value
-// that is absent or wrong is the zero value; the wrong ones are reported.
+// Reader returns the values of one table by type. What is read from it is the schema:
+// [Reader.End] reports every key that was not read. A value that is absent or wrong is
+// the zero value; wrong ones are reported.
 type Reader struct {
 	*Problems
 
-	Table *Table // nil where the file has none
+	Table *Table // nil if the file has none
 	known []string
 }
 
 // Read returns a reader of a table, which may be nil.
 func (f *Problems) Read(t *Table) *Reader { return &Reader{Problems: f, Table: t} }
 
-// Know has keys be part of the schema.
+// Know adds keys to the schema.
 func (r *Reader) Know(keys ...string) { r.known = append(r.known, keys...) }
 
-// Take returns the value of a key, nil where there is none.
+// Take returns the value of a key, nil if there is none.
 func (r *Reader) Take(key string) *Value {
 	r.Know(key)
 	if e := r.Table.Get(key); e != nil {
@@ -34,7 +34,7 @@ func (r *Reader) Take(key string) *Value {
 	return nil
 }
 
-// At returns where a key's value stands, or the table where it has none.
+// At returns the offset of a key's value, or of the table if there is none.
 func (r *Reader) At(key string) int {
 	if e := r.Table.Get(key); e != nil {
 		return e.Value.Offset
@@ -45,7 +45,7 @@ func (r *Reader) At(key string) int {
 	return r.Table.Offset
 }
 
-// Has tells whether a key is there.
+// Has reports whether a key exists.
 func (r *Reader) Has(key string) bool { return r.Table.Get(key) != nil }
 
 // End reports the keys of the table that are not part of the schema.
@@ -68,8 +68,8 @@ func (r *Reader) End() {
 	}
 }
 
-// Fit tells whether v is there and of the kind, and reports where it is not; key is
-// what the message calls it.
+// Fit returns whether v exists and is of the kind, and adds a problem, which names key, if
+// the kind is wrong.
 func (r *Reader) Fit(key string, v *Value, want Kind) bool {
 	if v != nil && v.Kind != want {
 		r.Add(v.Offset, "%s is %s, want %s", key, v.Kind, want)
@@ -77,7 +77,7 @@ func (r *Reader) Fit(key string, v *Value, want Kind) bool {
 	return v != nil && v.Kind == want
 }
 
-// checked is the text of a string.
+// checked returns the text of a string in canonical form.
 func (r *Reader) checked(key string, v *Value, ok Check) string {
 	s, err := ok(v.Text)
 	if err != nil {
@@ -111,7 +111,7 @@ func (r *Reader) Missing(key string) {
 	}
 }
 
-// List visits the items of a list, each with what messages call it.
+// List visits the items of a list, each with its name for messages.
 func (r *Reader) List(key string, visit func(key string, item *Value)) {
 	v := r.Take(key)
 	if !r.Fit(key, v, List) {
@@ -122,7 +122,7 @@ func (r *Reader) List(key string, visit func(key string, item *Value)) {
 	}
 }
 
-// Texts reads a list of different strings. Each that is good is visited, too.
+// Texts reads a list of distinct strings, and visits each valid one.
 func (r *Reader) Texts(key string, ok Check, visit ...func(item *Value)) []string {
 	var list []string
 	seen := map[string]bool{}
@@ -146,7 +146,7 @@ func (r *Reader) Texts(key string, ok Check, visit ...func(item *Value)) []strin
 	return list
 }
 
-// Some is Texts for a list that may be left out, for a default, but not empty.
+// Some is Texts for a list with a default, which may be absent but not empty.
 func (r *Reader) Some(key string, ok Check, otherwise []string, visit ...func(item *Value)) []string {
 	list := r.Texts(key, ok, visit...)
 	if !r.Has(key) {
@@ -164,7 +164,7 @@ func (r *Reader) Bool(key string) bool {
 	return r.Fit(key, v, Bool) && v.Text == "true"
 }
 
-// Integer reads v, which messages call key, as an integer of a range.
+// Integer reads v, named key in messages, as an integer in a range.
 func (r *Reader) Integer(key string, v *Value, least, most int) int {
 	if !r.Fit(key, v, Integer) {
 		return 0
@@ -201,8 +201,8 @@ func (r *Reader) Blocks(key string) []*Reader {
 	return list
 }
 
-// Pairs reads a table whose keys are the user's own: each is called with the
-// reader of that table, the key and its canonical form.
+// Pairs reads a table whose keys are the user's own: it calls each with the reader of
+// that table, the key and its canonical form.
 func (r *Reader) Pairs(key string, name Check, each func(below *Reader, key, canonical string)) {
 	below := r.Below(key)
 	if below.Table == nil {

@@ -7,7 +7,7 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// read hands a file to a schema and returns what is wrong with it.
+// read reads a file with a schema and returns its problems.
 func read(t *testing.T, text string, schema func(r *toml.Reader)) []string {
 	t.Helper()
 	doc, problems := toml.Parse("f.toml", []byte(text))
@@ -86,7 +86,7 @@ func TestText(t *testing.T) {
 	})
 }
 
-// What might stand where the file can't be read is not missed.
+// Keys are not missing if part of the file can't be read.
 func TestMissingKeys(t *testing.T) {
 	schema := func(r *toml.Reader) {
 		for _, b := range r.Blocks("block") {
@@ -200,11 +200,11 @@ func TestWhereKeysStand(t *testing.T) {
 		}
 	}
 	if !r.Has("a") || r.Has("c") || r.Below("none").Has("a") || r.Take("none") != nil || r.Take("a").Text != "1" {
-		t.Error("what is there is not what was written")
+		t.Error("the keys are not those of the file")
 	}
 }
 
-// A table that is read once a variant tells its problems once, in the order of the file.
+// A table that is read for each variant has its problems once, in the order of the file.
 func TestProblemsAreKeptOnce(t *testing.T) {
 	doc, problems := parse(t, "a = 1\nb = 2\n")
 	for range 2 {
@@ -217,7 +217,7 @@ func TestProblemsAreKeptOnce(t *testing.T) {
 		t.Errorf("a new list has %v", err)
 	}
 	if at := doc.Problem(1000, "x"); at.Line != 3 || at.Column != 1 {
-		t.Errorf("behind the end is %v", at)
+		t.Errorf("past the end: %v", at)
 	}
 	if got := (&toml.Error{File: "a/b.toml", Line: 3, Column: 7, Message: "odd"}).Error(); got != "a/b.toml:3:7: odd" {
 		t.Errorf("got %s", got)

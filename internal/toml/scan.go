@@ -10,27 +10,27 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// scanner builds the tree of a file from the statements that go-toml parses.
-// It does by itself what go-toml's decoder would stop at: a key written twice
-// is reported and the rest of the file still read.
+// scanner builds the tree of a file from the statements that go-toml parses. Where
+// go-toml's decoder would stop, as at a duplicate key, it reports the problem and reads the
+// rest of the file.
 type scanner struct {
 	*Problems
 
 	parser  unstable.Parser
-	base    int    // where the part that the parser now reads starts
-	cursor  int    // behind what was read last
+	base    int    // offset of the part that the parser reads
+	cursor  int    // offset after what was read last
 	current *Table // the table of the last header
-	depth   int    // of the value that is now read
+	depth   int    // of the value being read
 }
 
-// maxDepth bounds how deep tables and lists nest; no file needs a tenth of it,
-// and the name of a table grows with each level.
+// maxDepth bounds the nesting of tables and lists; no file needs a tenth of it, and the
+// name of a table grows with each level.
 const maxDepth = 32
 
-// Parse reads a file into its tree; name is what errors call it. Where it is not
-// TOML the list of problems says why, and the tree goes on at the next statement.
+// Parse reads a file into its tree; errors call it name. It adds syntax errors to the
+// list of problems, and continues the tree at the next statement.
 func Parse(name string, data []byte) (*Document, *Problems) {
-	data = slices.Clip(bytes.Clone(bytes.TrimPrefix(data, []byte("\uFEFF")))) // the parser tells places by capacity
+	data = slices.Clip(bytes.Clone(bytes.TrimPrefix(data, []byte("\uFEFF")))) // the parser computes positions from the capacity
 	doc := newDocument(name, data)
 	doc.Root, doc.Whole = newTable(0, "", headed), true
 	s := &scanner{Problems: doc.Problems(), current: doc.Root}
@@ -40,8 +40,8 @@ func Parse(name string, data []byte) (*Document, *Problems) {
 	return doc, s.Problems
 }
 
-// part reads from base to the end or to the next problem of syntax, and leaves
-// base where to go on; below 0 is nowhere.
+// part reads from base to the end or to the next syntax error, and sets base to where to
+// continue; below 0 is nowhere.
 func (s *scanner) part() {
 	s.cursor = s.base
 	s.parser.Reset(s.data[s.base:])
@@ -62,15 +62,14 @@ func (s *scanner) part() {
 	s.base = s.resume(at)
 }
 
-// What a header and any statement look like, well enough to go on after a problem.
+// The beginnings of a header and of any statement, precise enough to continue after a problem.
 var (
 	header    = regexp.MustCompile(`^[ \t]*\[\[?[A-Za-z_][A-Za-z0-9_.-]*\]`)
 	statement = regexp.MustCompile(`^[ \t]*(\[\[?[A-Za-z_][A-Za-z0-9_.-]*\]|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=)`)
 )
 
-// resume finds the line that looks like the next statement behind the broken
-// one. Behind a broken header it is a header, since the keys in between
-// belong to a table that nobody knows.
+// resume finds the line that looks like the next statement after the broken one. After
+// a broken header it is a header, since the keys in between belong to an unknown table.
 func (s *scanner) resume(at int) int {
 	start := s.blank(s.cursor, " \t\r\n")
 	next := statement
@@ -86,8 +85,8 @@ func (s *scanner) resume(at int) int {
 	return -1
 }
 
-// blank returns the offset, from the given one on, of what is neither one of
-// the given characters nor in a comment.
+// blank returns the first offset, from the given one on, that is neither one of the given
+// characters nor in a comment.
 func (s *scanner) blank(offset int, skip string) int {
 	for ; offset < len(s.data); offset++ {
 		if s.data[offset] == '#' {
@@ -115,7 +114,7 @@ func (s *scanner) steps(keys unstable.Iterator) []step {
 		path = append(path, step{string(keys.Node().Data), s.base + int(raw.Offset)})
 	}
 	if len(path) > maxDepth {
-		s.Add(path[0].offset, "more than %d tables in each other", maxDepth)
+		s.Add(path[0].offset, "more than %d nested tables", maxDepth)
 		path = path[:maxDepth]
 	}
 	return path
@@ -139,7 +138,7 @@ func (s *scanner) open(start int, path []step, block bool) {
 	if block {
 		where = "[" + where + "]"
 	}
-	s.current = newTable(start, where, headed) // kept apart where the header is wrong
+	s.current = newTable(start, where, headed) // not in the tree if the header is wrong
 	parent := s.walk(s.Root, path, implied)
 	if parent == nil {
 		return
@@ -166,8 +165,7 @@ func (s *scanner) open(start int, path []step, block bool) {
 	}
 }
 
-// walk goes down from t along all steps but the last, and makes the tables
-// that are not there yet.
+// walk goes down from t along all steps but the last, and makes missing tables.
 func (s *scanner) walk(t *Table, path []step, made origin) *Table {
 	for i, step := range path[:len(path)-1] {
 		if t.Get(step.key) == nil {
@@ -175,16 +173,16 @@ func (s *scanner) walk(t *Table, path []step, made origin) *Table {
 		}
 		e := t.Get(step.key)
 		if t = extend(e.Value, made); t == nil {
-			s.Add(step.offset, "%s is set in line %d already", join(path[:i+1]), s.Line(e.Offset))
+			s.Add(step.offset, "%s is already set in line %d", join(path[:i+1]), s.Line(e.Offset))
 			return nil
 		}
 	}
 	return t
 }
 
-// extend returns the table that keys may be added to under a value:
-// a dotted key may only extend what dotted keys made, a header anything but
-// an inline table, of blocks the last one.
+// extend returns the table of a value to which keys may be added: a dotted key may only
+// extend what dotted keys made, a header anything but an inline table, and the last block
+// of a list.
 func extend(v *Value, made origin) *Table {
 	switch {
 	case v.blocks && made == implied:
@@ -213,7 +211,7 @@ func (s *scanner) assign(t *Table, n *unstable.Node) {
 	parent.set(last, v)
 }
 
-// set gives a table a key that it doesn't have yet.
+// set adds a new key to a table.
 func (t *Table) set(at step, v *Value) { t.put(&Entry{at.key, at.offset, v, t.Where}) }
 
 func join(path []step) string {
@@ -224,7 +222,7 @@ func join(path []step) string {
 	return strings.Join(keys, ".")
 }
 
-// below names a table under t as messages call it.
+// below returns the name of a table under t for messages.
 func (t *Table) below(path []step) string {
 	if t.Where == "" {
 		return "[" + join(path) + "]"
@@ -232,18 +230,18 @@ func (t *Table) below(path []step) string {
 	return "[" + strings.Trim(t.Where, "[]") + "." + join(path) + "]"
 }
 
-// scalars are all kinds but those of dates and times, which are [Date].
+// scalars maps all kinds but dates and times, which are [Date].
 var scalars = map[unstable.Kind]Kind{
 	unstable.String: String, unstable.Integer: Integer, unstable.Float: Float, unstable.Bool: Bool,
 }
 
-// value reads a value; where names it, should it be a table.
+// value reads a value; where is its name if it is a table.
 func (s *scanner) value(n *unstable.Node, where string) *Value {
 	v := &Value{Offset: s.base + int(n.Raw.Offset)}
 	switch n.Kind {
 	case unstable.Array:
-		// The parser does not say where one starts, but nothing stands between the
-		// last thing read and its bracket that could be mistaken.
+		// The parser doesn't return the start of an array, but only skippable characters
+		// are between what was read last and its bracket.
 		v.Kind, v.Offset = List, s.blank(s.cursor, " \t\r\n,=]}")
 		s.nest(v, func() {
 			for items := n.Children(); items.Next(); {
@@ -264,11 +262,11 @@ func (s *scanner) value(n *unstable.Node, where string) *Value {
 	return v
 }
 
-// nest reads what stands in v, unless that is nested too deep.
+// nest reads the content of v, unless that is nested too deep.
 func (s *scanner) nest(v *Value, read func()) {
 	s.cursor = v.Offset + 1
 	if s.depth == maxDepth {
-		s.Add(v.Offset, "more than %d lists and tables in each other", maxDepth)
+		s.Add(v.Offset, "more than %d nested lists and tables", maxDepth)
 		return
 	}
 	s.depth++

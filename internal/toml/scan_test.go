@@ -118,12 +118,12 @@ r = 8
 		"14:5 o p.q.r is an integer 8",
 	})
 	if a := doc.Root.Get("a").Value.Table; doc.Line(a.Offset) != 5 {
-		t.Errorf("[a] stands in line %d", doc.Line(a.Offset))
+		t.Errorf("[a] is in line %d", doc.Line(a.Offset))
 	}
 }
 
-// A problem of syntax ends its statement, and what TOML doesn't let one write twice is
-// told with the line that has it already.
+// A syntax error ends its statement, and a duplicate is reported with the line of the
+// first.
 func TestProblemsOfSyntax(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
@@ -164,7 +164,7 @@ func TestProblemsOfSyntax(t *testing.T) {
 		{"carriage return", "a = \"a\"\rb = 1\n", []string{"1:8: expected newline but got U+000D"}, nil},
 		{"column counts characters", "a = \"héllo wörld\" x\n", []string{"1:19: expected newline but got U+0078 'x'"}, nil},
 		{"no text", "\xff\xfe", []string{"1:1: invalid character at start of key: U+00FF 'ÿ'"}, nil},
-		{"nothing behind =", "a =", []string{"1:3: expected value, not end of input"}, nil},
+		{"nothing after =", "a =", []string{"1:3: expected value, not end of input"}, nil},
 		{
 			"key twice", "a = 1\n\na = 2\n",
 			[]string{"3:1: a is written twice, first in line 1"},
@@ -177,7 +177,7 @@ func TestProblemsOfSyntax(t *testing.T) {
 		},
 		{
 			"table that is a value", "a = 3\n[a]\nb = 1\n[a.c]\n",
-			[]string{"2:1: [a] is written twice, first in line 1", "4:2: a is set in line 1 already"},
+			[]string{"2:1: [a] is written twice, first in line 1", "4:2: a is already set in line 1"},
 			[]string{"1:5 a is an integer 3"},
 		},
 		{
@@ -192,17 +192,17 @@ func TestProblemsOfSyntax(t *testing.T) {
 		},
 		{
 			"table in an inline table", "a = { b = 1 }\n[a.c]\nd = 2\n",
-			[]string{"2:2: a is set in line 1 already"},
+			[]string{"2:2: a is already set in line 1"},
 			[]string{"1:5 a is [a]", "1:11 a.b is an integer 1"},
 		},
 		{
 			"dotted key into a table", "[a.b]\nc = 1\n[a]\nb.d = 2\n",
-			[]string{"4:1: b is set in line 1 already"},
+			[]string{"4:1: b is already set in line 1"},
 			[]string{"1:2 a is [a]", "1:1 a.b is [a.b]", "2:5 a.b.c is an integer 1"},
 		},
 		{
 			"dotted key into a value", "a.b = 1\na.b.c = 2\n",
-			[]string{"2:3: a.b is set in line 1 already"},
+			[]string{"2:3: a.b is already set in line 1"},
 			[]string{"1:1 a is [a]", "1:7 a.b is an integer 1"},
 		},
 		{
@@ -225,13 +225,13 @@ func TestProblemsOfSyntax(t *testing.T) {
 	}
 }
 
-// Neither the stack nor the names of tables grow with what somebody nests.
+// Neither the stack nor the names of tables grow with the nesting.
 func TestDepth(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"lists", "a = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), "1:37: more than 32 lists and tables in each other"},
-		{"inline tables", "a = " + strings.Repeat("{a=", 5000) + "1" + strings.Repeat("}", 5000), "1:101: more than 32 lists and tables in each other"},
-		{"keys", strings.Repeat("a.", 5000) + "a = 1", "1:1: more than 32 tables in each other"},
-		{"header", "[" + strings.Repeat("a.", 5000) + "a]", "1:2: more than 32 tables in each other"},
+		{"lists", "a = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), "1:37: more than 32 nested lists and tables"},
+		{"inline tables", "a = " + strings.Repeat("{a=", 5000) + "1" + strings.Repeat("}", 5000), "1:101: more than 32 nested lists and tables"},
+		{"keys", strings.Repeat("a.", 5000) + "a = 1", "1:1: more than 32 nested tables"},
+		{"header", "[" + strings.Repeat("a.", 5000) + "a]", "1:2: more than 32 nested tables"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, problems := toml.Parse("f.toml", []byte(tt.text))
@@ -241,11 +241,11 @@ func TestDepth(t *testing.T) {
 		})
 	}
 	if _, problems := toml.Parse("f.toml", []byte("a = "+strings.Repeat("[", 32)+strings.Repeat("]", 32))); problems.Err() != nil {
-		t.Errorf("as deep as it may be: %v", problems.Err())
+		t.Errorf("at the maximum depth: %v", problems.Err())
 	}
 }
 
-// The parser reads the data in place, and the caller may change its own.
+// The data is copied, so the caller may change it.
 func TestDataIsCopied(t *testing.T) {
 	data := []byte("a = \"before\"\n")[:12]
 	doc, problems := toml.Parse("f.toml", data)

@@ -3,7 +3,7 @@ package toml
 // Kind is the type of a value.
 type Kind int
 
-// The kinds of TOML; those of numbers, dates and times are told apart no further.
+// The kinds of TOML; dates and times are one kind.
 const (
 	Date Kind = iota
 	String
@@ -14,24 +14,23 @@ const (
 	Map // a table
 )
 
-// String names a kind as it is called in messages, with its article.
+// String returns the name of a kind for messages, with its article.
 func (k Kind) String() string {
 	return [...]string{"a date", "a string", "an integer", "a number", "a boolean", "a list", "a table"}[k]
 }
 
-// Value is a value of the file and where it starts.
+// Value is a value of the file with its offset.
 type Value struct {
 	Kind   Kind
 	Offset int
-	Text   string   // of a [String] its content, of the other scalars what is written
+	Text   string   // content of a [String], or another scalar as written
 	Items  []*Value // of a [List]
 	Table  *Table   // of a [Map]
 
 	blocks bool // a list that [[…]] headers made, and may extend
 }
 
-// origin says how a table came to be, on which TOML's rule of what may be
-// written twice depends.
+// origin is how a table was defined, which decides under TOML's rules what may extend it.
 type origin int
 
 const (
@@ -44,7 +43,7 @@ const (
 // Table is a table of the file. A nil one has no keys.
 type Table struct {
 	Offset int
-	Where  string   // as messages call it: "[debian]", "" for the top of the file
+	Where  string   // its name in messages: "[debian]", "" for the top of the file
 	Keys   []*Entry // in the order they were written
 
 	origin origin
@@ -57,14 +56,14 @@ type Entry struct {
 	Offset int
 	Value  *Value
 
-	in string // Where of the table it was written in, which merging keeps
+	in string // Where of the table that it was written in, kept by merging
 }
 
 func newTable(offset int, where string, from origin) *Table {
 	return &Table{Offset: offset, Where: where, origin: from, index: map[string]int{}}
 }
 
-// Get returns an entry, nil where there is none.
+// Get returns an entry, nil if there is none.
 func (t *Table) Get(key string) *Entry {
 	if t == nil {
 		return nil
@@ -75,7 +74,7 @@ func (t *Table) Get(key string) *Entry {
 	return nil
 }
 
-// put sets a key, in the place of an equal one where there is one.
+// put sets a key, replacing an equal one.
 func (t *Table) put(e *Entry) {
 	if i, ok := t.index[e.Key]; ok {
 		t.Keys[i] = e
@@ -85,7 +84,7 @@ func (t *Table) put(e *Entry) {
 	t.Keys = append(t.Keys, e)
 }
 
-// Filter returns t with only the keys that keep wants.
+// Filter returns t with only the keys for which keep returns true.
 func (t *Table) Filter(keep func(key string) bool) *Table {
 	part := newTable(t.Offset, t.Where, t.origin)
 	for _, e := range t.Keys {
@@ -96,8 +95,8 @@ func (t *Table) Filter(keep func(key string) bool) *Table {
 	return part
 }
 
-// Merge lays one table over another: tables merge, anything else replaces.
-// Neither is changed; every key keeps the place it was written at.
+// Merge overlays t with another table: tables merge, anything else replaces. It changes
+// neither; every key keeps its position.
 func (t *Table) Merge(over *Table) *Table {
 	merged := t.Filter(func(string) bool { return true })
 	for _, e := range over.Keys {

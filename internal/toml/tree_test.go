@@ -28,7 +28,7 @@ name = { no = "string" }
 of = "variant"
 `
 
-// over lays the table of that name over the file.
+// over overlays the file with the table "over".
 func over(t *testing.T) (*toml.Document, *toml.Table) {
 	t.Helper()
 	doc, _ := parse(t, layered)
@@ -40,7 +40,7 @@ func TestMerge(t *testing.T) {
 	doc, merged := over(t)
 	laid := *doc
 	laid.Root = merged
-	equal(t, "laid over", dump(&laid), []string{
+	equal(t, "overlaid", dump(&laid), []string{
 		"18:8 name is [over.name]",
 		"18:15 name.no is a string string",
 		"17:8 list has 0",
@@ -60,7 +60,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// A problem of what is laid over is told where it was written, by the name it has there.
+// A problem in an overlay has the position and the name where it was written.
 func TestProblemsOfMergedTables(t *testing.T) {
 	doc, merged := over(t)
 	problems := doc.Problems()
@@ -88,6 +88,6 @@ func TestFilter(t *testing.T) {
 	}
 	var none *toml.Table
 	if none.Get("name") != nil {
-		t.Error("no table has a key")
+		t.Error("a nil table has a key")
 	}
 }

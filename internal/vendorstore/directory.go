@@ -23,7 +23,7 @@ import (
 // directory is an OCI layout.
 type directory struct{ layout *layout.Layout }
 
-// Make opens the store in a directory, and makes it where there is none.
+// Make opens the store in a directory, creating it if needed.
 func Make(ctx context.Context, dir string) (*Store, error) {
 	l, err := layout.Open(ctx, dir)
 	if err != nil {
@@ -32,7 +32,7 @@ func Make(ctx context.Context, dir string) (*Store, error) {
 	return open(ctx, directory{l})
 }
 
-// Open opens the store in a directory that has one.
+// Open opens an existing store in a directory.
 func Open(ctx context.Context, dir string) (*Store, error) {
 	_, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile))
 	switch {
@@ -44,13 +44,13 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	return Make(ctx, dir)
 }
 
-// nothing says that a place has no sources.
+// nothing returns the error of a place without sources.
 func nothing(place, name string) error {
 	err := failure.New(failure.Usage, fmt.Errorf("%s holds no vendored sources", place))
-	return failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" brings them there", name))
+	return failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" puts them there", name))
 }
 
-// Layout is the directory of a store, which has models as well; nil for a registry.
+// Layout returns the layout of a directory store, which also has models; nil for a registry.
 func (s *Store) Layout() *layout.Layout {
 	f, _ := s.place.(directory)
 	return f.layout
@@ -108,7 +108,7 @@ func (f directory) keep(ctx context.Context, source Source, fill func(io.Writer)
 	return d, nil
 }
 
-// list also removes what no list names any more.
+// list also removes blobs that no list names any more.
 func (f directory) list(ctx context.Context, project string, manifest []byte) error {
 	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: artifactType, Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}
 	for blob, data := range map[*ocispec.Descriptor][]byte{&d: manifest, &ocispec.DescriptorEmptyJSON: ocispec.DescriptorEmptyJSON.Data} {

@@ -17,14 +17,14 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// remote is a repository, of which one tag lists the sources.
+// remote is a repository with a tag that lists the sources.
 type remote struct {
 	repository *registry.Repository
 	tag        name.Tag
 }
 
 // OpenRegistry opens the store that a reference with a tag names: "registry.example/sources:1".
-// Where create is set there need be nothing yet.
+// If create is set, it need not exist.
 func OpenRegistry(ctx context.Context, reference string, create bool, o registry.Options) (*Store, error) {
 	tag, err := name.NewTag(reference)
 	if err != nil {
@@ -52,7 +52,7 @@ func (r remote) lists(ctx context.Context) ([]ocispec.Manifest, error) {
 		err = json.Unmarshal(data, &m)
 	}
 	if err == nil && m.ArtifactType != artifactType {
-		err = failure.New(failure.Usage, fmt.Errorf("%s is something else", r.Name()))
+		err = failure.New(failure.Usage, fmt.Errorf("%s is not a store of sources", r.Name()))
 	}
 	return []ocispec.Manifest{m}, err
 }
@@ -61,7 +61,7 @@ func (r remote) has(ctx context.Context, d ocispec.Descriptor) (bool, error) {
 	return r.repository.Has(ctx, d.Digest)
 }
 
-// keep sends a file as it comes. A bundle has to be there before its digest is known.
+// keep streams a file. A bundle is stored first, since its digest isn't known before.
 func (r remote) keep(ctx context.Context, source Source, fill func(io.Writer) error) (d ocispec.Descriptor, err error) {
 	if source.Commit != "" {
 		return r.keepBundle(ctx, fill)
@@ -119,10 +119,10 @@ func (r remote) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error
 	return r.repository.Blob(ctx, d)
 }
 
-// Identifier has the engine itself read the registry.
+// Identifier makes the engine itself read the registry.
 func (r remote) Identifier(d digest.Digest) string {
 	repository := r.repository.Name()
-	if hub, ok := strings.CutPrefix(repository, name.DefaultRegistry+"/"); ok { // engines have another name for it
+	if hub, ok := strings.CutPrefix(repository, name.DefaultRegistry+"/"); ok { // engines name it differently
 		repository = "docker.io/" + hub
 	}
 	return "docker-image+blob://" + repository + "@" + d.String()

@@ -1,7 +1,7 @@
-// Package vendorstore keeps what locks name, so that images can be built from it when nobody
-// else has it any more: in an OCI layout (directory.go) or in a repository of a registry
-// (registry.go). Each file is a blob as it was locked, and a manifest for each project
-// lists them by their names.
+// Package vendorstore keeps what locks name, so that images can be built when it is no longer
+// available elsewhere: in an OCI layout (directory.go) or in a repository of a registry
+// (registry.go). Each file is a blob, unchanged, and a manifest for each project lists them
+// by name.
 package vendorstore
 
 import (
@@ -36,7 +36,7 @@ type Source struct {
 	Commit string        // of a git tree, which is kept as a bundle
 }
 
-// Key is what a graph knows the source by.
+// Key returns what identifies the source in a graph.
 func (s Source) Key() string {
 	if s.Commit != "" {
 		return s.Commit
@@ -44,34 +44,34 @@ func (s Source) Key() string {
 	return s.Digest.String()
 }
 
-// Store is an open place of sources.
+// Store is an open store of sources.
 type Store struct {
 	place
 
 	bundles map[string]ocispec.Descriptor // by commit
-	listed  bool                          // there is a list of some project
+	listed  bool                          // some project has a list
 }
 
-// place is where blobs are.
+// place is where blobs are stored.
 type place interface {
-	// lists are the manifests of all projects.
+	// lists returns the manifests of all projects.
 	lists(ctx context.Context) ([]ocispec.Manifest, error)
-	// has says whether there is a blob, as far as names and sizes tell.
+	// has reports whether a blob exists, judging by names and sizes.
 	has(ctx context.Context, d ocispec.Descriptor) (bool, error)
-	// keep takes a blob in. Of a bundle nobody knows the digest before.
+	// keep stores a blob. The digest of a bundle isn't known before.
 	keep(ctx context.Context, source Source, fill func(io.Writer) error) (ocispec.Descriptor, error)
-	// list puts a manifest in the place of a project's former one.
+	// list replaces the manifest of a project.
 	list(ctx context.Context, project string, manifest []byte) error
-	// where is how people find a blob.
+	// where tells people where a blob is.
 	where(d digest.Digest) string
-	// trusted says that what is there is right, since others have seen to it.
+	// trusted reports whether the place itself guarantees its content.
 	trusted() bool
 
 	// Blob opens a blob.
 	Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error)
-	// Identifier is what an engine knows a blob by.
+	// Identifier returns an engine's identifier of a blob.
 	Identifier(d digest.Digest) string
-	// Name is how people know the place.
+	// Name returns the place's name for people.
 	Name() string
 	Close() error
 }
@@ -80,7 +80,7 @@ func open(ctx context.Context, p place) (*Store, error) {
 	s := &Store{place: p, bundles: map[string]ocispec.Descriptor{}}
 	lists, err := p.lists(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading what is vendored in %s: %w", p.Name(), err), p.Close())
+		return nil, errors.Join(fmt.Errorf("reading the vendored sources in %s: %w", p.Name(), err), p.Close())
 	}
 	s.listed = len(lists) > 0
 	for _, m := range lists {
@@ -93,7 +93,7 @@ func open(ctx context.Context, p place) (*Store, error) {
 	return s, nil
 }
 
-// descriptor is what is known of a source's blob; ok is false for a tree without a bundle.
+// descriptor returns what is known of a source's blob; ok is false for a tree without a bundle.
 func (s *Store) descriptor(source Source) (d ocispec.Descriptor, ok bool) {
 	if d, ok = s.bundles[source.Commit]; source.Commit == "" {
 		d, ok = ocispec.Descriptor{Digest: source.Digest, Size: source.Size}, true
@@ -101,8 +101,8 @@ func (s *Store) descriptor(source Source) (d ocispec.Descriptor, ok bool) {
 	return d, ok
 }
 
-// Find returns the blobs of sources by their keys, as far as names and sizes tell, and
-// which sources there are none of.
+// Find returns the blobs of sources by their keys, judging by names and sizes, and the
+// sources that are missing.
 func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]digest.Digest, missing []Source, err error) {
 	there := make([]digest.Digest, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
@@ -121,7 +121,7 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 		})
 	}
 	if err = group.Wait(); err != nil {
-		return nil, nil, fmt.Errorf("looking for what is vendored in %s: %w", s.Name(), err)
+		return nil, nil, fmt.Errorf("looking for vendored sources in %s: %w", s.Name(), err)
 	}
 	found = map[string]digest.Digest{}
 	for i, source := range sources {
@@ -134,7 +134,7 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 	return found, missing, nil
 }
 
-// Check reads all of the sources, and returns what is missing or altered, one problem each.
+// Check reads all of the sources, and returns one problem for each that is missing or altered.
 func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
 	problems := make([]error, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
@@ -149,7 +149,7 @@ func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
 	return slices.DeleteFunc(problems, func(problem error) bool { return problem == nil }), err
 }
 
-// readers is how many blobs are hashed, and fetched, at once.
+// readers is how many blobs are hashed or fetched at once.
 const readers = 8
 
 func (s *Store) check(ctx context.Context, source Source, read bool) error {
@@ -178,8 +178,8 @@ func (s *Store) check(ctx context.Context, source Source, read bool) error {
 	return nil
 }
 
-// Fill brings in what is missing or altered, and lists all as those of a project. What fetch writes
-// is kept if it is what was locked. After any error the next Fill goes on with the rest.
+// Fill adds what is missing or altered, and lists everything as a project's sources. What fetch
+// writes is kept if it matches the lock. After any error the next Fill continues with the rest.
 func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetch func(context.Context, Source, io.Writer) error) (fetched int, err error) {
 	var mu sync.Mutex
 	problems := make([]error, len(sources))
@@ -203,7 +203,7 @@ func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetc
 			if source.Commit != "" {
 				list[i].Annotations[commitKey] = source.Commit
 			}
-			if failure.KindOf(problems[i]) == failure.Transient { // the others would wait for the same
+			if failure.KindOf(problems[i]) == failure.Transient { // the others would fail likewise
 				return problems[i]
 			}
 			return groupCtx.Err()
@@ -231,15 +231,15 @@ func (s *Store) add(ctx context.Context, source Source, fetch func(context.Conte
 		switch sum := got.hash.Digest(); {
 		case source.Commit != "":
 		case got.size != source.Size:
-			return fmt.Errorf("fetching %s: it has %d bytes, and not %d as it is locked", source.Name, got.size, source.Size)
+			return fmt.Errorf("fetching %s: it has %d bytes, not %d as in the lock", source.Name, got.size, source.Size)
 		case sum != source.Digest:
-			return fmt.Errorf("fetching %s: its sha256 is %s, and not %s as it is locked", source.Name, sum.Encoded(), source.Digest.Encoded())
+			return fmt.Errorf("fetching %s: its sha256 is %s, not %s as in the lock", source.Name, sum.Encoded(), source.Digest.Encoded())
 		}
 		return nil
 	})
 }
 
-// counter hashes what it passes on.
+// counter hashes and counts what it passes on.
 type counter struct {
 	hash digest.Digester
 	size int64
@@ -252,7 +252,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// manifest names the blobs in one manifest.
+// manifest lists the blobs in one manifest.
 func (s *Store) manifest(ctx context.Context, project string, layers []ocispec.Descriptor) error {
 	slices.SortFunc(layers, func(a, b ocispec.Descriptor) int {
 		return strings.Compare(a.Annotations[ocispec.AnnotationTitle]+a.Digest.String(), b.Annotations[ocispec.AnnotationTitle]+b.Digest.String())

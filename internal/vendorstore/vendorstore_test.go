@@ -21,7 +21,7 @@ import (
 	"lamina.build/internal/vendorstore"
 )
 
-// world has files by their names, and counts who asks for them.
+// world has files by name, and records the requests.
 type world struct {
 	mu    sync.Mutex
 	files map[string]string
@@ -77,20 +77,20 @@ func blob(dir, content string) string {
 	return filepath.Join(dir, "blobs", "sha256", digest.FromString(content).Encoded())
 }
 
-// What came stays, what did not come is named, and the next run fetches no more than that.
+// What was fetched is kept, what is missing is named, and the next run fetches only that.
 func TestFillGoesOn(t *testing.T) {
 	dir, w := t.TempDir(), &world{files: map[string]string{"a.deb": "a", "b.whl": "other", "tree": "bundle"}}
 	sources := []vendorstore.Source{file("a.deb", "a"), file("b.whl", "right"), file("c.whl", "c"), tree("tree")}
 	_, err := fill(t, dir, "p", w, sources...)
-	want := fmt.Sprintf("fetching b.whl: its sha256 is %s, and not %s as it is locked\nfetching c.whl: no such file", digest.FromString("other").Encoded(), digest.FromString("right").Encoded())
+	want := fmt.Sprintf("fetching b.whl: its sha256 is %s, not %s as in the lock\nfetching c.whl: no such file", digest.FromString("other").Encoded(), digest.FromString("right").Encoded())
 	if err == nil || err.Error() != want {
 		t.Errorf("it ends with\n%v, want\n%s", err, want)
 	}
-	if got := check(t, dir, sources...); got != "b.whl is missing\nc.whl is missing\ntree is missing" { // a tree that no list names is of no use
+	if got := check(t, dir, sources...); got != "b.whl is missing\nc.whl is missing\ntree is missing" { // a tree that no list names is unusable
 		t.Errorf("it lacks:\n%s", got)
 	}
 	w.files["b.whl"], w.files["c.whl"] = "right", "cc"
-	if _, err = fill(t, dir, "p", w, sources...); err == nil || err.Error() != "fetching c.whl: it has 2 bytes, and not 1 as it is locked" {
+	if _, err = fill(t, dir, "p", w, sources...); err == nil || err.Error() != "fetching c.whl: it has 2 bytes, not 1 as in the lock" {
 		t.Errorf("it ends with %v", err)
 	}
 	w.files["c.whl"] = "c"
@@ -98,14 +98,14 @@ func TestFillGoesOn(t *testing.T) {
 		t.Errorf("%d were fetched of %q, %v", n, w.asked, err)
 	}
 	if n, err := fill(t, dir, "p", w, sources...); n != 0 || err != nil || len(w.asked) != 0 {
-		t.Errorf("once more %d were fetched of %q, %v", n, w.asked, err)
+		t.Errorf("the next run fetched %d of %q, %v", n, w.asked, err)
 	}
 	if got := check(t, dir, sources...); got != "<nil>" {
 		t.Errorf("it lacks:\n%s", got)
 	}
 }
 
-// Whoever changed a file is found out, and the file made good.
+// An altered file is found and repaired.
 func TestAlteredFiles(t *testing.T) {
 	dir, w := t.TempDir(), &world{files: map[string]string{"a.deb": "a", "b.whl": "b", "tree": "bundle"}}
 	sources := []vendorstore.Source{file("a.deb", "a"), file("b.whl", "b"), tree("tree")}
@@ -133,7 +133,7 @@ func TestAlteredFiles(t *testing.T) {
 	}
 }
 
-// Projects share a directory: what one no longer names stays as long as another does.
+// Projects share a directory: a file is kept as long as any project lists it.
 func TestProjectsShareADirectory(t *testing.T) {
 	dir, w := t.TempDir(), &world{files: map[string]string{"a.deb": "a", "b.deb": "b", "c.deb": "c", "one": "1", "two": "2"}}
 	a, b, c := file("a.deb", "a"), file("b.deb", "b"), file("c.deb", "c")
@@ -163,7 +163,7 @@ func TestProjectsShareADirectory(t *testing.T) {
 	}
 }
 
-// A registry gets each file once, whole or not at all, and is read by whoever has its tag.
+// A registry gets each file once, complete or not at all; its tag is all that a reader needs.
 func TestRegistries(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	reference := r.Host + "/team/sources:1"
@@ -171,7 +171,7 @@ func TestRegistries(t *testing.T) {
 	sources := []vendorstore.Source{file("a.deb", "a"), file("b.whl", "right"), tree("tree")}
 	if _, err := vendorstore.OpenRegistry(t.Context(), reference, false, registry.Options{}); err == nil || failure.KindOf(err) != failure.Usage ||
 		!strings.Contains(err.Error(), "holds no vendored sources") {
-		t.Errorf("an empty one opens: %v", err)
+		t.Errorf("an empty store opens: %v", err)
 	}
 	open := func() *vendorstore.Store {
 		s, err := vendorstore.OpenRegistry(t.Context(), reference, true, registry.Options{})
@@ -194,7 +194,7 @@ func TestRegistries(t *testing.T) {
 	s := open()
 	w.asked = nil
 	if n, err := s.Fill(t.Context(), "p", sources, w.fetch); n != 0 || err != nil || len(w.asked) != 0 {
-		t.Errorf("once more %d were fetched of %q, %v", n, w.asked, err)
+		t.Errorf("the next run fetched %d of %q, %v", n, w.asked, err)
 	}
 	if problems, err := s.Check(t.Context(), append(sources, file("c.deb", "c"), tree("other"))); fmt.Sprint(problems) != "[c.deb is missing other is missing]" || err != nil {
 		t.Errorf("it lacks %v, %v", problems, err)
@@ -212,11 +212,11 @@ func TestRegistries(t *testing.T) {
 		t.Errorf("the bundle is %q, %v", text, err)
 	}
 	if _, err = vendorstore.OpenRegistry(t.Context(), r.Host+"/team/sources@"+digest.FromString("x").String(), false, registry.Options{}); failure.KindOf(err) != failure.Usage {
-		t.Errorf("a digest is taken for a tag: %v", err)
+		t.Errorf("a digest is accepted as a tag: %v", err)
 	}
 }
 
-// A network that is away is waited for once, and not by each of a thousand files.
+// An unreachable network is waited for once, and not by each of a thousand files.
 func TestUnreachableEndsAll(t *testing.T) {
 	s, err := vendorstore.Make(t.Context(), t.TempDir())
 	if err != nil {
@@ -233,6 +233,6 @@ func TestUnreachableEndsAll(t *testing.T) {
 		return failure.New(failure.Transient, errors.New("the network is away"))
 	})
 	if failure.KindOf(err) != failure.Transient || len(w.asked) > 20 {
-		t.Errorf("%d were asked for, %v", len(w.asked), err)
+		t.Errorf("%d were requested, %v", len(w.asked), err)
 	}
 }

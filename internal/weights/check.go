@@ -21,7 +21,7 @@ import (
 	"lamina.build/lock"
 )
 
-// Locked is what a lock has of the layers.
+// Locked returns the image's layers in the form of a lock.
 func (i Image) Locked() []lock.ModelLayer {
 	list := make([]lock.ModelLayer, len(i.Layers))
 	for k, l := range i.Layers {
@@ -30,36 +30,36 @@ func (i Image) Locked() []lock.ModelLayer {
 	return list
 }
 
-// lie is something that is not what the lock says of it, all of it at once. A build
-// ends there: who lies about a size lies about more.
+// lie returns an error with all differences between something and the lock. A build
+// stops there: if a size is wrong, nothing else can be trusted.
 func lie(what string, problems ...error) error {
 	err := errors.Join(problems...)
 	if err == nil {
 		return nil
 	}
-	return failure.New(failure.Findings, fmt.Errorf("%s is not what the lock says: %w", what, err))
+	return failure.New(failure.Findings, fmt.Errorf("%s does not match the lock: %w", what, err))
 }
 
-// checkLock holds the layers of the lock against the plan. Those of another plan are
-// none.
+// checkLock compares the layers of the lock with the plan. It ignores layers of another
+// plan version.
 func (j Job) checkLock() error {
 	locked := j.locked()
 	if locked == nil {
 		return nil
 	}
 	if len(locked) != len(j.Layers) {
-		return lie("the plan", fmt.Errorf("it has %d layers, and the lock %d", len(j.Layers), len(locked)))
+		return lie("the plan", fmt.Errorf("it has %d layers, and the lock has %d", len(j.Layers), len(locked)))
 	}
 	problems := make([]error, len(locked))
 	for i, l := range locked {
 		if l.Size != j.Layers[i].Size {
-			problems[i] = fmt.Errorf("layer %q has %d bytes, and %d in the lock", j.Layers[i].Name, j.Layers[i].Size, l.Size)
+			problems[i] = fmt.Errorf("layer %q has %d bytes, but %d in the lock", j.Layers[i].Name, j.Layers[i].Size, l.Size)
 		}
 	}
 	return lie("the plan", problems...)
 }
 
-// locked are the layers that the lock has, if it knows them.
+// locked returns the lock's layers, or nil if it has none of this plan version.
 func (j Job) locked() []lock.ModelLayer {
 	if j.Model.Plan != lock.ModelPlan || len(j.Model.Layers) == 0 {
 		return nil
@@ -67,7 +67,7 @@ func (j Job) locked() []lock.ModelLayer {
 	return j.Model.Layers
 }
 
-// CheckLayers holds layers that somebody made against those of the lock.
+// CheckLayers compares layers that somebody else made with those of the lock.
 func (j Job) CheckLayers(image Image) error {
 	locked := j.locked()
 	if locked == nil {
@@ -76,18 +76,17 @@ func (j Job) CheckLayers(image Image) error {
 	problems := make([]error, len(locked))
 	for i, l := range image.Locked() {
 		if l != locked[i] {
-			problems[i] = fmt.Errorf("layer %q has the digest %s, and %s in the lock", j.Layers[i].Name, l.Digest, locked[i].Digest)
+			problems[i] = fmt.Errorf("layer %q has the digest %s, but %s in the lock", j.Layers[i].Name, l.Digest, locked[i].Digest)
 		}
 	}
-	return lie("what was made", problems...)
+	return lie("the result", problems...)
 }
 
-// CheckPublished looks at what the lock says was published before it is part of an image:
-// the manifest, the configuration, and of each layer the headers of its tar, some
-// kilobytes. What isn't as the lock and the plan have it is of the kind
-// [failure.Findings]; any other error is of a registry that can't be read. Contents are
-// not looked at, see [Verify]. dir is a directory that remembers, as that of
-// [PushOptions.Journal].
+// CheckPublished checks what the lock's published reference names before it becomes part
+// of an image: the manifest, the configuration, and the headers of each layer's tar, some
+// kilobytes. A difference from the lock or the plan has the kind [failure.Findings]; any
+// other error means that the registry can't be read. Contents are not checked, see
+// [Job.VerifyPublished]. dir is the directory of [PushOptions.Journal].
 func (j Job) CheckPublished(ctx context.Context, r *registry.Repository, dir string) (Image, error) {
 	_, sum, _ := strings.Cut(j.Model.Published, "@")
 	desc, data, err := r.Manifest(ctx, sum)
@@ -112,7 +111,7 @@ func (j Job) CheckPublished(ctx context.Context, r *registry.Repository, dir str
 	return Image{Manifest: desc, Layers: m.Layers, Unchanged: true}, j.checkImage(ctx, j.Model.Published, m, c, journal{dir: dir}, published{r})
 }
 
-// CheckPulled looks at the image of the model in a layout as [Job.CheckPublished] does.
+// CheckPulled checks the image of the model in a layout as [Job.CheckPublished] does.
 func (j Job) CheckPulled(ctx context.Context, l *layout.Layout, dir string) error {
 	found, err := l.Read(ctx, j.LayoutTag())
 	if err != nil {
@@ -125,8 +124,8 @@ func (j Job) CheckPulled(ctx context.Context, l *layout.Layout, dir string) erro
 	return j.checkImage(ctx, what, found.Manifest, found.Config.Image, journal{dir: dir}, pulled{l.Store()})
 }
 
-// asLie has bytes of another digest be a lie, and no failure of a line: a manifest
-// that was cut is asked for again.
+// asLie treats content of another digest as a finding, not as a network error: the
+// registry client already retries a truncated manifest.
 func asLie(err error) error {
 	if _, ok := errors.AsType[*registry.MismatchError](err); ok {
 		return failure.New(failure.Findings, err)
@@ -134,15 +133,15 @@ func asLie(err error) error {
 	return err
 }
 
-// checkManifest wants the layers of the plan, as they are, and those of the lock where
-// it has them.
+// checkManifest requires the layers of the plan, uncompressed, and the lock's digests
+// where it has them.
 func (j Job) checkManifest(what, mediaType string, m ocispec.Manifest) error {
 	const manifest, config = ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageConfig
 	if mediaType != manifest || m.MediaType != manifest || m.Config.MediaType != config || m.Config.Digest.Validate() != nil {
-		return lie(what, fmt.Errorf("it is %q and %q with %q, and no image of \"build model push\"", mediaType, m.MediaType, m.Config.MediaType))
+		return lie(what, fmt.Errorf("it is %q and %q with %q, not an image of \"build model push\"", mediaType, m.MediaType, m.Config.MediaType))
 	}
 	if len(m.Layers) != len(j.Layers) {
-		return lie(what, fmt.Errorf("it has %d layers, and the plan %d", len(m.Layers), len(j.Layers)))
+		return lie(what, fmt.Errorf("it has %d layers, and the plan has %d", len(m.Layers), len(j.Layers)))
 	}
 	locked := j.locked()
 	problems := make([]error, 0, len(m.Layers)+1)
@@ -150,15 +149,15 @@ func (j Job) checkManifest(what, mediaType string, m ocispec.Manifest) error {
 		name := j.Layers[i].Name
 		switch bare := (ocispec.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size}); {
 		case l.MediaType != ocispec.MediaTypeImageLayer:
-			problems = append(problems, fmt.Errorf("layer %q is %q: weights are published as they are, uncompressed", name, l.MediaType))
+			problems = append(problems, fmt.Errorf("layer %q is %q: weights are published uncompressed", name, l.MediaType))
 		case l.Digest.Validate() != nil || l.Digest.Algorithm() != digest.SHA256:
 			problems = append(problems, fmt.Errorf("layer %q has the digest %q", name, l.Digest))
 		case l.Size != j.Layers[i].Size:
-			problems = append(problems, fmt.Errorf("layer %q has %d bytes, and %d in the plan", name, l.Size, j.Layers[i].Size))
+			problems = append(problems, fmt.Errorf("layer %q has %d bytes, but %d in the plan", name, l.Size, j.Layers[i].Size))
 		case locked != nil && l.Digest != locked[i].Digest:
-			problems = append(problems, fmt.Errorf("layer %q has the digest %s, and %s in the lock", name, l.Digest, locked[i].Digest))
-		case !reflect.DeepEqual(l, bare): // an engine may go by addresses and annotations
-			problems = append(problems, fmt.Errorf("layer %q has more to it than type, digest and size", name))
+			problems = append(problems, fmt.Errorf("layer %q has the digest %s, but %s in the lock", name, l.Digest, locked[i].Digest))
+		case !reflect.DeepEqual(l, bare): // an engine may use URLs and annotations
+			problems = append(problems, fmt.Errorf("layer %q has more fields than type, digest and size", name))
 		}
 	}
 	if _, ok := j.recognise(m); !ok && len(problems) == 0 {
@@ -167,11 +166,11 @@ func (j Job) checkManifest(what, mediaType string, m ocispec.Manifest) error {
 	return lie(what, problems...)
 }
 
-// checkImage wants the configuration to have the layers of the manifest, and these to
-// have the headers of the plan.
+// checkImage requires the configuration to have the layers of the manifest, and the
+// layers to have the headers of the plan.
 func (j Job) checkImage(ctx context.Context, what string, m ocispec.Manifest, c ocispec.Image, known journal, blobs blobs) error {
 	if !slices.Equal(c.RootFS.DiffIDs, digests(m)) {
-		return lie(what, fmt.Errorf("its configuration has the diffIDs %v, and its layers %v", c.RootFS.DiffIDs, digests(m)))
+		return lie(what, fmt.Errorf("its configuration has the diffIDs %v, but its layers are %v", c.RootFS.DiffIDs, digests(m)))
 	}
 	lies := make([]error, len(m.Layers))
 	group, ctx := errgroup.WithContext(ctx)
@@ -199,9 +198,9 @@ func digests(m ocispec.Manifest) []digest.Digest {
 	return list
 }
 
-// blobs are where layers are read.
+// blobs is where layers are read.
 type blobs interface {
-	// ReadRange has look read a stretch of a blob, or all of it.
+	// ReadRange passes a range of a blob, or all of it, to look.
 	ReadRange(ctx context.Context, d digest.Digest, from, to int64, look func(stretch io.Reader, whole bool) error) error
 }
 

@@ -25,7 +25,7 @@ import (
 	"lamina.build/lock"
 )
 
-// forgery is what somebody publishes in place of a model, with a lock that says so.
+// forgery is what an attacker publishes instead of a model, with a matching lock.
 type forgery struct {
 	job      weights.Job
 	layers   [][]byte
@@ -33,7 +33,7 @@ type forgery struct {
 	config   ocispec.Image
 }
 
-// genuine is a model of two layers as a push publishes it.
+// genuine is a model of two layers, published by a push.
 func genuine(t *testing.T, r *testworld.Registry) forgery {
 	t.Helper()
 	o := options(t, r, scaled(t, model(t, "a.bin 1100000", "b/config.json 5", "b/empty 0", "b/large.txt 400000"), &hub{}))
@@ -48,7 +48,7 @@ func genuine(t *testing.T, r *testworld.Registry) forgery {
 	return f
 }
 
-// forged is an image whose layers were corrupted, published with digests that are right.
+// forged publishes an image whose layers were corrupted, with matching digests.
 func forged(t *testing.T, corrupt func(*forgery)) (forgery, *testworld.Registry) {
 	t.Helper()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -62,7 +62,7 @@ func forged(t *testing.T, corrupt func(*forgery)) (forgery, *testworld.Registry)
 	return f, r
 }
 
-// seal has all digests fit again.
+// seal makes all digests match again.
 func (f *forgery) seal() {
 	f.config.RootFS.DiffIDs, f.job.Model.Layers = nil, nil
 	f.manifest.Layers = slices.Clone(f.manifest.Layers[:len(f.layers)])
@@ -74,7 +74,7 @@ func (f *forgery) seal() {
 	}
 }
 
-// put publishes what there is, of whichever media type.
+// put publishes the forgery with a media type.
 func (f *forgery) put(t *testing.T, r *testworld.Registry, mediaType string) {
 	t.Helper()
 	for _, data := range f.layers {
@@ -89,7 +89,7 @@ func (f *forgery) put(t *testing.T, r *testworld.Registry, mediaType string) {
 	f.job.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(data).String()
 }
 
-// reader may pull, and no more.
+// reader may only pull.
 func reader(t *testing.T, r *testworld.Registry) *registry.Repository {
 	t.Helper()
 	repo, err := registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{Keychain: anonymous{}, ReadOnly: true, HTTP: hasty()})
@@ -97,7 +97,7 @@ func reader(t *testing.T, r *testworld.Registry) *registry.Repository {
 	return repo
 }
 
-// replace writes over a header of a layer, and gives it the right sum.
+// replace changes a header of a layer, and fixes its checksum.
 func replace(layer []byte, name string, change func(*tar.Header)) {
 	for at := 0; at+512 <= len(layer); at += 512 {
 		h, err := tar.NewReader(bytes.NewReader(layer[at:])).Next()
@@ -110,7 +110,7 @@ func replace(layer []byte, name string, change func(*tar.Header)) {
 	}
 }
 
-// overwrite puts a header of 512 bytes somewhere.
+// overwrite writes a header of 512 bytes somewhere.
 func overwrite(at []byte, h *tar.Header) {
 	var b bytes.Buffer
 	h.Format, h.PAXRecords = tar.FormatUSTAR, nil
@@ -118,8 +118,8 @@ func overwrite(at []byte, h *tar.Header) {
 	copy(at, b.Bytes()[:512])
 }
 
-// Whatever somebody put in the place of a model, with a lock of their own: it is told by
-// the entry's name and never merged. The bytes come from a registry or lie in a layout.
+// Whatever an attacker publishes instead of a model, with a lock of their own: the error
+// names the entry, and nothing is merged, from a registry or from a layout.
 func TestForgeriesAreTold(t *testing.T) {
 	t.Parallel()
 	link := &tar.Header{Name: "usr/bin/python3", Typeflag: tar.TypeSymlink, Linkname: "/etc/shadow", Mode: 0o777}
@@ -128,7 +128,7 @@ func TestForgeriesAreTold(t *testing.T) {
 		corrupt    func(*forgery)
 	}{
 		{"as it was", "", func(*forgery) {}},
-		{"other content", "", func(f *forgery) { f.layers[0][1<<19] ^= 1 }}, // which verifying finds
+		{"other content", "", func(f *forgery) { f.layers[0][1<<19] ^= 1 }}, // found by verifying
 		{"content that looks like headers", "", func(f *forgery) { overwrite(f.layers[0][1<<19:], link) }},
 		{"a setuid file", `layer "tiny/a.bin": "models/tiny/a.bin" has the mode 4755 and not the mode 0644`, func(f *forgery) {
 			replace(f.layers[0], "models/tiny/a.bin", func(h *tar.Header) { h.Mode = 0o4755 })
@@ -157,12 +157,12 @@ func TestForgeriesAreTold(t *testing.T) {
 		{"a larger file, whose end hides an entry", `"models/tiny/b/large.txt" has 399000 bytes and not 400000 bytes`, func(f *forgery) {
 			replace(f.layers[1], "models/tiny/b/large.txt", func(h *tar.Header) { h.Size = 399_000 })
 		}},
-		{"an entry behind the last", `it has "usr/bin/python3", which the plan has not`, func(f *forgery) { overwrite(f.layers[0][len(f.layers[0])-1024:], link) }},
-		{"bytes behind the last", `what lies between its files is not as the plan has it`, func(f *forgery) { f.layers[0][len(f.layers[0])-1] = 1 }},
-		{"bytes in the padding", `what lies between its files is not as the plan has it`, func(f *forgery) { f.layers[0][len(f.layers[0])-1025] = 1 }},
-		{"no header", `there is no header of "models/"`, func(f *forgery) { clear(f.layers[0][:512]) }},
-		{"more bytes", `layer "tiny/a.bin" has 1103360 bytes, and 1102848 in the plan`, func(f *forgery) { f.layers[0] = append(f.layers[0], make([]byte, 512)...) }},
-		{"a layer more", "has 3 layers, and the plan 2", func(f *forgery) {
+		{"an entry after the last", `it has "usr/bin/python3", which is not in the plan`, func(f *forgery) { overwrite(f.layers[0][len(f.layers[0])-1024:], link) }},
+		{"bytes after the last", `the bytes between its files differ from the plan`, func(f *forgery) { f.layers[0][len(f.layers[0])-1] = 1 }},
+		{"bytes in the padding", `the bytes between its files differ from the plan`, func(f *forgery) { f.layers[0][len(f.layers[0])-1025] = 1 }},
+		{"no header", `the header of "models/" is missing`, func(f *forgery) { clear(f.layers[0][:512]) }},
+		{"more bytes", `layer "tiny/a.bin" has 1103360 bytes, but 1102848 in the plan`, func(f *forgery) { f.layers[0] = append(f.layers[0], make([]byte, 512)...) }},
+		{"a layer more", "has 3 layers, and the plan has 2", func(f *forgery) {
 			f.layers = append(f.layers, f.layers[0])
 			f.manifest.Layers = append(f.manifest.Layers, f.manifest.Layers[0])
 		}},
@@ -178,7 +178,7 @@ func TestForgeriesAreTold(t *testing.T) {
 	}
 }
 
-// lay puts the forgery into a layout of models.
+// lay writes the forgery to a layout of models.
 func (f *forgery) lay(t *testing.T) *layout.Layout {
 	t.Helper()
 	l, err := layout.Open(t.Context(), t.TempDir())
@@ -196,7 +196,7 @@ func (f *forgery) lay(t *testing.T) *layout.Layout {
 	return l
 }
 
-// told wants a lie to be told, or none where want is empty.
+// told requires an error about a lie, or none if want is empty.
 func told(t *testing.T, where string, err error, want string) {
 	t.Helper()
 	switch {
@@ -207,7 +207,7 @@ func told(t *testing.T, where string, err error, want string) {
 	}
 }
 
-// What names the layers is held against the lock, too.
+// The manifest and the configuration are compared with the lock, too.
 func TestForgedManifestsAreTold(t *testing.T) {
 	t.Parallel()
 	nothing := digest.Digest("sha256:" + strings.Repeat("0", 64))
@@ -215,24 +215,24 @@ func TestForgedManifestsAreTold(t *testing.T) {
 		name, want string
 		corrupt    func(*forgery)
 	}{
-		{"gzip", `layer "tiny/a.bin" is "application/vnd.oci.image.layer.v1.tar+gzip": weights are published as they are, uncompressed`, func(f *forgery) {
+		{"gzip", `layer "tiny/a.bin" is "application/vnd.oci.image.layer.v1.tar+gzip": weights are published uncompressed`, func(f *forgery) {
 			f.manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
 		}},
-		{"of Docker", `is "application/vnd.docker.image.rootfs.diff.tar": weights`, func(f *forgery) {
+		{"Docker's", `is "application/vnd.docker.image.rootfs.diff.tar": weights`, func(f *forgery) {
 			f.manifest.Layers[1].MediaType = "application/vnd.docker.image.rootfs.diff.tar"
 		}},
-		{"an address", "has more to it than type, digest and size", func(f *forgery) { f.manifest.Layers[0].URLs = []string{"https://evil.example/x"} }},
-		{"an annotation", "has more to it than type, digest and size", func(f *forgery) {
+		{"an address", "has more fields than type, digest and size", func(f *forgery) { f.manifest.Layers[0].URLs = []string{"https://evil.example/x"} }},
+		{"an annotation", "has more fields than type, digest and size", func(f *forgery) {
 			f.manifest.Layers[0].Annotations = map[string]string{"containerd.io/uncompressed": nothing.String()}
 		}},
-		{"content next to it", "has more to it", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
+		{"content next to it", "has more fields", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
 		{"another model", "its annotations name other files", func(f *forgery) { f.manifest.Annotations[weights.Label] = nothing.String() }},
 		{"other diffIDs", "its configuration has the diffIDs", func(f *forgery) { slices.Reverse(f.config.RootFS.DiffIDs) }},
 		{"no diffIDs", "its configuration has the diffIDs", func(f *forgery) { f.config.RootFS.DiffIDs = nil }},
-		{"a configuration of Docker", `with "application/vnd.docker.container.image.v1+json", and no image of`, func(f *forgery) {
+		{"a configuration of Docker", `with "application/vnd.docker.container.image.v1+json", not an image of`, func(f *forgery) {
 			f.manifest.Config.MediaType = "application/vnd.docker.container.image.v1+json"
 		}},
-		{"another layer in the lock", ", and " + nothing.String() + " in the lock", func(f *forgery) { f.job.Model.Layers[1].Digest = nothing }},
+		{"another layer in the lock", ", but " + nothing.String() + " in the lock", func(f *forgery) { f.job.Model.Layers[1].Digest = nothing }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -254,9 +254,9 @@ func TestForgedManifestsAreTold(t *testing.T) {
 	f.seal()
 	f.put(t, r, ocispec.MediaTypeImageIndex)
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
-	told(t, "an index", err, "and no image of")
+	told(t, "an index", err, "not an image of")
 
-	// What can't be read, by digests that are right.
+	// Unreadable documents, with matching digests.
 	odd := []byte(`{"schemaVersion":"two"}`)
 	must(t, repository(t, r, "acme/tiny").PutManifest(t.Context(), "odd", ocispec.MediaTypeImageManifest, odd))
 	f.job.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(odd).String()
@@ -271,7 +271,7 @@ func TestForgedManifestsAreTold(t *testing.T) {
 	told(t, "a configuration that can't be read", err, "reading its configuration")
 }
 
-// Files of a system in the place of weights.
+// A system's files instead of weights.
 func TestAnImageOfFilesElsewhere(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -288,10 +288,10 @@ func TestAnImageOfFilesElsewhere(t *testing.T) {
 	f.seal()
 	f.put(t, r, ocispec.MediaTypeImageManifest)
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
-	told(t, "evil", err, "has 1 layers, and the plan 2")
+	told(t, "evil", err, "has 1 layers, and the plan has 2")
 }
 
-// answering changes what a registry answers. A body that is shorter than was announced ends with
+// answering changes a registry's answers. A body that is shorter than announced ends with
 // the connection.
 func answering(change func(*httptest.ResponseRecorder) []byte, times int) testworld.Fault {
 	return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
@@ -308,7 +308,7 @@ func answering(change func(*httptest.ResponseRecorder) []byte, times int) testwo
 	})
 }
 
-// A registry that answers wrongly has told a lie; one that doesn't answer has told nothing.
+// A registry's wrong answer is a finding; no answer is not.
 func TestAnswersOfARegistryOfModels(t *testing.T) {
 	t.Parallel()
 	half := func(rec *httptest.ResponseRecorder) []byte { return rec.Body.Bytes()[:rec.Body.Len()/2] }
@@ -354,7 +354,7 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 	for _, tt := range []struct {
 		name, path string
 		fault      testworld.Fault
-		kind       failure.Kind // 0 where it is no error
+		kind       failure.Kind // 0 if no error
 		want       string
 	}{
 		{"half a manifest, once", manifests, answering(half, 1), 0, ""},
@@ -364,24 +364,24 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 		{"no manifest", manifests, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
 		{"another configuration", blobs, answering(wrong, 1), failure.Findings, "its digest is"},
 		{"no blobs", blobs, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
-		{"no blobs for others", blobs, testworld.Status(403, testworld.Always), failure.Usage, "403"},
-		{"a registry in trouble", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
+		{"no access to blobs", blobs, testworld.Status(403, testworld.Always), failure.Usage, "403"},
+		{"a broken registry", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
 		{"half of a blob, twice", blobs, answering(half, 2), 0, ""},
 		{"no ranges", blobs, whole, 0, ""},
-		{"ranges at first alone", "GET /v2/acme/tiny/blobs/LAYER", testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+		{"ranges only at first", "GET /v2/acme/tiny/blobs/LAYER", testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 			if !strings.HasPrefix(r.Header.Get("Range"), "bytes=0-") {
 				r.Header.Del("Range")
 			}
 			right.ServeHTTP(rw, r)
 		}), 0, ""},
-		{"a manifest without an end", manifests, endless, failure.Failure, "it has more than"},
-		{"a manifest behind itself", manifests, circle, failure.Failure, "more than 10 redirects"},
-		{"a layer without an end", "GET /v2/acme/tiny/blobs/LAYER", endless, failure.Findings, "there is no header of"},
-		{"a layer behind itself", "GET /v2/acme/tiny/blobs/LAYER", circle, failure.Failure, "more than 10 redirects"},
+		{"a manifest without an end", manifests, endless, failure.Failure, "larger than"},
+		{"a manifest that redirects to itself", manifests, circle, failure.Failure, "more than 10 redirects"},
+		{"a layer without an end", "GET /v2/acme/tiny/blobs/LAYER", endless, failure.Findings, "the header of"},
+		{"a layer that redirects to itself", "GET /v2/acme/tiny/blobs/LAYER", circle, failure.Failure, "more than 10 redirects"},
 		{"other ranges", "GET /v2/acme/tiny/blobs/LAYER", answering(other, testworld.Always), failure.Failure, "bytes 7-512"},
 		{"less than that", "GET /v2/acme/tiny/blobs/LAYER", answering(short, testworld.Always), failure.Findings, "it ends after byte"},
 		{"other headers", "GET /v2/acme/tiny/blobs/LAYER", answering(wrong, 1), failure.Findings, `layer "tiny/a.bin": `},
-		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answering(page, testworld.Always), failure.Findings, "is not what the lock says"},
+		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answering(page, testworld.Always), failure.Findings, "does not match the lock"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -398,7 +398,7 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 	}
 }
 
-// A registry without ranges hides nothing behind that.
+// A registry without ranges can't hide anything.
 func TestARegistryWithoutRangesIsReadThrough(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -412,13 +412,13 @@ func TestARegistryWithoutRangesIsReadThrough(t *testing.T) {
 		right.ServeHTTP(rw, r)
 	}))
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
-	told(t, "read through", err, `it has "usr/bin/sh", which the plan has not`)
+	told(t, "read through", err, `it has "usr/bin/sh", which is not in the plan`)
 	if n := r.Calls("GET /v2/acme/tiny/blobs/" + f.manifest.Layers[0].Digest.String()); n != 1 {
-		t.Errorf("the layer was asked for %d times", n)
+		t.Errorf("the layer was requested %d times", n)
 	}
 }
 
-// Who moves a model takes no layer for one of it that says so and isn't: it is made anew.
+// Pushes and pulls don't reuse a forged layer that claims to be one of the model: they make it again.
 func TestForgedLayersAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -442,8 +442,8 @@ func TestForgedLayersAreMadeAnew(t *testing.T) {
 	told(t, "in the layout", f.job.CheckPulled(t.Context(), l, ""), "")
 }
 
-// Kilobytes of a layer are read, once on a machine, with the right to pull; of what this
-// machine has made itself nothing is.
+// Kilobytes of a layer are read, once per machine, with only the right to pull; nothing is
+// read of layers made on this machine.
 func TestWhatACheckReads(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
@@ -480,7 +480,7 @@ func TestWhatACheckReads(t *testing.T) {
 		got, checkErr := o.CheckPublished(t.Context(), pull, tt.dir)
 		must(t, checkErr)
 		if n := r.Sent(blobs); n < tt.least || n > tt.most || r.Calls("GET "+blobs) != tt.calls || got.Manifest.Digest != image.Manifest.Digest {
-			t.Errorf("%s: %d bytes of blobs in %d questions", tt.name, n, r.Calls("GET "+blobs))
+			t.Errorf("%s: %d bytes of blobs in %d requests", tt.name, n, r.Calls("GET "+blobs))
 		}
 		if n := r.Sent("/v2/acme/tiny/blobs/" + image.Layers[0].Digest.String()); n > 5000 {
 			t.Errorf("%s: %d bytes of the large file's layer", tt.name, n)
@@ -488,20 +488,20 @@ func TestWhatACheckReads(t *testing.T) {
 	}
 	for _, scope := range r.Scopes()[scopes:] {
 		if scope != "repository:acme/tiny:pull" {
-			t.Errorf("the right of %q was asked for", scope)
+			t.Errorf("the right of %q was requested", scope)
 		}
 	}
 
-	// What this machine made is no other layer now, whoever says so.
+	// A layer made on this machine can't be replaced by another.
 	o.Model.Layers = nil
 	mine := t.TempDir()
 	image.Layers[0].Digest = digest.FromString("another")
 	must(t, o.Remember(mine, image))
 	_, err = o.CheckPublished(t.Context(), pull, mine)
-	told(t, "another was made here", err, "and the same files made "+image.Layers[0].Digest.String()+" here")
+	told(t, "another was made here", err, "but the same files produced "+image.Layers[0].Digest.String()+" here")
 }
 
-// The layers of a lock that no plan makes are told before anybody is asked.
+// Layers of a lock that don't fit the plan are reported before any request.
 func TestLayersOfALockFitThePlan(t *testing.T) {
 	t.Parallel()
 	m := model(t, "a.bin 3000")
@@ -518,8 +518,8 @@ func TestLayersOfALockFitThePlan(t *testing.T) {
 	}{
 		{"none", nil, lock.ModelPlan, ""},
 		{"right", []lock.ModelLayer{right}, lock.ModelPlan, ""},
-		{"two", []lock.ModelLayer{right, right}, lock.ModelPlan, "it has 1 layers, and the lock 2"},
-		{"of another size", []lock.ModelLayer{other}, lock.ModelPlan, fmt.Sprintf("has %d bytes, and %d in the lock", right.Size, other.Size)},
+		{"two", []lock.ModelLayer{right, right}, lock.ModelPlan, "it has 1 layers, and the lock has 2"},
+		{"of another size", []lock.ModelLayer{other}, lock.ModelPlan, fmt.Sprintf("has %d bytes, but %d in the lock", right.Size, other.Size)},
 		{"of another plan", []lock.ModelLayer{other}, lock.ModelPlan + 1, ""},
 	} {
 		m.Layers, m.Plan = tt.layers, tt.plan
@@ -528,11 +528,11 @@ func TestLayersOfALockFitThePlan(t *testing.T) {
 	}
 	m.Layers, m.Plan = []lock.ModelLayer{right}, lock.ModelPlan
 	j.Model = m
-	told(t, "what was made", j.CheckLayers(weights.Image{Layers: []ocispec.Descriptor{{Digest: right.Digest, Size: right.Size}}}), "")
-	told(t, "what was made", j.CheckLayers(weights.Image{Layers: []ocispec.Descriptor{{Digest: digest.FromString("y"), Size: right.Size}}}), "in the lock")
+	told(t, "the same", j.CheckLayers(weights.Image{Layers: []ocispec.Descriptor{{Digest: right.Digest, Size: right.Size}}}), "")
+	told(t, "another", j.CheckLayers(weights.Image{Layers: []ocispec.Descriptor{{Digest: digest.FromString("y"), Size: right.Size}}}), "in the lock")
 }
 
-// What a machine made it remembers whole or not at all.
+// A machine remembers all layers of a model or none.
 func TestRememberedLayers(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -548,7 +548,7 @@ func TestRememberedLayers(t *testing.T) {
 	dir := t.TempDir() + "/new"
 	must(t, o.Remember(dir, weights.Image{Layers: image.Layers[:1]}))
 	if got := o.Remembered(dir); got != nil {
-		t.Errorf("of one: %v", got)
+		t.Errorf("after one layer: %v", got)
 	}
 	must(t, o.Remember(dir, image))
 	if got := o.Remembered(dir); !slices.Equal(got, image.Locked()) {

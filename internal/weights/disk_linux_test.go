@@ -12,12 +12,12 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// small mounts a file system of so many bytes.
+// small mounts a file system of that size.
 func small(t *testing.T, bytes string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+bytes); err != nil {
-		t.Skipf("nobody may mount here: %v", err)
+		t.Skipf("can't mount here: %v", err)
 	}
 	t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 	return dir
@@ -50,7 +50,7 @@ func TestPullOntoADiskThatFillsUp(t *testing.T) {
 	o.Progress = h.note
 	_, err := weights.Pull(t.Context(), o)
 	var full *weights.SpaceError
-	if !errors.As(err, &full) || full.Need > 9*mib || !strings.Contains(err.Error(), "free, and the model needs another") {
+	if !errors.As(err, &full) || full.Need > 9*mib || !strings.Contains(err.Error(), "free, but the model needs another") {
 		t.Fatalf("got %v", err)
 	}
 	must(t, os.Remove(hog))

@@ -1,23 +1,23 @@
-// Package weights moves the files of a locked model from where they are to
-// where images are: as layers, without a file on disk in between, and as fast
-// as the slower side goes.
+// Package weights moves the files of a locked model, as layers, from their source to
+// where images are, without a file on disk in between, and as fast as the slower side
+// allows.
 //
-// # How it goes
+// # Steps
 //
-//	plan    the tar of each layer, but for the files' content   (layer.go, layers.Outlines)
-//	fetch   the next chunks of it, side by side, into buffers   (stream.go)
+//	plan    the tar of each layer, except the files' content    (layer.go, layers.Outlines)
+//	fetch   its next chunks, in parallel, into buffers          (stream.go)
 //	hash    chunk by chunk in order: the layer and its files    (hash.go)
-//	send    what was hashed, to a registry or a file            (flow.go, upload.go, partial.go)
-//	commit  the layer, once each file is what the lock says     (push.go, pull.go)
-//	name    all layers by a manifest, the last thing to come    (image.go)
+//	send    the hashed chunks, to a registry or a file          (flow.go, upload.go, partial.go)
+//	commit  the layer, once each file matches the lock          (push.go, pull.go)
+//	name    all layers by a manifest, last of all               (image.go)
 //
-// Buffers bound the memory: all layers take theirs from one pool, each in the
-// order of its bytes, so whoever holds one can always go on.
+// Buffers limit the memory: all layers take theirs from one pool, each in the
+// order of its bytes, so a layer that holds one can always proceed.
 //
-// # What a cut costs
+// # Interruptions
 //
-// A [Push] writes down where each upload is and what was hashed of it
-// (journal.go). The next one, of another process too, asks the registry how far
-// it came and sends the rest; at most a chunk is fetched a second time, for the
-// hash alone. A [Pull] goes on from the files that the last one left.
+// A [Push] records the position of each upload and the state of its hash (journal.go).
+// The next one, even in another process, asks the registry how far it got and sends the
+// rest; it fetches at most one chunk a second time, only to hash it. A [Pull] continues
+// the files that the last one left.
 package weights

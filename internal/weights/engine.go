@@ -20,26 +20,26 @@ import (
 	"lamina.build/lock"
 )
 
-// MakeOptions say how an engine makes the layers of a model.
+// MakeOptions configure how an engine makes the layers of a model.
 type MakeOptions struct {
-	Job // of a model whose files have their addresses, as of [hub.Client.Locate]
+	Job // of a model whose files have URLs, as of [hub.Client.Locate]
 
 	Hub    *hub.Client
 	Layout *layout.Layout
-	Dir    string // remembers the layers, as [PushOptions.Journal]
-	// Solve has the engine put an image of what it makes into the layout.
+	Dir    string // remembers the layers, same as [PushOptions.Journal]
+	// Solve has the engine export an image of the result to the layout.
 	Solve func(context.Context, llb.State) (ocispec.Descriptor, error)
 	Note  func(format string, args ...any)
 }
 
 // Make has an engine fetch a model's files and make its layers, and keeps them in a
-// layout. A [*SpaceError] comes before a byte moves.
+// layout. A [*SpaceError] is returned before a byte moves.
 func Make(ctx context.Context, o MakeOptions) (Image, error) {
-	// The engine's own disk was looked at when it was opened.
+	// The engine's own disk was checked when the engine was opened.
 	if err := checkSpace(o.Layout.Dir(), o.Model.Size()); err != nil {
 		return Image{}, err
 	}
-	o.Note("fetching %s of %s through the engine; \"build model push\" publishes them once and for all builds",
+	o.Note("fetching %s of %s through the engine; \"build model push\" publishes them once for all builds",
 		humanize.Size(o.Model.Size()), o.Model.Name())
 	made, err := o.solve(ctx)
 	if err != nil {
@@ -62,16 +62,16 @@ func Make(ctx context.Context, o MakeOptions) (Image, error) {
 	if err != nil || kept.Manifest.Digest == made.Digest {
 		return kept, err
 	}
-	// The engine's own manifest is of no use. A cleanup would take more than that:
-	// layers of a pull that was cut have no tag yet, either.
+	// The engine's own manifest is useless. A cleanup would remove more: the layers
+	// of an interrupted pull have no tag yet, either.
 	return kept, o.Layout.Store().Delete(ctx, made.Digest)
 }
 
-// retries is how often the engine is asked again for a file that did not come.
+// retries is how often the engine retries a file that it could not fetch.
 const retries = 2
 
-// solve tries again what failed for a reason that passes, and says of what the
-// engine could not fetch why: it hashes whatever a server answers.
+// solve retries transient failures and explains why the engine could not fetch a file:
+// an engine hashes whatever a server answers.
 func (o MakeOptions) solve(ctx context.Context) (ocispec.Descriptor, error) {
 	state := llb.Merge("weights", o.Fetched()...)
 	for n := 0; ; n++ {
@@ -89,12 +89,12 @@ func (o MakeOptions) solve(ctx context.Context) (ocispec.Descriptor, error) {
 			return made, err
 		}
 		o.Note("%v: trying again", err)
-		_ = failure.Pause(ctx, time.Second<<n) // the next attempt says what ended
+		_ = failure.Pause(ctx, time.Second<<n) // the next attempt reports the end of ctx
 	}
 }
 
-// Fetched are the layers as an engine makes them: every file fetched by its digest,
-// one clean layer for each of the plan's. The files have their addresses.
+// Fetched returns the layers as an engine makes them: every file fetched by its digest,
+// one clean layer for each of the plan's. The files must have their URLs.
 func (j Job) Fetched() []llb.State {
 	states := make([]llb.State, len(j.Layers))
 	for i, l := range j.Layers {
@@ -114,7 +114,7 @@ func (j Job) Fetched() []llb.State {
 	return states
 }
 
-// Outline is what is known of the layers before they are made.
+// Outline returns what is known about the layers before they are made.
 func (j Job) Outline() []llb.Layer {
 	list := make([]llb.Layer, len(j.Layers))
 	for i, l := range j.Layers {
@@ -123,7 +123,7 @@ func (j Job) Outline() []llb.Layer {
 	return list
 }
 
-// Made is what is known of the layers once they are: their digests are their diff IDs, too.
+// Made returns what is known about the made layers; their digests are also their diff IDs.
 func (j Job) Made(layers []ocispec.Descriptor) []llb.Layer {
 	list := j.Outline()
 	for i, d := range layers {

@@ -27,8 +27,8 @@ import (
 	"lamina.build/llb"
 )
 
-// files answers each request with a status, and where that is a success with the byte
-// that was asked for.
+// files answers each request with a status, and a success with the requested
+// byte.
 type files func() int
 
 func (f files) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -42,7 +42,7 @@ func (f files) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// made is what an engine puts into the layout: the layers under a manifest of its own.
+// made is what an engine writes to the layout: the layers under its own manifest.
 func made(t *testing.T, l *layout.Layout, image weights.Image, tag string) ocispec.Descriptor {
 	t.Helper()
 	have, err := l.Read(t.Context(), tag)
@@ -82,16 +82,16 @@ func TestMakeKeepsTheLayers(t *testing.T) {
 			t.Errorf("%q, images (-pulled +made):\n%s", notes, diff)
 		}
 		if _, ok, err := j.Find(t.Context(), l); !ok || err != nil {
-			t.Errorf("it isn't found again: %v", err)
+			t.Errorf("it isn't found afterwards: %v", err)
 		}
 		if _, err := l.Store().Info(t.Context(), desc.Digest); (err == nil) != ours {
-			t.Errorf("the manifest that came is ours: %t, and its blob: %v", ours, err)
+			t.Errorf("the manifest is ours: %t, and its blob: %v", ours, err)
 		}
 	}
 }
 
-// Nothing is asked of an engine whose layers have no room, and what it makes has to be
-// what was asked for.
+// An engine isn't used if the layers don't fit on the disk, and its result must be what was
+// requested.
 func TestMakeRefuses(t *testing.T) {
 	t.Parallel()
 	j := scaled(t, model(t, "a.bin 1100000", "b.bin 5"), &hub{})
@@ -102,13 +102,13 @@ func TestMakeRefuses(t *testing.T) {
 		want   string
 		solved int
 	}{
-		{"no room", func(o *weights.MakeOptions) { o.Model.Files[0].Size = 1 << 60 }, "free, and the model needs another", 0},
+		{"no space", func(o *weights.MakeOptions) { o.Model.Files[0].Size = 1 << 60 }, "free, but the model needs another", 0},
 		{"no such image", func(o *weights.MakeOptions) {
 			o.Solve = func(context.Context, llb.State) (ocispec.Descriptor, error) {
 				return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("none"), Size: 4}, nil
 			}
 		}, "not found", 0},
-		{"other layers", func(o *weights.MakeOptions) { o.Layers = o.Layers[1:] }, "2 layers were made, and the plan has 1", 1},
+		{"other layers", func(o *weights.MakeOptions) { o.Layers = o.Layers[1:] }, "2 layers were made, but the plan has 1", 1},
 	} {
 		solved := 0
 		o := weights.MakeOptions{Job: j, Layout: l, Note: t.Logf, Solve: func(context.Context, llb.State) (ocispec.Descriptor, error) {
@@ -123,7 +123,7 @@ func TestMakeRefuses(t *testing.T) {
 	}
 }
 
-// What an engine can't fetch is asked for why, and tried again where that may help.
+// Fetches that fail in an engine are diagnosed, and retried if that may help.
 func TestMakeTriesAgain(t *testing.T) {
 	t.Parallel()
 	const at = "https://files.test/a.bin"
@@ -140,7 +140,7 @@ func TestMakeTriesAgain(t *testing.T) {
 		waited time.Duration
 	}{
 		{"at once", other, 206, 0, 0, "", 1, 0},
-		{"after one that was cut", other, 206, 1, 0, "", 2, time.Second},
+		{"after one interruption", other, 206, 1, 0, "", 2, time.Second},
 		{"after two", mismatch, 206, 2, 0, "", 3, 3 * time.Second},
 		{"never", other, 206, 9, failure.Transient, `fetching "a.bin": `, 3, 3 * time.Second},
 		{"busy", mismatch, 503, 9, failure.Transient, "answers 503", 3, 3 * time.Second},

@@ -12,25 +12,25 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// sink is where a layer goes, in order. A [registry.Upload] is one.
+// sink receives a layer, in order. A [registry.Upload] is one.
 type sink interface {
-	Offset() int64 // the next byte that it wants
+	Offset() int64 // the next byte that it expects
 	Send(ctx context.Context, data []byte) error
 }
 
-// maxStalls is how often a sink may want bytes again without getting any further.
+// maxStalls is how often a sink may request bytes again without progress.
 const maxStalls = 10
 
 // flow moves one layer.
 type flow struct {
 	fetcher *fetcher
 	hash    *hasher
-	sent    func(m mark) error // is called after each chunk
+	sent    func(m mark) error // called after each chunk
 }
 
-// run moves what the sink doesn't have and hashes what isn't hashed, until both
-// have all. Neither is ever done twice, but bytes that one of them lacks are
-// fetched again where the other is further.
+// run moves what the sink lacks and hashes what isn't hashed, until both have all.
+// Neither does anything twice, but bytes that one of them lacks are fetched again if
+// the other is ahead.
 func (f *flow) run(ctx context.Context, to sink) error {
 	furthest, tries := to.Offset(), 0
 	for f.hash.pos < f.hash.of.Size || to.Offset() < f.hash.of.Size {
@@ -43,17 +43,17 @@ func (f *flow) run(ctx context.Context, to sink) error {
 			furthest, tries = to.Offset(), 0
 		}
 		if tries >= maxStalls {
-			return failure.New(failure.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
+			return failure.New(failure.Transient, fmt.Errorf("gave up after %d attempts: %w", tries, err))
 		}
 	}
 	return f.hash.err
 }
 
-// ahead is how many chunks may be hashed before they can be sent: enough that neither
-// waits for a moment of the other. On one stream that was worth 3 %.
+// ahead is how many chunks may be hashed before they are sent: enough that neither waits
+// for short pauses of the other. On one stream that gained 3 %.
 const ahead = 2
 
-// pass goes through the layer once: the next chunks are hashed while one is sent.
+// pass goes through the layer once, hashing the next chunks while one is sent.
 func (f *flow) pass(ctx context.Context, to sink) error {
 	group, ctx := errgroup.WithContext(ctx)
 	s := f.fetcher.stream(ctx, f.hash.of, min(f.hash.pos, to.Offset()), to.Offset())
@@ -74,15 +74,15 @@ func (f *flow) pass(ctx context.Context, to sink) error {
 		return nil
 	})
 	err := group.Wait()
-	for c := range hashed { // nobody sent them
+	for c := range hashed { // not sent
 		s.release(c)
 	}
 	return errors.Join(err, f.hash.err)
 }
 
-// hashAll hashes a stream's chunks and hands them on, up to the first one that is
-// wrong. Then the chunk before is sent to its end: a registry that is busy with one
-// that was cut off doesn't let the upload be cancelled.
+// hashAll hashes a stream's chunks and passes them on, up to the first wrong one. The
+// chunk before that is still sent completely: a registry that is processing a truncated
+// one doesn't let the upload be cancelled.
 func (f *flow) hashAll(ctx context.Context, s *stream, hashed chan<- *chunk) error {
 	for {
 		c, err := s.next(ctx)
@@ -106,7 +106,7 @@ func (f *flow) hashAll(ctx context.Context, s *stream, hashed chan<- *chunk) err
 	}
 }
 
-// send sends what the sink doesn't have of a chunk.
+// send sends the part of a chunk that the sink lacks.
 func (f *flow) send(ctx context.Context, c *chunk, to sink) error {
 	at := to.Offset()
 	if at >= c.end() {

@@ -13,27 +13,27 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// hasher hashes a layer and its files in one go, and compares each file with the
-// lock as soon as it ends. Where the digest of the layer is known, its files were
-// compared when that was made, and hashing them again would be half of the work.
+// hasher hashes a layer and its files in one pass, and compares each file with the lock
+// as soon as it ends. If the layer's digest is known, the files were compared when it was
+// computed, and hashing them again would be half of the work.
 type hasher struct {
 	of    *Layer
-	want  digest.Digest // of the layer; "" where nobody knows it
+	want  digest.Digest // of the layer; "" if unknown
 	pos   int64         // the next byte
 	whole hash.Hash     // of the layer
 	file  hash.Hash     // of the file that pos is in
-	err   error         // of a file; it stays
+	err   error         // of a file; sticky
 }
 
-// errUnlike is a layer that is another than the one that was made before.
-var errUnlike = errors.New("the layer isn't the one that was made before")
+// errUnlike means that the layer differs from the one made before.
+var errUnlike = errors.New("the layer differs from the one made before")
 
 func newHasher(of *Layer, want digest.Digest) *hasher {
 	return &hasher{of: of, want: want, whole: sha256.New(), file: sha256.New()}
 }
 
-// write hashes the bytes from start on, but for those that are hashed already.
-// The layer and its files have a core each.
+// write hashes the bytes from start on, except those already hashed. The layer and its
+// files have a core each.
 func (h *hasher) write(start int64, data []byte) error {
 	data = data[min(max(h.pos-start, 0), int64(len(data))):]
 	if len(data) == 0 || h.err != nil {
@@ -52,7 +52,7 @@ func (h *hasher) write(start int64, data []byte) error {
 	return h.err
 }
 
-// files hashes what the next bytes of the layer have of files.
+// files hashes the parts of files in the layer's next bytes.
 func (h *hasher) files(data []byte) error {
 	var problems []error
 	for p := range h.of.pieces(h.pos, h.pos+int64(len(data))) {
@@ -78,10 +78,10 @@ func (h *hasher) compare(target string) error {
 	return nil
 }
 
-// digest is the layer's, once all of it is hashed.
+// digest returns the layer's digest, once all of it is hashed.
 func (h *hasher) digest() digest.Digest { return digest.NewDigest(digest.SHA256, h.whole) }
 
-// mark is what was hashed up to a byte, so that another process can go on.
+// mark is the state of the hashes at an offset, so that another process can continue.
 type mark struct {
 	Offset int64  `json:"offset"`
 	Layer  []byte `json:"layer"`
@@ -97,7 +97,7 @@ func (h *hasher) mark() mark {
 	return m
 }
 
-// resume goes on from a mark. Where that can't be, it begins anew.
+// resume continues from a mark. If that fails, it starts over.
 func (h *hasher) resume(m mark) error {
 	fresh := newHasher(h.of, h.want)
 	err := fresh.whole.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.Layer)
@@ -105,16 +105,16 @@ func (h *hasher) resume(m mark) error {
 		err = errors.Join(err, fresh.file.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.File))
 	}
 	if err == nil && (m.Offset < 0 || m.Offset > h.of.Size) {
-		err = errors.New("it is outside of the layer")
+		err = errors.New("it is outside the layer")
 	}
 	if err != nil {
 		h.reset()
-		return fmt.Errorf("going on from byte %d: %w", m.Offset, err)
+		return fmt.Errorf("continuing from byte %d: %w", m.Offset, err)
 	}
 	fresh.pos = m.Offset
 	*h = *fresh
 	return nil
 }
 
-// reset begins anew, and trusts nobody.
+// reset starts over and forgets the expected digest.
 func (h *hasher) reset() { *h = *newHasher(h.of, "") }

@@ -13,7 +13,7 @@ import (
 	"lamina.build/lock"
 )
 
-// twoFiles is a layer of a model's two files, and its bytes.
+// twoFiles returns a layer of a model's two files, and its content.
 func twoFiles(t *testing.T) (*Layer, []byte) {
 	t.Helper()
 	contents := map[string][]byte{"a.bin": make([]byte, 3000), "b.bin": make([]byte, 513)}
@@ -39,8 +39,8 @@ func twoFiles(t *testing.T) (*Layer, []byte) {
 	return &layers[0], data
 }
 
-// However a layer's bytes come, in pieces that may overlap and by several processes one
-// after the other, its digest is the same, and a file with another byte in it is found.
+// However a layer's bytes arrive, in overlapping pieces and in several processes, one after
+// the other, its digest is the same, and a changed byte of a file is found.
 func TestHasherGoesOnAnywhere(t *testing.T) {
 	t.Parallel()
 	layer, data := twoFiles(t)
@@ -53,7 +53,7 @@ func TestHasherGoesOnAnywhere(t *testing.T) {
 			if err := h.write(from, data[from:to]); err != nil {
 				return h, err
 			}
-			if random.IntN(3) == 0 { // the next process goes on
+			if random.IntN(3) == 0 { // continue in the next process
 				text, err := json.Marshal(h.mark())
 				var m mark
 				h = newHasher(layer, known)
@@ -71,7 +71,7 @@ func TestHasherGoesOnAnywhere(t *testing.T) {
 			}
 		}
 	}
-	data[len(data)-1025] ^= 1 // before the tar's end: padding, which is of no file
+	data[len(data)-1025] ^= 1 // before the tar's end: padding outside of files
 	if _, err := hash(data, ""); err != nil {
 		t.Errorf("between files: got %v", err)
 	}
@@ -91,7 +91,7 @@ func TestHasherGoesOnAnywhere(t *testing.T) {
 	}
 }
 
-// A mark that fits no layer has it hashed from the first byte.
+// A mark that fits no layer makes it be hashed from the first byte.
 func TestHasherRefusesMarks(t *testing.T) {
 	t.Parallel()
 	layer, data := twoFiles(t)
@@ -109,7 +109,7 @@ func TestHasherRefusesMarks(t *testing.T) {
 		corrupt(&m)
 		h := newHasher(layer, "")
 		if err := h.resume(m); err == nil || h.pos != 0 {
-			t.Errorf("%s: got %v, and goes on at %d", name, err, h.pos)
+			t.Errorf("%s: got %v, and continues at %d", name, err, h.pos)
 		}
 		if err := h.write(0, data); err != nil || h.digest() != digest.FromBytes(data) {
 			t.Errorf("%s: then got %v", name, err)
@@ -117,8 +117,8 @@ func TestHasherRefusesMarks(t *testing.T) {
 	}
 }
 
-// An upload's marks are few, and each is of a byte after the one before. The newest that
-// a registry hasn't lost is what an upload goes on from.
+// An upload's marks are few and in ascending order. The upload continues from the newest one
+// that the registry hasn't lost.
 func TestRecordOfMarks(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
@@ -133,7 +133,7 @@ func TestRecordOfMarks(t *testing.T) {
 			}
 			furthest = max(furthest, m.Offset)
 		}
-		r = j.record(key) // as the next process reads it
+		r = j.record(key) // as read by the next process
 		if len(r.Marks) > marks || furthest >= 0 && r.newest(1<<40).Offset != furthest {
 			t.Fatalf("%d marks up to %d, want up to %d", len(r.Marks), r.newest(1<<40).Offset, furthest)
 		}
@@ -142,7 +142,7 @@ func TestRecordOfMarks(t *testing.T) {
 				t.Fatalf("mark %d isn't after the one before: %v", i, r.Marks)
 			}
 			if got := r.newest(m.Offset).Offset; got != m.Offset {
-				t.Fatalf("the newest at %d is of %d", m.Offset, got)
+				t.Fatalf("the newest at %d is at %d", m.Offset, got)
 			}
 		}
 		if err := r.drop(); err != nil || j.record(key).Location != "" {

@@ -15,21 +15,21 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// nearby is how much of a file is read rather than asking for what is behind it apart:
-// about what comes while a question is on its way.
+// nearby is the length of file content to read through rather than start another request
+// behind it: about what arrives while a request is on its way.
 const nearby = 128 << 10
 
-// check reads what of a layer's tar is no file's content and compares it with the plan.
-// Each header has its size, so the bytes between two of them are content and nothing
-// else, whatever they are: there is no entry elsewhere. A layer that was made or looked
-// at before is known by its digest.
+// check reads the parts of a layer's tar that aren't file content and compares them with
+// the plan. Each header has its size, so the bytes between two of them are content and
+// nothing else, whatever they are: there is no entry elsewhere. A layer that was made or
+// checked before is known by its digest.
 func (l *Layer) check(ctx context.Context, d digest.Digest, known journal, from blobs) error {
 	key := l.key()
 	switch made := known.digest(key); {
 	case made == d:
 		return nil
 	case made != "":
-		return failure.New(failure.Findings, fmt.Errorf("its digest is %s, and the same files made %s here", d, made))
+		return failure.New(failure.Findings, fmt.Errorf("its digest is %s, but the same files produced %s here", d, made))
 	case known.digest(checked(key)) == d:
 		return nil
 	}
@@ -39,8 +39,8 @@ func (l *Layer) check(ctx context.Context, d digest.Digest, known journal, from 
 	return known.learn(checked(key), d)
 }
 
-// checkHeaders compares the stretches, the first one alone: where it brings the whole
-// layer, no other question would bring less.
+// checkHeaders compares the ranges, the first one alone: if the answer to that is the whole
+// layer, so would be all others.
 func (l *Layer) checkHeaders(ctx context.Context, d digest.Digest, from blobs) error {
 	stretches := l.stretches()
 	if all, err := l.checkStretch(ctx, d, from, stretches[0]); err != nil || all {
@@ -57,7 +57,7 @@ func (l *Layer) checkHeaders(ctx context.Context, d digest.Digest, from blobs) e
 	return group.Wait()
 }
 
-// checkStretch compares a stretch, or all of the layer where that is what comes.
+// checkStretch compares a range, or the whole layer if that is the answer.
 func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s stretch) (all bool, err error) {
 	var lied error
 	err = from.ReadRange(ctx, d, s.from, s.to, func(r io.Reader, whole bool) error {
@@ -66,22 +66,22 @@ func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s
 		}
 		problem := l.compare(r, s.from, s.to)
 		if lied = nil; failure.KindOf(problem) == failure.Findings {
-			lied, problem = problem, nil // what was read is no matter of how
+			lied, problem = problem, nil // a finding is not an error of the read
 		}
 		return problem
 	})
 	return all, errors.Join(err, lied)
 }
 
-// checked is what a journal knows a layer by whose headers were looked at, and whose
-// content was not.
+// checked is the journal's key for a layer whose headers were checked, but not its
+// content.
 func checked(key digest.Digest) digest.Digest { return digest.FromString("headers of " + key.String()) }
 
-// stretch is a part of a layer.
+// stretch is a range of a layer.
 type stretch struct{ from, to int64 }
 
-// stretches are what is read of a layer: all that is no file's content, and what of
-// that lies between and is short. The first begins with the layer, the last ends with it.
+// stretches returns the ranges of a layer to read: all that isn't file content, and short
+// file content in between. The first begins with the layer, the last ends with it.
 func (l *Layer) stretches() (list []stretch) {
 	for i, p := range l.Parts {
 		if p.File != "" {
@@ -97,7 +97,7 @@ func (l *Layer) stretches() (list []stretch) {
 	return list
 }
 
-// compare reads a stretch of the layer and says where it isn't as the plan has it.
+// compare reads a range of the layer and returns where it differs from the plan.
 func (l *Layer) compare(r io.Reader, from, to int64) error {
 	for p := range l.pieces(from, to) {
 		if p.part.File != "" {
@@ -120,8 +120,8 @@ func (l *Layer) compare(r io.Reader, from, to int64) error {
 	return nil
 }
 
-// short has an answer that ends too early be one of another blob; a connection that
-// broke may not break again.
+// short treats an answer that ends too early as another blob; a broken connection may be
+// retried.
 func short(err error, at int64) error {
 	if failure.KindOf(err) != failure.Transient && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		return failure.New(failure.Findings, fmt.Errorf("it ends after byte %d", at))
@@ -131,15 +131,15 @@ func short(err error, at int64) error {
 
 const blockSize = 512 // of a tar
 
-// unlike says how a stretch of a tar, whose first header is at an offset, differs from
-// that of the plan, by the name of an entry where there is one.
+// unlike describes how a range of a tar, whose first header is at an offset, differs from
+// that of the plan, by the name of an entry if there is one.
 func unlike(got, want []byte, offset int) error {
 	offset = min(offset, len(got), len(want))
 	have, planned := entries(got[offset:]), entries(want[offset:])
 	for i, h := range have {
 		switch {
 		case i >= len(planned):
-			return fmt.Errorf("it has %q, which the plan has not", h.Name)
+			return fmt.Errorf("it has %q, which is not in the plan", h.Name)
 		case h.Name != planned[i].Name:
 			return fmt.Errorf("it has %q where the plan has %q", h.Name, planned[i].Name)
 		}
@@ -148,24 +148,24 @@ func unlike(got, want []byte, offset int) error {
 		}
 	}
 	if len(have) < len(planned) {
-		return fmt.Errorf("there is no header of %q", planned[len(have)].Name)
+		return fmt.Errorf("the header of %q is missing", planned[len(have)].Name)
 	}
-	return errors.New("what lies between its files is not as the plan has it")
+	return errors.New("the bytes between its files differ from the plan")
 }
 
-// entries are the headers that a stretch has one after the other.
+// entries returns the consecutive headers at the start of a range.
 func entries(data []byte) (list []*tar.Header) {
 	r := tar.NewReader(bytes.NewReader(data))
 	for {
 		h, err := r.Next()
-		if err != nil { // the content of a file, which is not here, ends it
+		if err != nil { // ends at the content of a file, which is not here
 			return list
 		}
 		list = append(list, h)
 	}
 }
 
-// differences are what two headers of one name don't have in common.
+// differences lists how two headers of one name differ.
 func differences(got, want *tar.Header) string {
 	facts := func(h *tar.Header) []string {
 		return []string{

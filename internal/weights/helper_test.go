@@ -18,13 +18,13 @@ import (
 	"lamina.build/lock"
 )
 
-// arrived reads what was pushed to acme/tiny:1, to the last byte.
+// arrived reads everything pushed to acme/tiny:1.
 func arrived(t *testing.T, r *testworld.Registry, m lock.Model) {
 	t.Helper()
 	check(t, m, r.ImageManifest("acme/tiny", "1"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
 }
 
-// check holds an image against the model that it is of.
+// check compares an image with its model.
 func check(t *testing.T, m lock.Model, data []byte, blob func(digest.Digest) []byte) {
 	t.Helper()
 	var manifest ocispec.Manifest
@@ -33,7 +33,7 @@ func check(t *testing.T, m lock.Model, data []byte, blob func(digest.Digest) []b
 	for _, l := range manifest.Layers {
 		data := blob(l.Digest)
 		if digest.FromBytes(data) != l.Digest || int64(len(data)) != l.Size || l.MediaType != ocispec.MediaTypeImageLayer {
-			t.Errorf("%d bytes aren't those of %+v", len(data), l)
+			t.Errorf("%d bytes don't match %+v", len(data), l)
 		}
 		for tr := tar.NewReader(bytes.NewReader(data)); ; {
 			h, err := tr.Next()

@@ -23,22 +23,22 @@ import (
 // its layers.
 const planAnnotation = "build.lamina.plan"
 
-// bundle is an image as it is put somewhere.
+// bundle is an image ready to be stored.
 type bundle struct {
 	Image
 
 	config, manifest []byte
 }
 
-// document is what a registry has below a digest or a tag.
+// document is what a registry stores under a digest or a tag.
 type document struct {
 	desc   ocispec.Descriptor
 	config []byte // of a manifest
 	data   []byte
 }
 
-// image wraps the layers, which are all there. It depends on the model
-// alone: no date, nothing of who made it.
+// image wraps the layers, which all exist. It depends on the model alone: no date, no
+// trace of who made it.
 func (j Job) image(layers []digest.Digest) (bundle, error) {
 	image, list, err := j.imageFor("amd64", layers)
 	return bundle{Image: Image{Manifest: image.desc, Layers: list}, config: image.config, manifest: image.data}, err
@@ -64,9 +64,9 @@ func (j Job) imageFor(architecture string, layers []digest.Digest) (document, []
 		MediaType: ocispec.MediaTypeImageManifest,
 		Config:    describe(ocispec.MediaTypeImageConfig, config),
 		Layers:    list,
-		// The layers are told apart by the manifest, which is all that a later push
-		// reads, and never by annotations of their own, which would come into the
-		// manifests of the images that they are merged into.
+		// Only the manifest's annotations identify the layers, since a later push reads
+		// nothing else. Annotations of the layers would end up in the manifests of the
+		// images that they are merged into.
 		Annotations: map[string]string{Label: j.Model.Digest, planAnnotation: strconv.Itoa(lock.ModelPlan)},
 	}, ocispec.MediaTypeImageManifest)
 	image.config, image.desc.Platform = config, &platform
@@ -78,9 +78,9 @@ func newDocument(v any, mediaType string) (document, error) {
 	return document{desc: describe(mediaType, data), data: data}, err
 }
 
-// index is what a tag names: the image for each platform that a node of a cluster may be of,
-// since containerd unpacks no image of another one, also where nothing in it would run. All
-// have the same layers. The images come with it.
+// index returns what a tag names, and its images: one for each platform that a cluster node
+// may have, since containerd unpacks no image of another platform, even if nothing in it is
+// executable. All have the same layers.
 func (j Job) index(layers []digest.Digest) (document, []document, error) {
 	var images []document
 	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
@@ -100,7 +100,7 @@ func describe(mediaType string, data []byte) ocispec.Descriptor {
 }
 
 // recognise returns the digests of the job's layers from the manifest of an
-// image that was made of the same files by the same rules.
+// image that was made from the same files by the same rules.
 func (j Job) recognise(m ocispec.Manifest) ([]digest.Digest, bool) {
 	if len(m.Layers) != len(j.Layers) ||
 		m.Annotations[Label] != j.Model.Digest || m.Annotations[planAnnotation] != strconv.Itoa(lock.ModelPlan) {
@@ -116,10 +116,10 @@ func (j Job) recognise(m ocispec.Manifest) ([]digest.Digest, bool) {
 	return layers, true
 }
 
-// LayoutTag is what the image of a model is called in a layout of many.
+// LayoutTag returns the tag of the model's image in a layout of many.
 func (j Job) LayoutTag() string { return strings.ReplaceAll(j.Model.Digest, ":", "-") }
 
-// Find returns the image of the model in a layout, if all of it is there.
+// Find returns the image of the model in a layout, if it is complete.
 func (j Job) Find(ctx context.Context, l *layout.Layout) (Image, bool, error) {
 	found, err := l.Read(ctx, j.LayoutTag())
 	if errors.Is(err, layout.ErrNoTag) {
@@ -143,16 +143,16 @@ func (j Job) Find(ctx context.Context, l *layout.Layout) (Image, bool, error) {
 	return Image{Manifest: found.Desc, Layers: found.Manifest.Layers, Unchanged: true}, true, nil
 }
 
-// Keep names layers that somebody else put into a layout, in the order of
-// [Job.Layers], by the manifest that [Push] and [Pull] make of the same.
+// Keep names layers that somebody else stored in a layout, in the order of
+// [Job.Layers], by the manifest that [Push] and [Pull] make of the same layers.
 func (j Job) Keep(ctx context.Context, l *layout.Layout, layers []digest.Digest) (Image, error) {
 	if len(layers) != len(j.Layers) {
-		return Image{}, fmt.Errorf("keeping weights: %d layers were made, and the plan has %d", len(layers), len(j.Layers))
+		return Image{}, fmt.Errorf("keeping weights: %d layers were made, but the plan has %d", len(layers), len(j.Layers))
 	}
 	for i, d := range layers {
 		info, err := l.Store().Info(ctx, d)
 		if err == nil && info.Size != j.Layers[i].Size {
-			err = fmt.Errorf("layer %q has %d bytes, and the plan has %d", j.Layers[i].Name, info.Size, j.Layers[i].Size)
+			err = fmt.Errorf("layer %q has %d bytes, but %d in the plan", j.Layers[i].Name, info.Size, j.Layers[i].Size)
 		}
 		if err != nil {
 			return Image{}, fmt.Errorf("keeping weights: %w", err)
@@ -168,7 +168,7 @@ func (j Job) Keep(ctx context.Context, l *layout.Layout, layers []digest.Digest)
 	return b.Image, l.Tag(ctx, j.LayoutTag(), b.Manifest)
 }
 
-// store puts what names the layers into the layout that has them.
+// store writes the manifest and its configuration to the layout that has the layers.
 func (b bundle) store(ctx context.Context, l *layout.Layout) error {
 	for _, data := range [][]byte{b.config, b.manifest} {
 		desc := describe("", data)

@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// The layers have every file of the model once, by where it is in the image.
+// The layers have every file of the model once, by its path in the image.
 func TestLayersHaveEveryFile(t *testing.T) {
 	t.Parallel()
 	m := model(t, "a/config.json 17", "empty 0", "vae/old.bin 3000", "z.bin 5")
@@ -34,13 +34,13 @@ func TestLayersHaveEveryFile(t *testing.T) {
 	for _, f := range m.Files {
 		want[strings.TrimPrefix(m.Path, "/")+"/"+m.Target(f.Path)] = f
 	}
-	delete(want, "models/tiny/empty") // nothing is to be fetched
+	delete(want, "models/tiny/empty") // nothing to fetch
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-lock +layers):\n%s", diff)
 	}
 }
 
-// What would show only once the bytes are there is known before.
+// Errors of a lock that would show only after the download are found before.
 func TestLayersOfNoGoodLock(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ path, sum, want string }{
@@ -58,7 +58,7 @@ func TestLayersOfNoGoodLock(t *testing.T) {
 	}
 }
 
-// pulled is a layout that has a model under the tag of those of many.
+// pulled returns a layout with a model under its own tag.
 func pulled(t *testing.T, j weights.Job) (*layout.Layout, weights.Image) {
 	t.Helper()
 	o := into(t, j)
@@ -78,14 +78,14 @@ func digests(image weights.Image) (all []digest.Digest) {
 	return all
 }
 
-// An image is found where all of it is there, and is of the same model.
+// An image is found if it is complete, and of the same model.
 func TestFind(t *testing.T) {
 	t.Parallel()
 	j := job(t, model(t, "a.bin 3000", "b.bin 5"), &hub{})
 	l, image := pulled(t, j)
 	found, ok, err := j.Find(t.Context(), l)
 	image.Unchanged = true
-	image.Manifest.Platform, found.Manifest.Platform = nil, nil // an index may say it or not
+	image.Manifest.Platform, found.Manifest.Platform = nil, nil // an index may have it or not
 	found.Manifest.Annotations = nil
 	if diff := cmp.Diff(image, found); diff != "" || !ok || err != nil {
 		t.Errorf("got %t, %v, (-pulled +found):\n%s", ok, err, diff)
@@ -94,7 +94,7 @@ func TestFind(t *testing.T) {
 	if _, ok, err := other.Find(t.Context(), l); ok || err != nil {
 		t.Errorf("another model: got %t, %v", ok, err)
 	}
-	// The tag of one model names the image of another: it is looked at, and not believed.
+	// The tag of one model names the image of another: it is checked, and not trusted.
 	must(t, l.Tag(t.Context(), other.LayoutTag(), image.Manifest))
 	if _, ok, err := other.Find(t.Context(), l); ok || err != nil {
 		t.Errorf("another's tag: got %t, %v", ok, err)
@@ -105,8 +105,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Layers are named as an image only if they are those of the plan, and if that could be
-// written.
+// Layers are named as an image only if they are those of the plan, and if writing it
+// succeeds.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	j := scaled(t, model(t, "a.bin 1100000", "b.bin 5"), &hub{})
@@ -116,7 +116,7 @@ func TestKeep(t *testing.T) {
 		want   string
 	}{
 		{"all of them", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest { return layers }, ""},
-		{"one less", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest { return layers[1:] }, "keeping weights: 1 layers were made, and the plan has 2"},
+		{"one less", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest { return layers[1:] }, "keeping weights: 1 layers were made, but the plan has 2"},
 		{"another order", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest {
 			return []digest.Digest{layers[1], layers[0]}
 		}, `keeping weights: layer "tiny/a.bin" has `},
@@ -125,7 +125,7 @@ func TestKeep(t *testing.T) {
 			must(t, l.Store().Delete(t.Context(), layers[1]))
 			return layers
 		}, "keeping weights: "},
-		{"a disk that takes nothing", func(t *testing.T, l *layout.Layout, layers []digest.Digest) []digest.Digest {
+		{"a disk that can't be written to", func(t *testing.T, l *layout.Layout, layers []digest.Digest) []digest.Digest {
 			t.Helper()
 			ingest := filepath.Join(l.Dir(), "ingest")
 			must(t, os.RemoveAll(ingest), os.WriteFile(ingest, nil, 0o600))
@@ -140,7 +140,7 @@ func TestKeep(t *testing.T) {
 			l, err := layout.Open(t.Context(), o.Dir)
 			must(t, err)
 			defer l.Close()
-			for _, d := range []digest.Digest{image.Manifest.Digest, configOf(t, l, o.Tag)} { // they are to be written anew
+			for _, d := range []digest.Digest{image.Manifest.Digest, configOf(t, l, o.Tag)} { // to be written again
 				must(t, l.Store().Delete(t.Context(), d))
 			}
 			kept, err := j.Keep(t.Context(), l, tt.change(t, l, digests(image)))
@@ -155,7 +155,7 @@ func TestKeep(t *testing.T) {
 				t.Errorf("images (-pulled +kept):\n%s", diff)
 			}
 			if _, ok, err := j.Find(t.Context(), l); !ok || err != nil {
-				t.Errorf("it isn't found again: %v", err)
+				t.Errorf("it isn't found afterwards: %v", err)
 			}
 		})
 	}

@@ -18,30 +18,30 @@ import (
 	"lamina.build/lock"
 )
 
-// Source is where the files of a model are. Many goroutines use it at once.
+// Source provides the files of a model. It must be safe for concurrent use.
 type Source interface {
 	// Open reads length bytes of a file from an offset, both within the file. The
-	// source sees to cut connections and busy servers itself: an error ends the
-	// attempt. The bytes needn't be the right ones, that is checked.
+	// source itself retries broken connections and busy servers: an error ends the
+	// attempt. The caller verifies the bytes.
 	Open(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error)
 }
 
-// Job says which model is moved, and how. The zero value of each field after
-// Source stands for a sensible default.
+// Job is the model to move and how to move it. The zero value of each field after
+// Source is a sensible default.
 type Job struct {
 	Model  lock.Model
 	Layers []Layer // of the model, as of [Layers]
 	Source Source
 
-	Jobs     int      // how many layers are moved at once; 4
-	Fetches  int      // how many pieces are fetched at once, over all layers; 16
-	Chunk    int      // bytes that are fetched, hashed and sent at once; 8 MiB
+	Jobs     int      // layers to move at once; 4
+	Fetches  int      // pieces to fetch at once, over all layers; 16
+	Chunk    int      // bytes to fetch, hash and send at once; 8 MiB
 	Buffers  int      // of that many bytes, over all layers; 12, at least 2
-	Progress Progress // is told how far each layer is; nobody
+	Progress Progress // called with the state of each layer; may be nil
 }
 
-// NewJob is about a model whose layers are divided as those of all published ones, and as
-// the lock has them if it does.
+// NewJob returns a job for a model whose layers are divided like those of all published
+// ones, and match the lock if that has them.
 func NewJob(m lock.Model) (Job, error) {
 	layers, err := Layers(m.Name(), m, MaxLayers)
 	j := Job{Model: m, Layers: layers}
@@ -63,49 +63,49 @@ func (j Job) complete() Job {
 	return j
 }
 
-// Image is what the layers of a model became.
+// Image is the image of a model's layers.
 type Image struct {
 	Manifest  ocispec.Descriptor
-	Layers    []ocispec.Descriptor // in the order of [Job.Layers]; a digest is the diff id, too
-	Unchanged bool                 // all of it was there already, and nothing was done
+	Layers    []ocispec.Descriptor // in the order of [Job.Layers]; a digest is the diff ID, too
+	Unchanged bool                 // everything existed already, and nothing was done
 }
 
-// Label is the label of an image, and the annotation of its manifest, that has
+// Label is the label of an image, and the annotation of its manifest, that holds
 // the digest of the model's files: [lock.Model.Digest].
 const Label = "build.lamina.weights"
 
-// State is what becomes of a layer.
+// State is the state of a layer.
 type State int
 
-// The states of a layer. Only the first two pass.
+// The states of a layer. All but the first two are final.
 const (
-	Waiting State = iota // its turn hasn't come
-	Moving               // its bytes flow
-	Present              // it was there already
-	Mounted              // the registry took it from another of its repositories
-	Done                 // all its bytes were moved and are the right ones
-	Failed               // it ended with an error, which comes back at the end
+	Waiting State = iota // not started yet
+	Moving               // being moved
+	Present              // was at the destination already
+	Mounted              // the registry mounted it from another of its repositories
+	Done                 // moved completely and verified
+	Failed               // failed with an error, which is returned at the end
 )
 
-// Event is how far a layer is.
+// Event is the progress of a layer.
 type Event struct {
 	Layer int    // in [Job.Layers]
 	Name  string // of the layer
 	State State
-	From  int64 // bytes that an earlier run has moved
-	Bytes int64 // that are where they shall be, those of earlier runs too
+	From  int64 // bytes moved by an earlier run
+	Bytes int64 // bytes at the destination, including those of earlier runs
 	Total int64
 }
 
-// Progress is told how far a layer is: all layers at first as [Waiting], each
-// one after every chunk, and as it ends. Several goroutines call it, but never
-// two for one layer. It should return soon.
+// Progress is called with the progress of layers: first all as [Waiting], then each
+// one after every chunk, and when it ends. Calls are concurrent, but never for the
+// same layer. It should return quickly.
 type Progress func(Event)
 
-// each moves the layers side by side, the largest first, so that none of them is
-// left alone at the end. A layer with a problem of its own keeps no other one from
-// being moved; after any other problem, such as of the network, no more are begun.
-// All problems come back at once.
+// each moves the layers in parallel, the largest first, so that it isn't left alone
+// at the end. A problem of one layer doesn't stop the others; after any other problem,
+// such as of the network, no more layers are started. All problems are returned
+// together.
 func (j Job) each(ctx context.Context, verb string, known journal, do func(ctx context.Context, i int, key digest.Digest) error) error {
 	problems := make([]error, len(j.Layers))
 	var group errgroup.Group
@@ -144,13 +144,13 @@ func (j Job) bySize() []int {
 	return order
 }
 
-// isItsOwn tells the problems that say nothing about other layers.
+// isItsOwn reports whether a problem says nothing about other layers.
 func isItsOwn(err error) bool {
 	_, large := errors.AsType[*registry.TooLargeError](err)
 	return large || isMismatch(err)
 }
 
-// joinProblems joins problems. Trying again doesn't help unless it helps all.
+// joinProblems joins problems. The result is transient only if all of them are.
 func joinProblems(problems []error) error {
 	for _, err := range problems {
 		if kind := failure.KindOf(err); err != nil && kind != failure.Transient {
@@ -160,7 +160,7 @@ func joinProblems(problems []error) error {
 	return errors.Join(problems...)
 }
 
-// announce tells that all layers wait.
+// announce reports all layers as waiting.
 func (j Job) announce() {
 	for i := range j.Layers {
 		j.report(i, Waiting, 0, 0)

@@ -17,12 +17,12 @@ import (
 	"lamina.build/lock"
 )
 
-// journal is a directory that remembers what became of layers: their digests, for
-// all places, and how far each place has them. Nothing in it is precious: what
-// can't be read is as good as nothing. An empty dir remembers nothing.
+// journal is a directory that remembers layers: their digests, for all destinations,
+// and the progress towards each destination. Nothing in it is precious: what can't be
+// read counts as missing. An empty dir remembers nothing.
 type journal struct {
 	dir   string
-	place string // where the layers go: a repository; the same layer may be on its way to others
+	place string // the destination: a repository; the same layer may be on its way to others
 }
 
 func (j journal) open() error {
@@ -32,12 +32,12 @@ func (j journal) open() error {
 	return os.MkdirAll(j.dir, 0o700)
 }
 
-// known is what the journal knows about a layer wherever it goes.
+// known is what the journal knows about a layer for all destinations.
 type known struct {
 	Digest digest.Digest `json:"digest"`
 }
 
-// digest returns the digest of a layer that was made once, or "".
+// digest returns the digest of a layer that was made before, or "".
 func (j journal) digest(key digest.Digest) digest.Digest {
 	var k known
 	if !read(j.knownPath(key), &k) || k.Digest.Validate() != nil {
@@ -63,7 +63,7 @@ func (j journal) path(name string) string {
 	return filepath.Join(j.dir, name)
 }
 
-// lock waits until nobody else moves the layer to the same place.
+// lock waits until no other process moves the layer to the same destination.
 func (j journal) lock(ctx context.Context, key digest.Digest) (func() error, error) {
 	if j.dir == "" {
 		return func() error { return nil }, nil
@@ -75,26 +75,26 @@ func (j journal) lock(ctx context.Context, key digest.Digest) (func() error, err
 	return lock.Close, nil
 }
 
-// name is what the files are called about a layer on its way to the place.
+// name returns the base name of the files about a layer on its way to the destination.
 func (j journal) name(key digest.Digest) string {
 	place := sha256.Sum256([]byte(j.place))
 	return key.Encoded() + "." + hex.EncodeToString(place[:6])
 }
 
-// read reads a file of JSON, if it can be read.
+// read reads a JSON file and reports whether it could.
 func read(path string, into any) bool {
 	data, err := os.ReadFile(path) //nolint:gosec // in the user's own cache directory
 	return err == nil && json.Unmarshal(data, into) == nil
 }
 
-// write replaces a file, so that a reader sees all of the old one or of the
-// new. It is for its owner alone: locations of uploads are in it.
+// write replaces a file atomically. Only its owner may read it: it contains locations
+// of uploads.
 func write(path string, v any) error {
 	return atomicfile.Stream(path, 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
 }
 
-// Remembered are the layers of the model as they were made on this machine before, or
-// none: dir is that of [PushOptions.Journal].
+// Remembered returns the layers of the model as they were made on this machine before,
+// or nil. dir is that of [PushOptions.Journal].
 func (j Job) Remembered(dir string) []lock.ModelLayer {
 	list := make([]lock.ModelLayer, len(j.Layers))
 	for i, l := range j.Layers {
@@ -107,7 +107,7 @@ func (j Job) Remembered(dir string) []lock.ModelLayer {
 	return list
 }
 
-// Remember keeps what an image's layers came to, for [Job.Remembered].
+// Remember records an image's layers for [Job.Remembered].
 func (j Job) Remember(dir string, image Image) error {
 	known := journal{dir: dir}
 	problems := append(make([]error, 0, 1+len(image.Layers)), known.open())
@@ -117,11 +117,11 @@ func (j Job) Remember(dir string, image Image) error {
 	return errors.Join(problems...)
 }
 
-// marks is how many marks of an upload are kept. A registry may be some chunks
-// behind where it was, and then the newest mark is of no use.
+// marks is how many marks of an upload are kept. A registry may fall back by some
+// chunks, and then the newest mark is useless.
 const marks = 8
 
-// record is what the journal remembers of an upload.
+// record is the journal's record of an upload.
 type record struct {
 	path string // "" remembers nothing
 
@@ -140,7 +140,7 @@ func (j journal) record(key digest.Digest) *record {
 	return r
 }
 
-// save remembers where an upload is, and what is hashed of the layer.
+// save records where an upload is, and the state of the layer's hash.
 func (r *record) save(location string, m mark) error {
 	r.Location = location
 	if last := len(r.Marks) - 1; last < 0 || r.Marks[last].Offset < m.Offset {
@@ -153,7 +153,7 @@ func (r *record) save(location string, m mark) error {
 	return write(r.path, r)
 }
 
-// newest returns the last mark that isn't after a byte; the zero one says that
+// newest returns the last mark that isn't after an offset; the zero mark means that
 // nothing is hashed.
 func (r *record) newest(offset int64) (newest mark) {
 	for _, m := range r.Marks {

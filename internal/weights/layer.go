@@ -17,11 +17,11 @@ import (
 	"lamina.build/lock"
 )
 
-// MaxLayers is how many layers a published model has at most, of the 127 that
-// an image may have: Python packages may take 60 (stages.WheelLayers), and the
-// base, the runtime and the app need theirs. It is one number for everybody,
-// because it decides which files share a layer and so the digests that others
-// look for: another one is another [lock.ModelPlan].
+// MaxLayers is the maximum number of layers of a published model, of the 127 that an
+// image may have: Python packages may take 60 (stages.WheelLayers), and the base, the
+// runtime and the app need theirs. It is the same for everybody, because it decides
+// which files share a layer and so the digests that others look for: changing it means
+// another [lock.ModelPlan].
 const MaxLayers = 60
 
 // Layer is a layer of a locked model.
@@ -33,9 +33,9 @@ type Layer struct {
 	starts []int64 // of the parts, in the tar
 }
 
-// Layers divides a model over layers, at most limit of them: [MaxLayers] for
-// all that is published. name is for people. A lock whose files have no place
-// in an image is an error.
+// Layers divides a model into at most limit layers: [MaxLayers] for everything
+// published. name is for people. A lock whose files have no path in an image is an
+// error.
 func Layers(name string, m lock.Model, limit int) ([]Layer, error) {
 	files := make(map[string]lock.ModelFile, len(m.Files))
 	sizes, problems := make([]layers.Size, 0, len(m.Files)), make([]error, 0, len(m.Files))
@@ -72,7 +72,7 @@ func layer(o layers.Outline, files map[string]lock.ModelFile) Layer {
 	return l
 }
 
-// checkFile finds what would only show once the bytes are there, or never.
+// checkFile finds errors that would otherwise show only after the download, or never.
 func checkFile(f lock.ModelFile) error {
 	sum, err := hex.DecodeString(f.SHA256)
 	if err != nil || len(sum) != sha256.Size {
@@ -84,10 +84,10 @@ func checkFile(f lock.ModelFile) error {
 	return nil
 }
 
-// imagePath is where a file is in the image.
+// imagePath returns the path of a file in the image.
 func imagePath(m lock.Model, f lock.ModelFile) string { return path.Join(m.Path, m.Target(f.Path)) }
 
-// key names what is in the layer before any of it is read.
+// key identifies the content of the layer before any of it is read.
 func (l Layer) key() digest.Digest {
 	sums := make(map[string]string, len(l.Files))
 	for target, f := range l.Files {
@@ -96,8 +96,8 @@ func (l Layer) key() digest.Digest {
 	return l.Key(sums)
 }
 
-// Digest names the files of a model by their contents and by their paths in the
-// image, however they are divided over layers, as [lock.Model.Digest] has it.
+// Digest identifies the files of a model by their contents and their paths in the
+// image, however they are divided into layers, same as [lock.Model.Digest].
 func Digest(m lock.Model) digest.Digest {
 	sums := make(map[string]digest.Digest, len(m.Files))
 	for _, f := range m.Files {
@@ -106,18 +106,18 @@ func Digest(m lock.Model) digest.Digest {
 	return layers.SetDigest(sums)
 }
 
-// piece is what a stretch of a layer has of one part.
+// piece is the intersection of a range of a layer with one part.
 type piece struct {
 	part   layers.Part
 	offset int64 // in the part
-	at     int64 // in the stretch
+	at     int64 // in the range
 	size   int64
 }
 
-// ends tells whether the piece has the part's last byte.
+// ends reports whether the piece has the part's last byte.
 func (p piece) ends() bool { return p.offset+p.size == p.part.Size }
 
-// pieces cuts the stretch from one byte up to another by its parts.
+// pieces splits the range from one byte up to another by its parts.
 func (l *Layer) pieces(from, to int64) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		first := sort.Search(len(l.starts), func(i int) bool { return l.starts[i]+l.Parts[i].Size > from })
@@ -130,17 +130,17 @@ func (l *Layer) pieces(from, to int64) iter.Seq[piece] {
 	}
 }
 
-// MismatchError is a file that is not the one of the lock.
+// MismatchError is a file whose content differs from the lock.
 type MismatchError struct {
 	File      string // of the model, as of [lock.ModelFile.Path]
 	Want, Got string // sha256, hexadecimal
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("file %q has the sha256 %s, and %s in the lock", e.File, e.Got, e.Want)
+	return fmt.Sprintf("file %q has the sha256 %s, but %s in the lock", e.File, e.Got, e.Want)
 }
 
-// Hint says what helps.
+// Hint returns what to do about it.
 func (e *MismatchError) Hint() string {
-	return "run it again in case it was damaged on its way; else the file was replaced where it comes from: lock the model anew once you know why"
+	return "run it again in case it was damaged in transit; else the file was replaced at its source: lock the model again once you know why"
 }

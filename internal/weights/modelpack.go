@@ -14,8 +14,8 @@ import (
 	"lamina.build/lock"
 )
 
-// ModelPackSuffix is what the tag of a ModelPack has behind that of its image. They are no
-// one tag, since who pulls a ModelPack looks into no index.
+// ModelPackSuffix is what the tag of a ModelPack appends to that of its image. The two
+// can't share a tag, since clients that pull a ModelPack don't look into an index.
 const ModelPackSuffix = "-modelpack"
 
 // The media types of a ModelPack: https://github.com/modelpack/model-spec/blob/main/docs/spec.md
@@ -27,7 +27,7 @@ const (
 	modelPackPath       = "org.cncf.model.filepath" // annotation of a layer
 )
 
-// modelPackConfig is the configuration of a ModelPack, as far as a lock knows what it says.
+// modelPackConfig is the configuration of a ModelPack, as far as a lock has its content.
 type modelPackConfig struct {
 	Descriptor struct {
 		Name      string `json:"name"`
@@ -43,7 +43,7 @@ type modelPackConfig struct {
 	} `json:"config"`
 }
 
-// modelPack names the layers of the image as a ModelPack.
+// modelPack describes the layers of the image as a ModelPack.
 func (j Job) modelPack(layers []digest.Digest) (document, error) {
 	var c modelPackConfig
 	c.Descriptor.Name, c.Descriptor.Revision = j.Model.Name(), j.Model.Commit
@@ -86,7 +86,7 @@ func (j Job) modelPack(layers []digest.Digest) (document, error) {
 	return pack, err
 }
 
-// paths are where the files of a layer are in an image, sorted.
+// paths returns where the files of a layer are in an image, sorted.
 func (l Layer) paths() []string {
 	list := make([]string, 0, len(l.Files))
 	for _, part := range l.Parts {
@@ -98,7 +98,7 @@ func (l Layer) paths() []string {
 	return list
 }
 
-// isSetting says of a file that it configures a model and has no weights.
+// isSetting reports whether a file configures a model and has no weights.
 func isSetting(file string) bool {
 	return slices.Contains([]string{".json", ".jinja", ".md", ".model", ".txt", ".yaml", ".yml"}, path.Ext(file))
 }

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// partial is the file of a layer that isn't whole yet, and the sink for the rest.
+// partial is the incomplete file of a layer, and the sink for the rest.
 type partial struct {
 	file   *os.File
 	offset int64
@@ -26,7 +26,7 @@ func openPartial(path string) (*partial, error) {
 	return &partial{file: f}, nil
 }
 
-// Offset returns how many bytes the file has that are worth something.
+// Offset returns how many bytes of the file are usable.
 func (p *partial) Offset() int64 { return p.offset }
 
 // Send writes the next bytes.
@@ -36,8 +36,8 @@ func (p *partial) Send(_ context.Context, data []byte) error {
 	return err
 }
 
-// rehash reads what an earlier pull left, as it is on disk: a mark could not
-// tell whether a crash has lost bytes before it. What isn't right is dropped.
+// rehash reads what an earlier pull left, as it is on disk: a mark could not tell
+// whether a crash lost bytes before it. Wrong content is dropped.
 func (p *partial) rehash(ctx context.Context, f flow) error {
 	info, err := p.file.Stat()
 	if err != nil {
@@ -71,10 +71,10 @@ func (p *partial) truncate() error {
 	return p.file.Truncate(0)
 }
 
-// close sees to it that what is in the file stays, also after a crash.
+// close syncs the file, so that its content survives a crash.
 func (p *partial) close() error { return errors.Join(p.file.Sync(), p.file.Close()) }
 
-// syncDir has a rename in a directory survive a crash.
+// syncDir makes a rename in a directory survive a crash.
 func syncDir(dir string) error {
 	d, err := os.Open(dir) //nolint:gosec // in the user's own layout
 	if err != nil {
@@ -83,7 +83,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// checkSpace finds out whether the layers fit on the disk that aren't there yet.
+// fits checks whether the missing layers fit on the disk.
 func (p *puller) fits(ctx context.Context) error {
 	var need int64
 	for i, l := range p.Layers {
@@ -102,8 +102,7 @@ func (p *puller) fits(ctx context.Context) error {
 	return checkSpace(p.Dir, need)
 }
 
-// checkSpace returns a [*SpaceError] where a directory's disk has no room for as
-// many bytes.
+// checkSpace returns a [*SpaceError] if a directory's disk lacks space for need bytes.
 func checkSpace(dir string, need int64) error {
 	free, err := atomicfile.Free(dir)
 	if err != nil || need <= free {
@@ -112,8 +111,8 @@ func checkSpace(dir string, need int64) error {
 	return &SpaceError{Dir: dir, Need: need, Free: free}
 }
 
-// noSpace is the error of a disk that became full while need bytes of one layer
-// were still to come.
+// noSpace returns the error of a disk that became full while need bytes of one layer
+// were still missing.
 func (p *puller) noSpace(need int64) error {
 	free, err := atomicfile.Free(p.Dir)
 	return errors.Join(&SpaceError{Dir: p.Dir, Need: need, Free: free}, err)
@@ -124,14 +123,14 @@ func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(er
 // SpaceError is a disk that the layers don't fit on.
 type SpaceError struct {
 	Dir        string
-	Need, Free int64 // bytes that are missing there, and those that can be had
+	Need, Free int64 // bytes that are still needed, and those available
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%q has %s free, and the model needs another %s there", e.Dir, humanize.Size(e.Free), humanize.Size(e.Need))
+	return fmt.Sprintf("%q has %s free, but the model needs another %s there", e.Dir, humanize.Size(e.Free), humanize.Size(e.Need))
 }
 
-// Hint says what helps.
+// Hint returns what to do about it.
 func (e *SpaceError) Hint() string {
-	return "make room or choose another directory, then run it again: what came stays; build model push needs no disk at all"
+	return "free space or choose another directory, then run it again: what was downloaded is kept; build model push needs no disk space"
 }

@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// Without a tag an image is named by its digest alone.
+// Without a tag an image has only its digest.
 func TestPushWithoutATag(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -41,7 +41,7 @@ func (s *short) Open(ctx context.Context, f lock.ModelFile, offset, length int64
 	return s.hub.Open(ctx, f, offset, length)
 }
 
-// A file that ends too soon is no end of its layer, wherever its end is.
+// A file that ends early doesn't end its layer.
 func TestSourcesThatEndTooSoon(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -55,8 +55,8 @@ func TestSourcesThatEndTooSoon(t *testing.T) {
 	}
 }
 
-// An upload that a registry has begun is gone on with, even if nothing came of it: an open
-// one takes room there until somebody clears it away.
+// An upload that a registry has started is resumed, even if it is empty: an open one takes
+// space there until it is cleaned up.
 func TestPushLeavesNoUploadBehind(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -74,7 +74,7 @@ func TestPushLeavesNoUploadBehind(t *testing.T) {
 	arrived(t, r, o.Model)
 }
 
-// A registry that loses each upload at its end gets the layer some times, and no more.
+// A registry that always loses uploads at their end gets the layer only a few times.
 func TestUploadsThatAreAlwaysLost(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]error{404: registry.ErrForgotten, 400: registry.ErrCorrupt} {
@@ -82,17 +82,17 @@ func TestUploadsThatAreAlwaysLost(t *testing.T) {
 		o := options(t, r, job(t, model(t, "a.bin 300000"), &hub{}))
 		r.Fail("PUT /v2/acme/tiny/blobs/**", testworld.Status(code, testworld.Always))
 		_, err := weights.Push(t.Context(), o)
-		if !errors.Is(err, want) || !strings.Contains(err.Error(), "given up after 3 uploads: ") {
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), "gave up after 3 uploads: ") {
 			t.Errorf("got %v, want %v", err, want)
 		}
 		if n := r.Calls("POST /v2/acme/tiny/blobs/uploads/"); n != 3 {
-			t.Errorf("%d uploads were begun", n)
+			t.Errorf("%d uploads were started", n)
 		}
 	}
 }
 
-// What a crash corrupted of an earlier pull shows as soon as a file of it ends, and is fetched
-// again with all that came after.
+// Damage of an earlier pull by a crash shows as soon as a file ends, and everything after
+// it is fetched again.
 func TestPullAfterAnEarlyLoss(t *testing.T) {
 	t.Parallel()
 	source := &hub{}
@@ -115,7 +115,7 @@ func TestPullAfterAnEarlyLoss(t *testing.T) {
 	kept(t, o, image)
 }
 
-// What can't be looked at in a layout costs no bytes.
+// A layout that can't be checked costs no bytes.
 func TestPullLooksFirst(t *testing.T) {
 	t.Parallel()
 	source := &hub{}

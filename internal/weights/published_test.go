@@ -18,8 +18,8 @@ import (
 	"lamina.build/llb"
 )
 
-// What a lock says that was published is believed only if it is of the same files by the
-// same rules: else the layers are made anew.
+// A published reference in a lock is trusted only if it has the same files by the same
+// rules: else the layers are made again.
 func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -28,10 +28,10 @@ func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 		anew    bool
 	}{
 		{"as it was", func(*ocispec.Manifest) {}, false},
-		{"more is said of it", func(m *ocispec.Manifest) { m.Annotations["more"] = "words" }, false},
+		{"more annotations", func(m *ocispec.Manifest) { m.Annotations["more"] = "words" }, false},
 		{"other files", func(m *ocispec.Manifest) { m.Annotations[weights.Label] = "sha256:" + strings.Repeat("0", 64) }, true},
 		{"other rules", func(m *ocispec.Manifest) { m.Annotations["build.lamina.plan"] = "0" }, true},
-		{"nothing is said of it", func(m *ocispec.Manifest) { m.Annotations = nil }, true},
+		{"no annotations", func(m *ocispec.Manifest) { m.Annotations = nil }, true},
 		{"a layer less", func(m *ocispec.Manifest) { m.Layers = m.Layers[1:] }, true},
 		{"another size", func(m *ocispec.Manifest) { m.Layers[0].Size++ }, true},
 		{"compressed", func(m *ocispec.Manifest) { m.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip }, true},
@@ -54,14 +54,14 @@ func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 			again, err := weights.Push(t.Context(), o)
 			must(t, err)
 			if got := source.bytes() > before; got != tt.anew || again.Manifest.Digest != first.Manifest.Digest {
-				t.Errorf("made anew: %t, and %s after %s", got, again.Manifest.Digest, first.Manifest.Digest)
+				t.Errorf("made again: %t, and %s after %s", got, again.Manifest.Digest, first.Manifest.Digest)
 			}
 			check(t, o.Model, r.ImageManifest("acme/tiny", "2"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
 		})
 	}
 }
 
-// A lock may outlive what it says that was published; a registry in trouble is another matter.
+// A lock may outlive its published reference; a broken registry is another matter.
 func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -69,7 +69,7 @@ func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
 	o.Model.Published = r.Host + "/acme/tiny@" + digest.FromString("gone").String()
 	r.Fail("GET /v2/acme/tiny/manifests/**", testworld.Status(http.StatusForbidden, 1))
 	_, err := weights.Push(t.Context(), o)
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "reading what was published: ") {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "reading the published model: ") {
 		t.Errorf("got %v", err)
 	}
 	_, err = weights.Push(t.Context(), o)
@@ -77,7 +77,7 @@ func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
 	arrived(t, r, o.Model)
 }
 
-// A mark of an upload that can't be read costs hashing, and not a byte on the line.
+// An unreadable mark of an upload costs hashing, but not a byte of traffic.
 func TestPushWithADamagedMark(t *testing.T) {
 	t.Parallel()
 	for name, field := range map[string]string{"of the layer": "layer", "of the file": "file"} {
@@ -101,7 +101,7 @@ func TestPushWithADamagedMark(t *testing.T) {
 	}
 }
 
-// damageMarks has what was hashed be unreadable, and leaves all else.
+// damageMarks makes a field of the marks unreadable, and leaves everything else.
 func damageMarks(t *testing.T, journal, field string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(journal, "*.json"))
@@ -124,7 +124,7 @@ func damageMarks(t *testing.T, journal, field string) {
 	}
 }
 
-// Whoever makes the layers, they are known by the same names, sizes and paths.
+// The names, sizes and paths of the layers are the same, whoever makes them.
 func TestOutline(t *testing.T) {
 	t.Parallel()
 	m := model(t, "a.bin 70000", "b/c.json 5", "empty 0")
@@ -160,8 +160,8 @@ func TestOutline(t *testing.T) {
 func TestHints(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"lock the model anew once you know why": &weights.MismatchError{File: "a"},
-		"make room or choose another directory": &weights.SpaceError{Dir: "a", Need: 5},
+		"lock the model again once you know why": &weights.MismatchError{File: "a"},
+		"free space or choose another directory": &weights.SpaceError{Dir: "a", Need: 5},
 	} {
 		if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {
 			t.Errorf("%v: got %q, want %q", err, hints, want)

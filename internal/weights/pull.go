@@ -18,24 +18,24 @@ import (
 	"lamina.build/internal/layout"
 )
 
-// PullOptions say what goes where on disk.
+// PullOptions configure the destination on disk.
 type PullOptions struct {
 	Job
 
-	Dir string // of an OCI layout, made where there is none
-	Tag string // of the image in the layout; needed
+	Dir string // an OCI layout, created if missing
+	Tag string // of the image in the layout; required
 }
 
-// workName is the directory in a layout for what isn't whole yet. It is hidden, as
-// the layout's locks are, and on the file system of the blobs.
+// workName is the directory in a layout for incomplete files. It is hidden, like the
+// layout's locks, and on the same file system as the blobs.
 const workName = ".weights"
 
 // Pull streams the layers of a model into an OCI layout, and names them there by
-// the manifest that [Push] makes of the same. Layers that are there are left.
+// the manifest that [Push] makes of the same layers. Existing layers are left alone.
 //
-// Errors: a [*SpaceError] comes before a byte moves if the disk is too small, and
-// in the middle if somebody else fills it. A [*MismatchError] is of one layer, and
-// the others stay. After any error a next Pull goes on.
+// If the disk is too small, a [*SpaceError] is returned before a byte moves, and later
+// if others fill it. A [*MismatchError] concerns one layer, and the others are kept.
+// After any error the next Pull continues.
 func Pull(ctx context.Context, o PullOptions) (image Image, err error) {
 	o.Job = o.complete()
 	l, err := layout.Open(ctx, o.Dir)
@@ -72,10 +72,10 @@ type puller struct {
 	fetcher *fetcher
 	journal journal
 	layout  *layout.Layout
-	known   []digest.Digest // of layers that were there once
-	layers  []digest.Digest // that are there
+	known   []digest.Digest // of layers that existed once
+	layers  []digest.Digest // that exist
 	tagged  digest.Digest   // what the tag names
-	moved   atomic.Bool     // any layer wasn't there
+	moved   atomic.Bool     // any layer was missing
 }
 
 func (p *puller) blobs() string {
@@ -84,7 +84,7 @@ func (p *puller) blobs() string {
 
 func (p *puller) partial(key digest.Digest) string { return p.journal.path(key.Encoded() + ".partial") }
 
-// pull brings one layer into the layout.
+// pull moves one layer into the layout.
 func (p *puller) pull(ctx context.Context, i int, key digest.Digest) (err error) {
 	if p.layers[i], err = p.present(ctx, i); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (p *puller) pull(ctx context.Context, i int, key digest.Digest) (err error)
 	p.moved.Store(true)
 	from, err := p.fetch(ctx, i, key)
 	if from > 0 && isMismatch(err) {
-		// What an earlier pull left may be what is wrong: a crash loses bytes.
+		// The partial file of an earlier pull may be wrong: a crash loses bytes.
 		from, err = p.fetch(ctx, i, key)
 	}
 	if err == nil {
@@ -110,7 +110,7 @@ func (p *puller) pull(ctx context.Context, i int, key digest.Digest) (err error)
 	return nil
 }
 
-// fetch completes the partial file of a layer, and tells what it had.
+// fetch completes the partial file of a layer, and returns what it already had.
 func (p *puller) fetch(ctx context.Context, i int, key digest.Digest) (from int64, err error) {
 	f, err := openPartial(p.partial(key))
 	if err != nil {
@@ -120,7 +120,7 @@ func (p *puller) fetch(ctx context.Context, i int, key digest.Digest) (from int6
 	return p.stream(ctx, i, f)
 }
 
-// stream hashes what is in the partial file and fetches the rest.
+// stream hashes the content of the partial file and fetches the rest.
 func (p *puller) stream(ctx context.Context, i int, f *partial) (from int64, err error) {
 	run := flow{fetcher: p.fetcher, hash: newHasher(&p.Layers[i], "")}
 	if err = f.rehash(ctx, run); err != nil {
@@ -143,8 +143,8 @@ func (p *puller) stream(ctx context.Context, i int, f *partial) (from int64, err
 	return from, err
 }
 
-// learn finds out the digests of layers from the image that the tag names. One
-// that can't be read has nothing to say: this pull makes it anew.
+// learn reads the digests of layers from the image that the tag names. An image that
+// can't be read is ignored: this pull makes it again.
 func (p *puller) learn(ctx context.Context) {
 	have, err := p.layout.Read(ctx, p.Tag)
 	if err != nil {
@@ -166,7 +166,7 @@ func (p *puller) present(ctx context.Context, i int) (digest.Digest, error) {
 	if errdefs.IsNotFound(err) || err == nil && info.Size != p.Layers[i].Size {
 		return "", nil
 	}
-	// Somebody may have made the layout to look like one of ours.
+	// The layout may have been made to look like one of ours.
 	if err == nil {
 		err = p.Layers[i].checkHeaders(ctx, d, pulled{p.layout.Store()})
 	}
@@ -176,7 +176,7 @@ func (p *puller) present(ctx context.Context, i int) (digest.Digest, error) {
 	return d, err
 }
 
-// keep makes a blob of the partial file.
+// keep turns the partial file into a blob.
 func (p *puller) keep(i int, key digest.Digest) error {
 	blob := filepath.Join(p.blobs(), p.layers[i].Encoded())
 	if err := p.journal.learn(key, p.layers[i]); err != nil {
@@ -189,7 +189,7 @@ func (p *puller) keep(i int, key digest.Digest) error {
 	return errors.Join(err, syncDir(p.blobs()))
 }
 
-// finish names the layers, which are all there.
+// finish names the layers, which all exist.
 func (p *puller) finish(ctx context.Context) (Image, error) {
 	b, err := p.image(p.layers)
 	if err != nil {
@@ -202,10 +202,10 @@ func (p *puller) finish(ctx context.Context) (Image, error) {
 	return b.Image, errors.Join(p.layout.Tag(ctx, p.Tag, b.Manifest), p.dropStale(time.Now()))
 }
 
-// stale is how long a partial file waits for somebody to go on with it.
+// stale is how long a partial file is kept for another pull.
 const stale = 30 * 24 * time.Hour
 
-// dropStale removes partial files of models that nobody pulls any more.
+// dropStale removes partial files that no pull continues any more.
 func (p *puller) dropStale(now time.Time) error {
 	partials, err := filepath.Glob(p.journal.path("*.partial"))
 	for _, path := range partials {

@@ -24,7 +24,7 @@ func into(t *testing.T, j weights.Job) weights.PullOptions {
 	return weights.PullOptions{Job: j, Dir: filepath.Join(t.TempDir(), "dist"), Tag: "tiny"}
 }
 
-// kept holds a layout against the model.
+// kept compares a layout with the model.
 func kept(t *testing.T, o weights.PullOptions, image weights.Image) {
 	t.Helper()
 	l, err := layout.Open(t.Context(), o.Dir)
@@ -68,12 +68,12 @@ func TestPullIsWhatPushMakes(t *testing.T) {
 		again, err := weights.Pull(t.Context(), o)
 		must(t, err)
 		if !again.Unchanged || again.Manifest.Digest != got.Manifest.Digest || source.bytes() != before {
-			t.Errorf("%+v after %d bytes, want that nothing was done", again, source.bytes()-before)
+			t.Errorf("%+v after %d bytes, want nothing done", again, source.bytes()-before)
 		}
 	}
 }
 
-// killPull ends a pull when so many bytes of its layers are there.
+// killPull ends a pull after so many bytes of its layers.
 func killPull(t *testing.T, o weights.PullOptions, bytes int64) {
 	t.Helper()
 	ctx, kill := context.WithCancel(t.Context())
@@ -122,7 +122,7 @@ func TestPullGoesOnAfterAKill(t *testing.T) {
 			before := source.bytes()
 			image, err := weights.Pull(t.Context(), o)
 			must(t, err)
-			// A damaged file shows at its end, and all that came before was for nothing.
+			// A damaged file shows at its end, and everything before was in vain.
 			if got, all := source.bytes()-before, size(o.Job); got > all*tt.most/100 {
 				t.Errorf("%d of %d bytes fetched again", got, all)
 			}
@@ -148,7 +148,7 @@ func TestPullRefusesWrongBytes(t *testing.T) {
 	kept(t, o, image)
 }
 
-// What nobody came back for goes, and what somebody may come back for stays.
+// Old partial files are removed, recent ones are kept.
 func TestPullDropsStaleFiles(t *testing.T) {
 	o := into(t, job(t, model(t, "a.bin 3000"), &hub{}))
 	for name, age := range map[string]time.Duration{"old": 31 * 24 * time.Hour, "new": 29 * 24 * time.Hour} {
@@ -164,7 +164,7 @@ func TestPullDropsStaleFiles(t *testing.T) {
 	}
 }
 
-// A directory that somebody else has filled may hold links where a pull keeps its notes.
+// A directory that others have filled may have links where a pull keeps its journal.
 func TestPullFollowsNoLinks(t *testing.T) {
 	for _, link := range []string{".weights", ".weights/note.json"} {
 		o, elsewhere := into(t, job(t, model(t, "a.bin 3000"), &hub{})), t.TempDir()

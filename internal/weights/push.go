@@ -16,30 +16,30 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// PushOptions say what goes where in a registry. The zero value of each field
-// after Repository stands for none.
+// PushOptions configure the destination in a registry. The fields after Repository are
+// optional.
 type PushOptions struct {
 	Job
 
 	Repository *registry.Repository
-	Tag        string // of an index, by which nodes of each platform have the image
+	Tag        string // of an index, with the image for nodes of each platform
 	ModelPack  bool   // the tag with [ModelPackSuffix] names the layers as a ModelPack
-	// Published is where [lock.Model.Published] is, if that is another repository.
-	// The layers' digests are read there, and on the same registry they are mounted
-	// from there.
+	// Published is the repository of [lock.Model.Published], if it is another one. The
+	// layers' digests are read there, and mounted from there if the registry is the
+	// same.
 	Published *registry.Repository
-	MountFrom []string // further repositories of the registry that may have layers: "acme/model"
-	Journal   string   // directory in which uploads are remembered, so that a cut one goes on
-	Rate      int64    // bytes per second of one upload, as far as known
+	MountFrom []string // more repositories of the registry that may have layers: "acme/model"
+	Journal   string   // directory that records uploads, so that interrupted ones can be resumed
+	Rate      int64    // bytes per second of one upload, if known
 }
 
-// Push streams the layers of a model into a repository and names them by a
-// manifest, which comes last. Layers that the registry has aren't sent.
+// Push streams the layers of a model into a repository and finally names them by a
+// manifest. Layers that the registry has aren't sent.
 //
-// Errors: what the registry won't take is known before a byte moves, as
-// [*registry.LayerError] and [*registry.SlowError]. A [*MismatchError] is of one
-// layer: the others are moved nevertheless, and stay. Any error leaves behind
-// what a next Push goes on with.
+// Limits of the registry are checked before a byte moves and give a
+// [*registry.LayerError] or a [*registry.SlowError]. A [*MismatchError] concerns one
+// layer: the others are still moved, and kept. After any error the next Push
+// continues.
 func Push(ctx context.Context, o PushOptions) (Image, error) {
 	o.Job = o.complete()
 	if err := o.check(); err != nil {
@@ -63,7 +63,7 @@ func Push(ctx context.Context, o PushOptions) (Image, error) {
 	return p.finish(ctx)
 }
 
-// check holds the layers against what the registry takes.
+// check compares the layers with the limits of the registry.
 func (o PushOptions) check() error {
 	problems := make([]error, len(o.Layers))
 	for i, l := range o.Layers {
@@ -81,7 +81,7 @@ type pusher struct {
 	layers  []digest.Digest // as far as known
 }
 
-// push brings one layer into the repository, in the cheapest way that works.
+// push moves one layer into the repository, in the cheapest way that works.
 func (p *pusher) push(ctx context.Context, i int, key digest.Digest) error {
 	want := cmp.Or(p.layers[i], p.journal.digest(key))
 	state, err := p.existing(ctx, i, want)
@@ -101,7 +101,7 @@ func (p *pusher) push(ctx context.Context, i int, key digest.Digest) error {
 	return p.journal.learn(key, p.layers[i])
 }
 
-// existing finds a layer that is on the registry already.
+// existing finds a layer that the registry already has.
 func (p *pusher) existing(ctx context.Context, i int, d digest.Digest) (State, error) {
 	if d == "" {
 		return Waiting, nil
@@ -130,8 +130,8 @@ func (p *pusher) mount(ctx context.Context, d digest.Digest) (bool, error) {
 }
 
 // learn finds out the digests of layers that were made before: from the image
-// that the lock pins, and from the journal. Nothing else can be trusted to know
-// them, a tag least of all.
+// that the lock pins, and from the journal. No other source can be trusted, least of
+// all a tag.
 func (p *pusher) learn(ctx context.Context) error {
 	for i, l := range p.Layers {
 		p.layers[i] = p.journal.digest(l.key())
@@ -152,15 +152,15 @@ func (p *pusher) learn(ctx context.Context) error {
 			for i, l := range image.Layers {
 				p.layers[i] = l.Digest
 			}
-		case failure.KindOf(err) != failure.Findings: // else it is made anew
-			return fmt.Errorf("reading what was published: %w", err)
+		case failure.KindOf(err) != failure.Findings: // else it is made again
+			return fmt.Errorf("reading the published model: %w", err)
 		}
 		return nil
 	}
 	return nil
 }
 
-// sources are the repositories of the registry to mount from.
+// sources returns the repositories of the registry to mount from.
 func (p *pusher) sources() []string {
 	sources := slices.Clone(p.MountFrom)
 	if p.Published != nil {
@@ -172,7 +172,7 @@ func (p *pusher) sources() []string {
 	return sources
 }
 
-// find looks for the very image in the repository, and sees to its tag.
+// find looks for the identical image in the repository, and updates its tag.
 func (p *pusher) find(ctx context.Context) (Image, bool, error) {
 	if slices.Contains(p.layers, "") {
 		return Image{}, false, nil
@@ -195,7 +195,7 @@ func (p *pusher) find(ctx context.Context) (Image, bool, error) {
 	return b.Image, true, err
 }
 
-// tag has the tags name what is in the repository. It tells whether they did already.
+// tag makes the tags name the image. It reports whether they already did.
 func (p *pusher) tag(ctx context.Context) (bool, error) {
 	tags, err := p.tags()
 	if err != nil {
@@ -213,7 +213,7 @@ func (p *pusher) tag(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// tags are the documents of each tag, of which the last has the name.
+// tags returns the documents of each tag; the last one is what the tag names.
 func (p *pusher) tags() (map[string][]document, error) {
 	if p.Tag == "" {
 		return nil, nil
@@ -228,7 +228,7 @@ func (p *pusher) tags() (map[string][]document, error) {
 	return tags, err
 }
 
-// name puts documents, and the tags after all that they name.
+// name uploads documents, and each tag after all that it needs.
 func (p *pusher) name(ctx context.Context, tags map[string][]document) error {
 	for _, tag := range slices.Sorted(maps.Keys(tags)) {
 		for i, d := range tags[tag] {
@@ -253,7 +253,7 @@ func (p *pusher) put(ctx context.Context, d document, reference string) error {
 	return p.Repository.PutManifest(ctx, reference, d.desc.MediaType, d.data)
 }
 
-// finish puts the image, whose layers are all there.
+// finish uploads the image, whose layers all exist.
 func (p *pusher) finish(ctx context.Context) (Image, error) {
 	b, err := p.image(p.layers)
 	if err != nil {

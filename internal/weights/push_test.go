@@ -21,7 +21,7 @@ import (
 	"lamina.build/lock"
 )
 
-// packed are the diff ids of the same files, packed from a directory.
+// packed returns the diff IDs of the same files, packed from a directory.
 func packed(t *testing.T, m lock.Model) (ids []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,7 +82,7 @@ func TestPushIsWhatPackMakes(t *testing.T) {
 	}
 }
 
-// A lock may be handed on, and what it pins must be the same everywhere.
+// A lock may be passed on, and must pin the same everywhere.
 func TestPlanIsPinned(t *testing.T) {
 	if lock.ModelPlan != 1 || weights.MaxLayers != 60 {
 		t.Error("another limit is another plan: raise lock.ModelPlan, and pin the new ones here")
@@ -176,7 +176,7 @@ func TestPushMountsAndSkips(t *testing.T) {
 	}
 }
 
-// One of several files is another than the lock says: everything else arrives.
+// If some of the files differ from the lock, everything else still arrives.
 func TestPushRefusesWrongBytes(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	m := model(t, "a.bin 5000000", "b.bin 5000000", "c.bin 5", "d.bin 6", "e.bin 7")
@@ -202,7 +202,7 @@ func TestPushRefusesWrongBytes(t *testing.T) {
 	_, err = weights.Push(t.Context(), o)
 	must(t, err)
 	if got, all := r.Received(), size(o.Job); got > all-o.Layers[0].Size+10_000 {
-		t.Errorf("%d bytes sent, though the largest of %d was there", got, all)
+		t.Errorf("%d bytes sent, though the largest layer, of %d in all, existed", got, all)
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// killAt ends a push once so many bytes were sent, as a kill would: nothing that
-// it has in memory stays, and nothing is tidied up.
+// killAt ends a push after so many bytes were sent, like a kill would: nothing in its memory
+// is kept, and nothing is cleaned up.
 func killAt(t *testing.T, o weights.PushOptions, bytes int64) {
 	t.Helper()
 	ctx, kill := context.WithCancel(t.Context())
@@ -48,7 +48,7 @@ func TestPushGoesOnAfterAKill(t *testing.T) {
 	}{
 		{"a registry that keeps parts of chunks", testworld.RegistryOptions{}, 1},
 		{"one that keeps whole chunks", testworld.RegistryOptions{KeepNothing: true}, 1},
-		{"one that wants large chunks", testworld.RegistryOptions{ChunkMin: chunk / 2}, 1},
+		{"one that requires large chunks", testworld.RegistryOptions{ChunkMin: chunk / 2}, 1},
 		{"several layers at once", testworld.RegistryOptions{}, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestPushGoesOnAfterAKill(t *testing.T) {
 				resumed = resumed || e.State == weights.Done && e.From > 0 && e.Bytes == e.Total
 			}
 			if !resumed {
-				t.Error("nobody was told of a layer that went on")
+				t.Error("no event reports a resumed layer")
 			}
 			arrived(t, r, o.Model)
 			noLitter(t, o.Journal)
@@ -84,7 +84,7 @@ func TestPushGoesOnAfterAKill(t *testing.T) {
 	}
 }
 
-// noLitter wants no upload to be remembered once all are done.
+// noLitter checks that no upload is remembered once all are done.
 func noLitter(t *testing.T, journal string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(journal, "*"))
@@ -117,7 +117,7 @@ func TestJournalIsPrivate(t *testing.T) {
 	}
 }
 
-// What can't be read in the journal costs bytes and no more.
+// An unreadable journal costs bytes and nothing else.
 func TestPushWithADamagedJournal(t *testing.T) {
 	for _, text := range []string{"", "{", `{"location":"http://elsewhere.example/x","marks":[]}`, `{"location":"%%","marks":[{"offset":-5}]}`} {
 		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -159,8 +159,8 @@ func TestPushDespiteFaultsOfTheRegistry(t *testing.T) {
 		fault   func(*testworld.Registry) testworld.Fault
 		most    int64 // bytes sent beyond the layer
 	}{
-		{"a cut that keeps", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(chunk/2, true, 3) }, 3 * chunk},
-		{"a cut that drops", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(chunk/2, false, 3) }, 3 * chunk},
+		{"a cut that keeps its bytes", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(chunk/2, true, 3) }, 3 * chunk},
+		{"a cut that loses its bytes", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(chunk/2, false, 3) }, 3 * chunk},
 		{"bytes that got lost", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.ShortUpload(chunk/2, 3) }, 3 * chunk},
 		{"an answer that got lost", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.LoseAnswer(3) }, 3 * chunk},
 		{"a forgotten upload", "PATCH /v2/**", func(r *testworld.Registry) testworld.Fault { return r.ForgetUpload(5 * chunk) }, 9 * chunk},
@@ -203,7 +203,7 @@ func TestPushGivesUp(t *testing.T) {
 	}
 }
 
-// An upload is like a password, and so is what entitles to it.
+// The location of an upload is like a password, and so is what authorizes it.
 func TestErrorsTellNoSecrets(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 416, 500} {
 		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -218,7 +218,7 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 	}
 }
 
-// Two publishers of one model send it once.
+// Two publishers of the same model send it once.
 func TestTwoPublishers(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	o := options(t, r, scaled(t, model(t, "a.bin 9000000", "c.bin 5"), &hub{pause: time.Millisecond}))
@@ -235,7 +235,7 @@ func TestTwoPublishers(t *testing.T) {
 	}
 }
 
-// However few buffers there are, somebody always goes on.
+// However few buffers there are, there is always progress.
 func TestFewBuffers(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	files := []string{"a.json 250000", "b.json 100"}
@@ -248,7 +248,7 @@ func TestFewBuffers(t *testing.T) {
 	must(t, err)
 }
 
-// Some registries take a layer in one request only, and what is cut begins anew.
+// Some registries accept a layer only in one request, which starts over after a cut.
 func TestPushInOneRequest(t *testing.T) {
 	for _, cut := range []int{0, 2} {
 		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -268,7 +268,7 @@ func TestPushInOneRequest(t *testing.T) {
 	}
 }
 
-// What is known of a layer from another registry saves a hash, not the truth.
+// What is known of a layer from another registry saves hashing, not verification.
 func TestPushToAnotherRegistry(t *testing.T) {
 	first := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	source := &hub{}
@@ -283,7 +283,7 @@ func TestPushToAnotherRegistry(t *testing.T) {
 	}{
 		{"by the journal", func(o *weights.PushOptions) { o.Published, o.Model.Published = nil, "" }},
 		{"by the lock", func(o *weights.PushOptions) { o.Journal = t.TempDir() }},
-		{"by a journal that is wrong", func(o *weights.PushOptions) {
+		{"by a wrong journal", func(o *weights.PushOptions) {
 			o.Published, o.Model.Published = nil, ""
 			known, err := filepath.Glob(filepath.Join(o.Journal, "*.json"))
 			must(t, err)

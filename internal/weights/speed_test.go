@@ -19,7 +19,7 @@ import (
 	"lamina.build/lock"
 )
 
-// zeros is a source of files of nothing but zeros, as fast as memory.
+// zeros is a source of files of zeros, as fast as memory.
 type zeros struct{}
 
 func (zeros) Open(_ context.Context, _ lock.ModelFile, _, length int64) (io.ReadCloser, error) {
@@ -38,7 +38,7 @@ func (z *zeroReader) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// zeroModel is a model of count files of size zeros.
+// zeroModel returns a model of count files of size zeros.
 func zeroModel(count int, size int64) lock.Model {
 	h := sha256.New()
 	_, _ = io.Copy(h, &zeroReader{size})
@@ -63,7 +63,7 @@ func hexOf(sum []byte) string {
 	return b.String()
 }
 
-// drain is the least that a registry can do: it reads, and believes all.
+// drain is the least that a registry can do: it reads, and verifies nothing.
 func drain(t testing.TB) string {
 	t.Helper()
 	var mu sync.Mutex
@@ -111,14 +111,14 @@ func pushZeros(t testing.TB, host string, m lock.Model, journal string) {
 	must(t, err)
 }
 
-// The memory that a push takes is that of its buffers, however large the model.
+// The memory of a push is limited by its buffers, however large the model.
 func TestPushInBoundedMemory(t *testing.T) {
 	size := int64(1 << 30)
 	if testing.Short() {
 		size = 256 << 20
 	}
 	host, m := drain(t), zeroModel(2, size)
-	debug.FreeOSMemory() // what other tests took
+	debug.FreeOSMemory() // taken by other tests
 	before := taken()
 	var most uint64
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -143,7 +143,7 @@ func TestPushInBoundedMemory(t *testing.T) {
 	}
 }
 
-// taken is what the process has of the machine's memory.
+// taken returns the process's memory.
 func taken() uint64 {
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
@@ -189,7 +189,7 @@ func BenchmarkSHA256(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback is what a plain copy to the same server takes.
+// BenchmarkLoopback measures a plain copy to the same server.
 func BenchmarkLoopback(b *testing.B) {
 	host := drain(b)
 	b.SetBytes(1 << 30)

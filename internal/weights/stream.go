@@ -12,7 +12,7 @@ import (
 	"lamina.build/lock"
 )
 
-// fetcher gets the bytes of all layers of a job.
+// fetcher fetches the bytes of all layers of a job.
 type fetcher struct {
 	source Source
 	pool   *pool
@@ -23,7 +23,7 @@ func newFetcher(j Job) *fetcher {
 	return &fetcher{j.Source, newPool(j.Buffers, j.Chunk), make(chan struct{}, j.Fetches)}
 }
 
-// fill gets all bytes of a chunk: the small files in it side by side.
+// fill fetches all bytes of a chunk: the small files in it in parallel.
 func (f *fetcher) fill(ctx context.Context, l *Layer, c *chunk) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(f.turns))
@@ -59,18 +59,18 @@ func (f *fetcher) fetch(ctx context.Context, file lock.ModelFile, offset int64, 
 	return nil
 }
 
-// chunk is a stretch of a layer in a buffer.
+// chunk is a range of a layer in a buffer.
 type chunk struct {
 	start int64
 	data  []byte
-	mark  mark       // what is hashed, this chunk too
+	mark  mark       // the state of the hashes after this chunk
 	ready chan error // gets one value when the bytes are there
 }
 
 func (c *chunk) end() int64 { return c.start + int64(len(c.data)) }
 
-// stream delivers a layer's chunks in order, and fetches those to come meanwhile
-// as far as there are buffers.
+// stream delivers a layer's chunks in order, and fetches those to come as far as there
+// are buffers.
 type stream struct {
 	fetcher *fetcher
 	chunks  chan *chunk
@@ -78,8 +78,8 @@ type stream struct {
 	running sync.WaitGroup
 }
 
-// stream begins at one byte of the layer. No chunk crosses the border, which is
-// another: there the upload goes on, with a chunk of full size.
+// stream starts at byte from of the layer. No chunk crosses the byte border, where the
+// upload continues, with a chunk of full size.
 func (f *fetcher) stream(ctx context.Context, l *Layer, from, border int64) *stream {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &stream{fetcher: f, chunks: make(chan *chunk, f.pool.buffers()), cancel: cancel}
@@ -98,7 +98,7 @@ func (f *fetcher) stream(ctx context.Context, l *Layer, from, border int64) *str
 	return s
 }
 
-// next waits for a buffer and lays out a chunk in it.
+// next waits for a buffer and prepares a chunk in it.
 func (f *fetcher) next(ctx context.Context, l *Layer, from, border int64) (*chunk, error) {
 	buffer, err := f.pool.take(ctx)
 	if err != nil {
@@ -130,8 +130,8 @@ func (s *stream) next(ctx context.Context) (*chunk, error) {
 
 func (s *stream) release(c *chunk) { s.fetcher.pool.give(c.data) }
 
-// stop waits until nobody writes into a buffer any more, and returns those that
-// nobody took.
+// stop waits until no buffer is written to any more, and returns those of the remaining
+// chunks.
 func (s *stream) stop() {
 	s.cancel()
 	s.running.Wait()
@@ -140,9 +140,9 @@ func (s *stream) stop() {
 	}
 }
 
-// pool lends buffers of one size, a limited number of them. One is made when it
-// is first wanted, so that a small model takes little memory, and the last one to
-// come back is the first to go: it may be in the processor's cache.
+// pool lends a limited number of buffers of one size. It allocates one on first use, so
+// that a small model takes little memory, and reuses the last one returned first: it may
+// be in the processor's cache.
 type pool struct {
 	size  int
 	turns chan struct{} // one for each buffer that may be taken
@@ -159,7 +159,7 @@ func newPool(buffers, size int) *pool {
 	return p
 }
 
-// buffers is how many there are at most.
+// buffers returns the maximum number of buffers.
 func (p *pool) buffers() int { return cap(p.turns) }
 
 // take waits for a buffer.
@@ -180,7 +180,7 @@ func (p *pool) take(ctx context.Context) ([]byte, error) {
 	return b, nil
 }
 
-// give returns a buffer, or what was cut off its end.
+// give returns a buffer, or a shortened slice of it.
 func (p *pool) give(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,19 +13,19 @@ import (
 type Display func(ctx context.Context, status chan *client.SolveStatus) error
 
 const (
-	tick = 250 * time.Millisecond // between two looks at the transfer
-	told = 5 * time.Second        // between two lines for those who read a log
+	tick = 250 * time.Millisecond // between two updates of the display
+	told = 5 * time.Second        // between two lines of a log
 )
 
-// transfer is how far the layers of a job are.
+// transfer is the progress of a job's layers.
 type transfer struct {
 	mu    sync.Mutex
 	items []*item // in the order of the layers
 	all   item
 }
 
-// Show shows under a title, such as "pushing weights", how far the job is while work
-// does it. It returns what work returns, or else what the display does.
+// Show displays the progress of the job, under a title such as "pushing weights", while
+// work runs it. It returns the error of work, or else of the display.
 func (j Job) Show(ctx context.Context, title string, display Display, work func(context.Context, Job) error) error {
 	t := &transfer{all: item{name: title, id: digest.FromString(title)}}
 	for _, l := range j.Layers {
@@ -46,7 +46,7 @@ func (t *transfer) follow(e Event) {
 	case Moving:
 		t.at(i, e.Bytes)
 	case Present:
-		t.finish(i, "there already")
+		t.finish(i, "already there")
 	case Mounted:
 		t.finish(i, "mounted")
 	case Done:
@@ -54,9 +54,9 @@ func (t *transfer) follow(e Event) {
 	}
 }
 
-// at says that the first done bytes are where they shall be. How those before it
-// came there that nobody reported, at the beginning of a layer, is no part of the
-// rate: an earlier transfer has moved them.
+// at records that the first done bytes have arrived. Bytes that were there before the
+// first report of a layer don't count towards the rate: an earlier transfer moved
+// them.
 func (t *transfer) at(i *item, done int64) {
 	moved := done - i.done
 	if i.started.IsZero() {
@@ -68,7 +68,7 @@ func (t *transfer) at(i *item, done int64) {
 	t.all.done += moved
 }
 
-// finish says that a layer is where it shall be, and how that came.
+// finish records that a layer has arrived, and how.
 func (t *transfer) finish(i *item, how string) {
 	if i.how != "" {
 		return
@@ -88,7 +88,7 @@ func (t *transfer) show(ctx context.Context, display Display, work func(context.
 	go func() {
 		err := display(context.WithoutCancel(ctx), status)
 		for range status {
-			continue // a display that broke must not hold up the work
+			continue // a broken display must not block the work
 		}
 		shown <- err
 	}()
@@ -127,7 +127,7 @@ func (t *transfer) watch(done <-chan struct{}, status chan<- *client.SolveStatus
 	}
 }
 
-// end sends the last word on everything.
+// end sends the final status of everything.
 func (t *transfer) end(status chan<- *client.SolveStatus, err error) {
 	now := time.Now()
 	t.mu.Lock()
@@ -141,7 +141,7 @@ func (t *transfer) end(status chan<- *client.SolveStatus, err error) {
 	status <- t.status(now, true)
 }
 
-// status is what a display wants to know now.
+// status returns the current status for a display.
 func (t *transfer) status(now time.Time, tell bool) *client.SolveStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// window is how far back a rate looks: long enough to be calm, short enough to
-// tell of a change.
+// window is the period of a rate: long enough to be steady, short enough to show a
+// change.
 const window = 10 * time.Second
 
 // item is one layer, or the sum of all.
@@ -24,10 +24,10 @@ type item struct {
 	done    int64
 	started time.Time // zero while it waits
 	ended   time.Time
-	how     string // it ended; "" while it has not
+	how     string // how it ended; "" before
 	stopped bool   // the transfer failed before it was done
 	samples []sample
-	quiet   bool // its end was told
+	quiet   bool // its end was shown
 }
 
 type sample struct {
@@ -40,7 +40,7 @@ func (i *item) start(now time.Time, done int64) {
 	i.samples = []sample{{now, done}}
 }
 
-// skip counts bytes that nobody had to move, so that they don't count as rate.
+// skip adds bytes that need not be moved, without counting them towards the rate.
 func (i *item) skip(moved int64) {
 	i.done += moved
 	for k := range i.samples {
@@ -48,7 +48,7 @@ func (i *item) skip(moved int64) {
 	}
 }
 
-// rate returns bytes per second over the window, and 0 where it isn't known.
+// rate returns bytes per second over the window, and 0 if unknown.
 func (i *item) rate(now time.Time) float64 {
 	i.samples = append(i.samples, sample{now, i.done})
 	keep := slices.IndexFunc(i.samples, func(s sample) bool { return now.Sub(s.at) <= window })
@@ -61,7 +61,7 @@ func (i *item) rate(now time.Time) float64 {
 	return float64(i.done-first.done) / elapsed
 }
 
-// text is the item in words: "unet.safetensors, 212 MB/s, 37 s left".
+// text describes the item: "unet.safetensors, 212 MB/s, 37 s left".
 func (i *item) text(now time.Time) string {
 	words := []string{i.name}
 	switch {
@@ -73,7 +73,7 @@ func (i *item) text(now time.Time) string {
 	return strings.Join(words, ", ")
 }
 
-// line is the item for those who read a log.
+// line describes the item for a log.
 func (i *item) line(now time.Time) string {
 	words := []string{fmt.Sprintf("%s of %s", size(i.done), size(i.size))}
 	if i.ended.IsZero() {
@@ -82,7 +82,7 @@ func (i *item) line(now time.Time) string {
 	return strings.Join(words, ", ")
 }
 
-// pace says how fast it goes and how long it still takes.
+// pace describes the rate and the time left.
 func pace(rate float64, left int64) []string {
 	if rate < 1 {
 		return nil
@@ -96,7 +96,7 @@ func pace(rate float64, left int64) []string {
 
 func size(bytes int64) string { return humanize.Size(max(bytes, 0)) }
 
-// duration has two parts at most: "3 h 20 min", "37 s".
+// duration formats a duration in at most two parts: "3 h 20 min", "37 s".
 func duration(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:

@@ -19,7 +19,7 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// last keeps the newest word on every vertex, and all lines.
+// last keeps the newest state of every vertex, and all lines.
 type last struct {
 	vertexes map[string]*client.Vertex
 	bytes    map[string]*client.VertexStatus
@@ -46,8 +46,8 @@ func (l *last) display(_ context.Context, status chan *client.SolveStatus) error
 
 func (l *last) has(name string) bool { return slices.Contains(l.names, name) }
 
-// moving is a job of layers called by their names, of such sizes, and what reports a
-// state of one to whoever shows it.
+// moving returns a job with the layers, and a function that reports a layer's state to its
+// display.
 func moving(sizes ...weights.Layer) (weights.Job, func(j weights.Job, layer int, state weights.State, bytes int64)) {
 	return weights.Job{Layers: sizes}, func(j weights.Job, layer int, state weights.State, bytes int64) {
 		j.Progress(weights.Event{Layer: layer, Name: sizes[layer].Name, State: state, Bytes: bytes, Total: sizes[layer].Size})
@@ -64,7 +64,7 @@ func TestRateAndTimeLeft(t *testing.T) {
 		j, report := moving(sized("unet", 10_000_000_000), sized("vae", 1_000_000_000))
 		err := j.Show(t.Context(), "pushing weights", seen.display, func(_ context.Context, j weights.Job) error {
 			report(j, 1, weights.Present, 1_000_000_000)
-			report(j, 0, weights.Moving, 4_000_000_000) // an earlier push had come so far
+			report(j, 0, weights.Moving, 4_000_000_000) // an earlier push sent this much
 			for i := range int64(20) {
 				time.Sleep(time.Second)
 				report(j, 0, weights.Moving, 4_000_000_000+(i+1)*100_000_000)
@@ -76,9 +76,9 @@ func TestRateAndTimeLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"vae, there already", "unet, done", "pushing weights"} {
+		for _, want := range []string{"vae, already there", "unet, done", "pushing weights"} {
 			if !seen.has(want) {
-				t.Errorf("no vertex was called %q: %q", want, seen.names)
+				t.Errorf("no vertex is named %q: %q", want, seen.names)
 			}
 		}
 		if b := seen.bytes["unet, done"]; b == nil || b.Current != b.Total || b.Completed == nil {
@@ -91,11 +91,11 @@ func TestRateAndTimeLeft(t *testing.T) {
 		for _, line := range seen.lines {
 			told = told || strings.Contains(line, " of 11.00 GB, ") && strings.HasSuffix(line, " left")
 			if strings.Contains(line, "GB/s") {
-				t.Errorf("what an earlier transfer moved is in the rate: %q", line)
+				t.Errorf("the rate includes an earlier transfer: %q", line)
 			}
 		}
 		if !told {
-			t.Errorf("nobody who reads a log was told of rate and time left: %q", seen.lines)
+			t.Errorf("no line has the rate and the time left: %q", seen.lines)
 		}
 	})
 }
@@ -118,11 +118,11 @@ func TestFailure(t *testing.T) {
 		}
 	}
 	if seen.has("b") {
-		t.Error("a file that never began was shown")
+		t.Error("a file that never started was shown")
 	}
 }
 
-// A display that breaks holds up nothing, and is told of in the end.
+// A broken display doesn't block anything, and its error is returned at the end.
 func TestABrokenDisplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := errors.New("no terminal any more")
@@ -139,7 +139,7 @@ func TestABrokenDisplay(t *testing.T) {
 	})
 }
 
-// The displays are BuildKit's own: each has to take what it is given.
+// The displays are BuildKit's own: each must accept the statuses.
 func TestDisplays(t *testing.T) {
 	for _, mode := range []progressui.DisplayMode{progressui.PlainMode, progressui.RawJSONMode, progressui.QuietMode} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -195,7 +195,7 @@ func checkDisplay(t *testing.T, mode progressui.DisplayMode, out *bytes.Buffer) 
 	}
 }
 
-// Who reads a log is told every five seconds, and at the end of what there is.
+// A log gets a line every five seconds, and one at the end.
 func TestLinesOfALog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen last
@@ -214,13 +214,13 @@ func TestLinesOfALog(t *testing.T) {
 		}
 		for digest, v := range seen.vertexes {
 			if v.Completed == nil || v.Error != "" {
-				t.Errorf("%s is still going on at the end: %+v", digest, v)
+				t.Errorf("%s is still running at the end: %+v", digest, v)
 			}
 		}
 	})
 }
 
-// The time left is told in two parts at most.
+// The time left has at most two parts.
 func TestTimeLeft(t *testing.T) {
 	for left, want := range map[int64]string{
 		30: "30 s left", 59: "59 s left", 60: "1 min 0 s left", 150: "2 min 30 s left", 3599: "59 min 59 s left",
@@ -232,7 +232,7 @@ func TestTimeLeft(t *testing.T) {
 			j, report := moving(sized("unet", (left+5)*rate))
 			must(t, j.Show(t.Context(), "pulling", seen.display, func(_ context.Context, j weights.Job) error {
 				report(j, 0, weights.Moving, 0)
-				time.Sleep(4999 * time.Millisecond) // a moment before the display looks
+				time.Sleep(4999 * time.Millisecond) // just before the display is updated
 				report(j, 0, weights.Moving, 5*rate)
 				time.Sleep(2 * time.Millisecond)
 				return nil

@@ -13,21 +13,21 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// rounds is how often an upload begins anew that the registry lost or corrupted.
+// rounds is how often an upload is started that the registry loses or corrupts.
 const rounds = 3
 
-// upload brings one layer into a repository.
+// upload moves one layer into a repository.
 type upload struct {
 	flow
 
 	repo   *registry.Repository
 	record *record
-	at     func(from, bytes int64) // is told how far the upload is
+	at     func(from, bytes int64) // called with the progress of the upload
 	from   int64                   // where an earlier run left it
 }
 
-// run sends the layer and returns its digest. What a file of it isn't is an
-// error before anything is committed, and nobody goes on with such an upload.
+// run sends the layer and returns its digest. It checks every file of it before committing
+// anything; an upload with a wrong file is not resumed.
 func (u *upload) run(ctx context.Context) (d digest.Digest, err error) {
 	for range rounds {
 		err = u.round(ctx)
@@ -35,7 +35,7 @@ func (u *upload) run(ctx context.Context) (d digest.Digest, err error) {
 		case err == nil:
 			return u.hash.digest(), u.record.drop()
 		case errors.Is(err, registry.ErrCorrupt), errors.Is(err, errUnlike):
-			// Whoever is wrong shows when each file is hashed.
+			// Hashing each file shows which side is wrong.
 			u.hash.reset()
 		case errors.Is(err, registry.ErrForgotten):
 		default:
@@ -45,7 +45,7 @@ func (u *upload) run(ctx context.Context) (d digest.Digest, err error) {
 			return "", dropErr
 		}
 	}
-	return "", fmt.Errorf("given up after %d uploads: %w", rounds, err)
+	return "", fmt.Errorf("gave up after %d uploads: %w", rounds, err)
 }
 
 func (u *upload) round(ctx context.Context) error {
@@ -78,7 +78,7 @@ func (u *upload) round(ctx context.Context) error {
 	return up.Commit(ctx, u.hash.digest())
 }
 
-// begin goes on with the upload that the journal knows, or starts one.
+// begin resumes the upload in the journal, or starts one.
 func (u *upload) begin(ctx context.Context) (*registry.Upload, error) {
 	if u.record.Location != "" {
 		up, err := u.repo.Resume(ctx, u.record.Location)
@@ -101,8 +101,8 @@ func (u *upload) begin(ctx context.Context) (*registry.Upload, error) {
 	return up, u.record.save(up.Location(), mark{})
 }
 
-// resume goes on hashing from what was written down last. What the registry has
-// beyond that is fetched again, and hashed only.
+// resume continues hashing from the newest mark. What the registry has beyond that is
+// fetched again, but only hashed.
 func (u *upload) resume(up *registry.Upload) error {
 	u.from = up.Offset()
 	u.at(u.from, u.from)
@@ -110,7 +110,7 @@ func (u *upload) resume(up *registry.Upload) error {
 	if m.Offset == 0 || u.hash.pos > 0 || u.hash.resume(m) == nil {
 		return nil
 	}
-	return u.record.drop() // it can't be read, so all is hashed again
+	return u.record.drop() // it can't be read, so everything is hashed again
 }
 
 func isMismatch(err error) bool {
@@ -118,8 +118,8 @@ func isMismatch(err error) bool {
 	return is
 }
 
-// unchunked sends the layer in one request: by the way of docker push, whose
-// digest comes last, or else by the one that wants the digest first.
+// unchunked sends the layer in one request: like docker push, with the digest at the
+// end, or else with the digest first.
 func (u *upload) unchunked(ctx context.Context) error {
 	err := u.repo.Retry().Try(ctx, func() error { return u.streamed(ctx) })
 	if _, refused := errors.AsType[*registry.StatusError](err); !refused || failure.KindOf(err) != failure.Failure {
@@ -132,7 +132,7 @@ func (u *upload) unchunked(ctx context.Context) error {
 	return u.repo.Retry().Try(ctx, func() error { return u.whole(ctx) })
 }
 
-// streamed sends the layer while it is hashed.
+// streamed sends the layer while hashing it.
 func (u *upload) streamed(ctx context.Context) error {
 	up, err := u.repo.Start(ctx)
 	if err != nil {
@@ -146,13 +146,13 @@ func (u *upload) streamed(ctx context.Context) error {
 	return up.Commit(ctx, u.hash.digest())
 }
 
-// whole sends the layer once it is hashed.
+// whole sends the layer after hashing it.
 func (u *upload) whole(ctx context.Context) error {
 	return u.pipe(ctx, func(body io.Reader) error { return u.repo.Whole(ctx, u.hash.digest(), u.hash.of.Size, body) })
 }
 
-// pipe has the layer read from its first byte on. A reader that doesn't want all
-// of it ends the flow, too.
+// pipe has put read the layer from its first byte. If put doesn't read all of it, the
+// flow ends, too.
 func (u *upload) pipe(ctx context.Context, put func(body io.Reader) error) error {
 	r, w := io.Pipe()
 	into := &pipeSink{PipeWriter: w}
@@ -175,7 +175,7 @@ func (u *upload) pipe(ctx context.Context, put func(body io.Reader) error) error
 	return group.Wait()
 }
 
-// pipeSink is the sink that ends in a reader.
+// pipeSink is a sink that is read by a reader.
 type pipeSink struct {
 	*io.PipeWriter
 
@@ -192,7 +192,7 @@ func (s *pipeSink) Send(_ context.Context, data []byte) error {
 	return err
 }
 
-// fullSink is a sink that has all: bytes go by and are hashed.
+// fullSink is a sink that has everything: bytes are only hashed.
 type fullSink struct{ size int64 }
 
 func (s *fullSink) Offset() int64 { return s.size }

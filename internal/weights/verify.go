@@ -14,8 +14,8 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// VerifyPublished reads all of what is published, and holds every file against the lock.
-// What differs is of the kind [failure.Findings], with a [*MismatchError] for each file.
+// VerifyPublished reads all of the published model, and compares every file with the lock.
+// A difference has the kind [failure.Findings], with a [*MismatchError] for each file.
 func (j Job) VerifyPublished(ctx context.Context, r *registry.Repository) error {
 	image, err := j.CheckPublished(ctx, r, "")
 	if err != nil {
@@ -80,8 +80,8 @@ func (v verifier) run(ctx context.Context, d digest.Digest, from blobs) error {
 	return nil
 }
 
-// read hashes what comes. A connection that broke after it brought something new is gone
-// on from there; one that brought nothing counts as an attempt.
+// read hashes r. If the connection breaks after new bytes, the caller continues from
+// there; if it brought none, that counts as an attempt.
 func (v verifier) read(r io.Reader, at int64) error {
 	before := v.hash.pos
 	for buffer := make([]byte, 1<<20); ; {

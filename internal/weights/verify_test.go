@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// Contents are what verifying reads, and nothing else does.
+// Only verifying reads contents.
 func TestVerifyHashesContents(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -24,7 +24,7 @@ func TestVerifyHashesContents(t *testing.T) {
 		{"as it was", "", func(*forgery) {}},
 		{"a large file", `file "a.bin" has the sha256 `, func(f *forgery) { f.layers[0][1<<19] ^= 1 }},
 		{"a file among small ones", `file "b/config.json" has the sha256 `, func(f *forgery) { f.layers[1][header(f.layers[1], "models/tiny/b/config.json")+512] ^= 1 }},
-		{"a header", `there is no header of "models/tiny/a.bin"`, func(f *forgery) { f.layers[0][header(f.layers[0], "models/tiny/a.bin")] = 'x' }},
+		{"a header", `the header of "models/tiny/a.bin" is missing`, func(f *forgery) { f.layers[0][header(f.layers[0], "models/tiny/a.bin")] = 'x' }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -35,11 +35,11 @@ func TestVerifyHashesContents(t *testing.T) {
 	}
 }
 
-// header is where the header of an entry is.
+// header returns the position of an entry's header.
 func header(layer []byte, name string) int { return bytes.Index(layer, append([]byte(name), 0)) }
 
-// What a registry sends that is not the blob of its digest is told, whatever names it; a
-// line that is cut again and again brings all of it in the end, once.
+// A blob that doesn't match its digest is reported, whatever names it; over a connection
+// that breaks again and again, all of it finally arrives, once.
 func TestVerifyOverABadLine(t *testing.T) {
 	t.Parallel()
 	cut := func(rec *httptest.ResponseRecorder) []byte { return rec.Body.Bytes()[:min(rec.Body.Len(), 150_000)] }
@@ -87,13 +87,13 @@ func TestVerifyOverABadLine(t *testing.T) {
 				t.Errorf("the layer is in state %d", state)
 			}
 			if _, ok := errors.AsType[*weights.MismatchError](err); ok != (tt.want != "") {
-				t.Errorf("the file isn't told: %v", err)
+				t.Errorf("the error doesn't name the file: %v", err)
 			}
 		})
 	}
 }
 
-// cutWriter ends the connection after some bytes.
+// cutWriter ends the connection after a number of bytes.
 type cutWriter struct {
 	http.ResponseWriter
 

@@ -22,9 +22,9 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// A node of a cluster takes the image as a volume, whatever platform it is of: containerd
-// finds an image for it below the tag, and unpacks it since its configuration is of the
-// platform. The layers are the same for all, and the one that a lock names is among them.
+// A node of a cluster mounts the image as a volume, whatever its platform: containerd finds
+// an image for it under the tag, and unpacks it because its configuration has the platform.
+// The layers are the same for all, and the image that a lock names is among them.
 func TestAnyNodeTakesTheImageAsAVolume(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	pushed, err := weights.Push(t.Context(), options(t, r, job(t, model(t, "a.safetensors 70000000", "b.bin 5", "c/d.json 600"), &hub{})))
@@ -65,8 +65,8 @@ func digestsOf(list []ocispec.Descriptor) (all []digest.Digest) {
 	return all
 }
 
-// A ModelPack names the layers of the image, and no blob comes with it but its configuration,
-// which is as its own project's schema has it.
+// A ModelPack names the layers of the image, and adds only its configuration, which matches
+// the schema of its own project.
 func TestModelPack(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	m := model(t, "a.safetensors 70000000", "b.bin 5", "c/d.json 600")
@@ -78,7 +78,7 @@ func TestModelPack(t *testing.T) {
 	again, err := weights.Push(t.Context(), o)
 	must(t, err)
 	if again.Unchanged || again.Manifest.Digest != pushed.Manifest.Digest {
-		t.Errorf("the image is told as %+v, want %+v", again, pushed)
+		t.Errorf("the image is %+v, want %+v", again, pushed)
 	}
 	if third, err := weights.Push(t.Context(), o); err != nil || !third.Unchanged {
 		t.Errorf("a third time: %+v, %v", third, err)
@@ -121,6 +121,6 @@ func TestModelPack(t *testing.T) {
 	}
 	must(t, os.WriteFile(file, []byte(strings.Replace(string(config), "diffIds", "diffids", 1)), 0o600))
 	if out, err := e2etest.Schemas(t, ".", "modelpack", file); err == nil {
-		t.Errorf("a wrong one passes: %s", out)
+		t.Errorf("an invalid one passes: %s", out)
 	}
 }

@@ -25,7 +25,7 @@ import (
 
 const (
 	mib   = 1 << 20
-	chunk = mib / 8 // what the jobs here move at once
+	chunk = mib / 8 // of the jobs here
 )
 
 func must(t testing.TB, errs ...error) {
@@ -38,23 +38,23 @@ func must(t testing.TB, errs ...error) {
 // hub is a source whose files are a pattern that needs no memory.
 type hub struct {
 	mu      sync.Mutex
-	corrupt map[string]bool // files whose bytes are others
+	corrupt map[string]bool // files with wrong bytes
 	cut     map[string]int64
 	opened  map[string]int
 	read    int64
 	pause   time.Duration
 }
 
-// errCut is a source that fails for good.
+// errCut is the error of a source that fails for good.
 var errCut = errors.New("the hub hung up")
 
-// pattern is what a file is made of, over and over: no two files are alike.
+// pattern returns the repeated content of a file: no two files are alike.
 func pattern(path string) []byte {
 	seed := sha256.Sum256([]byte(path))
 	return bytes.Repeat(seed[:], 1<<10)[:32<<10-1]
 }
 
-// Open reads a stretch of a file.
+// Open reads a range of a file.
 func (h *hub) Open(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,7 +106,7 @@ func (p *patterned) Read(b []byte) (n int, err error) {
 
 func (p *patterned) Close() error { return nil }
 
-// model is a lock of files with such contents: "path size".
+// model returns a lock of files with such contents: "path size".
 func model(t testing.TB, files ...string) lock.Model {
 	t.Helper()
 	m := lock.Model{
@@ -128,7 +128,7 @@ func model(t testing.TB, files ...string) lock.Model {
 	return m
 }
 
-// job is one of small chunks, so that there are many, and of the layers that are published.
+// job returns a job with small chunks, so that there are many, and with the layers that are published.
 func job(t testing.TB, m lock.Model, source weights.Source) weights.Job {
 	t.Helper()
 	layers, err := weights.Layers("tiny", m, weights.MaxLayers)
@@ -136,8 +136,8 @@ func job(t testing.TB, m lock.Model, source weights.Source) weights.Job {
 	return weights.Job{Model: m, Layers: layers, Source: source, Chunk: chunk, Buffers: 6}
 }
 
-// scaled is a job with a layer for each file of a megabyte, which the plan makes for those
-// of 64 only, and one for all that are smaller.
+// scaled returns a job with a layer for each file of a megabyte or more, for which the plan
+// requires 64, and one for all smaller files.
 func scaled(t testing.TB, m lock.Model, source weights.Source) weights.Job {
 	t.Helper()
 	var scaled []weights.Layer
@@ -170,14 +170,14 @@ type anonymous struct{}
 
 func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
-// basic is one login for all.
+// basic is one login for everything.
 type basic struct{ user, password string }
 
 func (b basic) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return &authn.Basic{Username: b.user, Password: b.password}, nil
 }
 
-// hasty is how tests wait.
+// hasty has the short waits of tests.
 func hasty() fetch.Options {
 	return fetch.Options{Attempts: 4, Wait: time.Millisecond, MaxRetryWait: 4 * time.Second, Stall: 5 * time.Second}
 }
@@ -191,7 +191,7 @@ func repository(t testing.TB, r *testworld.Registry, name string) *registry.Repo
 	return repo
 }
 
-// options push a job to acme/tiny:1, with a journal of its own.
+// options returns those to push a job to acme/tiny:1, with its own journal.
 func options(t testing.TB, r *testworld.Registry, j weights.Job) weights.PushOptions {
 	t.Helper()
 	return weights.PushOptions{
@@ -199,7 +199,7 @@ func options(t testing.TB, r *testworld.Registry, j weights.Job) weights.PushOpt
 	}
 }
 
-// history is what a progress tells.
+// history records the events of a progress.
 type history struct {
 	mu     sync.Mutex
 	events []weights.Event

@@ -16,8 +16,8 @@ import (
 	"lamina.build/lock"
 )
 
-// Lock and SBOM lie next to an image, which has the digest that it has without them. The SBOM
-// has all that dpkg, uv and the models say of the image that was built.
+// Lock and SBOM are attached to an image, whose digest they don't change. The SBOM has
+// everything that dpkg, uv and the models record in the built image.
 func TestRealAttachments(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
@@ -43,19 +43,19 @@ func TestRealAttachments(t *testing.T) {
 		}
 		if shown := u.Build(t, "inspect", "--insecure-registry", place); !strings.Contains(shown.Stdout, want.String()) ||
 			strings.Count(shown.Stdout, "attached") != 3 || !strings.Contains(shown.Stdout, "python3 /app/handler.py") {
-			t.Errorf("%s is told as\n%s", place, shown.Stdout)
+			t.Errorf("%s is reported as\n%s", place, shown.Stdout)
 		}
 	}
 	_, image := u.Image(t, "production")
 	for _, layer := range image.Manifest.Layers {
 		if n := registry.Calls("/v2/faceblend/blobs/" + layer.Digest.String()); n > 0 {
-			t.Errorf("layer %s was asked for %d times", layer.Digest, n)
+			t.Errorf("layer %s was requested %d times", layer.Digest, n)
 		}
 	}
 	u.Fails(t, 3, []string{"has no lock attached", "--attach"}, "inspect", "--document", "lock", "--insecure-registry", plain(t, u, dir, registry))
-	u.Fails(t, 2, []string{"there is no such image"}, "inspect", "--insecure-registry", registry.Host+"/faceblend:none")
+	u.Fails(t, 2, []string{"no such image"}, "inspect", "--insecure-registry", registry.Host+"/faceblend:none")
 	u.Fails(t, 2, []string{"no output is a registry or an OCI layout"}, dir, "-o", "type=docker,dest=x.tar", "--attach", "lock")
-	u.Fails(t, 2, []string{`attachment "everything" is none of lock, sbom`}, dir, "--attach", "everything")
+	u.Fails(t, 2, []string{`attachment "everything" is not one of lock, sbom`}, dir, "--attach", "everything")
 
 	held := billed(t, u.Build(t, "inspect", "--document", "spdx", "dist/faceblend").Stdout)
 	for _, missing := range notIn(held, contents(t, u)) {
@@ -63,7 +63,7 @@ func TestRealAttachments(t *testing.T) {
 	}
 }
 
-// plain pushes the image without anything.
+// plain pushes the image without attachments.
 func plain(t *testing.T, u *e2etest.User, dir string, r *testworld.Registry) string {
 	t.Helper()
 	name := r.Host + "/plain:1"
@@ -71,7 +71,7 @@ func plain(t *testing.T, u *e2etest.User, dir string, r *testworld.Registry) str
 	return name
 }
 
-// billed are the names with versions, and the paths, that an SPDX document has.
+// billed returns the names with versions, and the paths, of an SPDX document.
 func billed(t *testing.T, text string) map[string]bool {
 	t.Helper()
 	doc, err := spdxjson.Read(strings.NewReader(text))
@@ -85,8 +85,8 @@ func billed(t *testing.T, text string) map[string]bool {
 	return held
 }
 
-// contents are what the image itself says: the packages of dpkg's status, the distributions
-// that have a RECORD, and the files of models.
+// contents returns what the image itself records: the packages of dpkg's status, the
+// distributions with a RECORD, and the files of models.
 func contents(t *testing.T, u *e2etest.User) (list []string) {
 	t.Helper()
 	l, image := u.Image(t, "production")
@@ -106,7 +106,7 @@ func contents(t *testing.T, u *e2etest.User) (list []string) {
 		}
 	}
 	if len(list) < 50 {
-		t.Fatalf("dpkg's status has %d packages alone", len(list))
+		t.Fatalf("dpkg's status has only %d packages", len(list))
 	}
 	for p := range e2etest.Files(t, l, image) {
 		if strings.HasPrefix(p, "/models/faceblend/") {

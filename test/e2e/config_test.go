@@ -18,15 +18,15 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// labelled is what a spec says of its image next to the layers.
+// labelled is a spec's configuration of its image, apart from the layers.
 const labelled = `[app]
 labels      = { "org.opencontainers.image.source" = "https://git.example/acme/faceblend", kind = "spec" }
 healthcheck = { test = ["python3", "-c", "print(1)"], interval = "30s", timeout = "1m30s", start-period = "500ms", start-interval = "2s", retries = 4 }
 volumes     = ["/v", "/srv/out"]
 `
 
-// What spec and flags say is in config, manifest and descriptor of every output, as
-// docker's users know it.
+// The settings of spec and flags are in config, manifest and descriptor of every output,
+// as docker's users know it.
 func TestRealLabelsAndAnnotations(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", labelled)
@@ -43,7 +43,7 @@ func TestRealLabelsAndAnnotations(t *testing.T) {
 		"--label", "kind=flag", "--label", "org.opencontainers.image.revision=abc", "--annotation", "a=b", "--annotation", "manifest-descriptor:c=d")
 	_, image := u.Image(t, "production")
 	if want := image.Manifest.Config.Digest.String() + "\n"; r.Stdout != want || r.Stderr != "" {
-		t.Errorf("quietly it says %q and %q, want %q", r.Stdout, r.Stderr, want)
+		t.Errorf("with -q it prints %q and %q, want %q", r.Stdout, r.Stderr, want)
 	}
 	c := image.Config.Config
 	labels := map[string]string{
@@ -64,14 +64,14 @@ func TestRealLabelsAndAnnotations(t *testing.T) {
 		t.Errorf("volumes %v", c.Volumes)
 	}
 	if !cmp.Equal(image.Manifest.Annotations, map[string]string{"a": "b"}) || image.Desc.Annotations["c"] != "d" {
-		t.Errorf("annotated are the manifest with %v and its descriptor with %v", image.Manifest.Annotations, image.Desc.Annotations)
+		t.Errorf("the manifest has the annotations %v, its descriptor %v", image.Manifest.Annotations, image.Desc.Annotations)
 	}
 	name := registry.Host + "/a@" + image.Desc.Digest.String()
 	if made := readFile(t, u.Dir, "made.json"); !strings.Contains(made, name) {
 		t.Errorf("the metadata has no name %s:\n%s", name, made)
 	}
 	if tagged, pushed := registry.Manifest("a", "latest"), registry.Manifest("a", image.Desc.Digest.String()); tagged != nil || pushed == nil {
-		t.Errorf("pushed is %q, and tagged %q", pushed, tagged)
+		t.Errorf("%q is pushed, %q is tagged", pushed, tagged)
 	}
 	var loaded []struct{ Config string }
 	if err := json.Unmarshal([]byte(readFile(t, u.Dir, "loaded.json")), &loaded); err != nil || len(loaded) != 1 || !strings.HasSuffix(loaded[0].Config, image.Manifest.Config.Digest.Encoded()) {
@@ -82,18 +82,18 @@ func TestRealLabelsAndAnnotations(t *testing.T) {
 	}
 }
 
-// An image for caches alone is made and tested, and nothing of it is left here.
+// An image for caches only is made and tested, and leaves nothing here.
 func TestRealCacheOnly(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), selfTest, `["/bin/false"],`)
 	u.Fails(t, 1, []string{"/bin/false"}, dir, "-o", "type=cacheonly")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `["/bin/false"],`, `["/bin/true"],`)
 	r := u.Build(t, dir, "-o", "type=cacheonly")
-	if !strings.Contains(r.Stdout, "kept by the engine and in caches alone") {
-		t.Errorf("it says\n%s", r.Stdout)
+	if !strings.Contains(r.Stdout, "kept only by the engine and in caches") {
+		t.Errorf("it prints\n%s", r.Stdout)
 	}
 	if left, err := os.ReadDir(u.Dir); err != nil || len(left) > 0 {
-		t.Errorf("left are %v, %v", left, err)
+		t.Errorf("it left %v, %v", left, err)
 	}
 }
 
@@ -106,7 +106,7 @@ func readFile(t *testing.T, dir, name string) string {
 	return string(data)
 }
 
-// tarFile is a file of an archive.
+// tarFile returns a file of an archive.
 func tarFile(t *testing.T, dir, archive, name string) []byte {
 	t.Helper()
 	f, err := os.Open(filepath.Join(dir, archive))

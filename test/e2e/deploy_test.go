@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// object is what is looked at of an object of Kubernetes.
+// object has the checked parts of a Kubernetes object.
 type object struct {
 	Kind     string
 	Metadata struct{ Name string }
@@ -35,8 +35,8 @@ type object struct {
 	}
 }
 
-// What is deployed is what Kubernetes takes, field by field, with the configuration that the
-// private engine has, and its parts name each other.
+// The deployment matches Kubernetes' schemas, field by field, has the private engine's
+// configuration, and its parts refer to each other.
 func TestDeployment(t *testing.T) {
 	file := filepath.Join(e2etest.Root(t), "deploy", "kubernetes", "buildkitd.yaml")
 	out, err := e2etest.Schemas(t, ".", "kubernetes", file)
@@ -52,7 +52,7 @@ func TestDeployment(t *testing.T) {
 		objects[o.Kind] = o
 	}
 	if got := objects["ConfigMap"].Data["buildkitd.toml"]; got != engine.Config() {
-		t.Errorf("the configuration is another one than \"build engine config\" prints:\n%s", got)
+		t.Errorf("the configuration differs from that of \"build engine config\":\n%s", got)
 	}
 	set := objects["StatefulSet"].Spec
 	labels, err := json.Marshal(set.Template.Metadata.Labels)
@@ -64,15 +64,15 @@ func TestDeployment(t *testing.T) {
 		"PodDisruptionBudget": string(objects["PodDisruptionBudget"].Spec.Selector), "NetworkPolicy": string(objects["NetworkPolicy"].Spec.PodSelector),
 	} {
 		if want := string(labels); selector != want && selector != `{"matchLabels":`+want+`}` {
-			t.Errorf("%s selects %s, and the pods have the labels %s", kind, selector, want)
+			t.Errorf("%s selects %s, but the pods have the labels %s", kind, selector, want)
 		}
 	}
 	if set.ServiceName != objects["Service"].Metadata.Name {
-		t.Errorf("the set is of the service %q, which is %q", set.ServiceName, objects["Service"].Metadata.Name)
+		t.Errorf("the set names the service %q, which is %q", set.ServiceName, objects["Service"].Metadata.Name)
 	}
 	pod := set.Template.Spec
 	if len(pod.Containers) != 1 || pod.Containers[0].Image != "moby/buildkit:"+engine.Version+"-rootless" {
-		t.Fatalf("the containers are %+v, and the private engine is %s", pod.Containers, engine.Version)
+		t.Fatalf("the containers are %+v, but the private engine is %s", pod.Containers, engine.Version)
 	}
 	volumes, mounted := map[string]bool{}, ""
 	for _, v := range pod.Volumes {

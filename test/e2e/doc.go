@@ -1,3 +1,3 @@
-// Package e2e holds the tests that build real images: the compiled command, a
-// real engine, real Debian packages, a registry in-process.
+// Package e2e tests builds of real images: with the compiled command, a real engine, real
+// Debian packages, and a registry in the test's process.
 package e2e

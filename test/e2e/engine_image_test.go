@@ -11,8 +11,8 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// The engine's own image has the programs that it needs, and they run: its smoke tests say
-// their versions.
+// The engine's own image has the programs that it needs, and they run: its smoke tests
+// print their versions.
 func TestRealEngineImage(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "verify" {
 		t.Skip("it builds an image of git and runc: LAMINA_REAL=verify runs it")

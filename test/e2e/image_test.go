@@ -62,7 +62,7 @@ func TestRealImageIsLean(t *testing.T) {
 	}
 }
 
-// unwanted says why a path has no place in an image.
+// unwanted returns why a path doesn't belong in an image.
 func unwanted(p string, e imagetest.Entry) string {
 	base := filepath.Base(p)
 	switch {
@@ -82,7 +82,7 @@ func unwanted(p string, e imagetest.Entry) string {
 	return ""
 }
 
-// onlyBuilder are the packages that the builder has and the runtime has not.
+// onlyBuilder returns the packages of the builder that the runtime doesn't have.
 func onlyBuilder(t *testing.T, path string) []string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -138,7 +138,7 @@ func TestRealChangeMovesItsOwnLayer(t *testing.T) {
 	u.Build(t, dir)
 	_, before := u.Image(t, "production")
 
-	// What is committed where the directory lies is nothing of an image.
+	// The commit of the directory doesn't affect an image.
 	if err := os.Mkdir(filepath.Join(dir, ".git"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestRealChangeMovesItsOwnLayer(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(map[string]bool{"app /app": true}, moved); diff != "" {
-		t.Errorf("layers that an app change moved (-want +got):\n%s", diff)
+		t.Errorf("layers that an app change changed (-want +got):\n%s", diff)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestRealVariantsShareLayers(t *testing.T) {
 	_, production := u.Image(t, "production")
 	for name, d := range e2etest.Layers(production) {
 		if e2etest.Layers(debug)[name] != d {
-			t.Errorf("layer %q of production is another one in debug", name)
+			t.Errorf("layer %q of production differs in debug", name)
 		}
 	}
 	if len(of["minimal"]) >= len(of["production"]) || len(of["debug"]) != len(of["production"])+1 {
@@ -198,7 +198,7 @@ func TestRealVariantsShareLayers(t *testing.T) {
 	}
 }
 
-// The bare files are all there, whole, and only when all of them are.
+// The bare files are complete, and appear only when all of them are.
 func TestRealFilesOfAnImage(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
@@ -217,7 +217,7 @@ func TestRealFilesOfAnImage(t *testing.T) {
 	u.Fails(t, 2, []string{`directory "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
 }
 
-// Another lock of the same packages: the spec names one that came by itself before.
+// Another lock of the same packages: the spec names one that was a dependency before.
 func TestRealRelockMovesNoLayer(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
@@ -235,11 +235,11 @@ func TestRealRelockMovesNoLayer(t *testing.T) {
 	}
 }
 
-// selfTest is the smoke test of the example that tests replace by their own.
+// selfTest is the example's smoke test, which tests replace with their own.
 const selfTest = `["python3", "/app/handler.py", "--self-test"],`
 
-// The example's own tests run where its wheel is installed, as its user, before
-// an image is let out. Those of the GPU's side compile a driver that is none.
+// The example's own tests run where its wheel is installed, as its user, before an image
+// is released. Those of the GPU code compile a fake driver.
 func TestRealExamplePassesItsOwnTests(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Write(t, filepath.Join(dir, "app", ".dockerignore"), nil)
@@ -249,7 +249,7 @@ func TestRealExamplePassesItsOwnTests(t *testing.T) {
 	spec := filepath.Join(dir, "image.toml")
 	e2etest.Edit(t, spec, `packages   = [`, "exclude    = []\npackages   = [")
 	e2etest.Edit(t, spec, `"python3-numpy",`, `"python3-numpy", "g++",`)
-	// The engine would not run again what it has run before.
+	// Otherwise the engine would use its cached result.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
 	e2etest.Edit(t, spec, selfTest, `["sh", "-c", "cd example/app && python3 -m unittest discover -s tests -t .", "`+now+`"],
 	["sh", "-c", "cd example/native && python3 -m unittest discover -s tests -t .", "`+now+`"],`)

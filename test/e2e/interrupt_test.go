@@ -17,8 +17,8 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// A build that is interrupted in any phase exports nothing, says so by its exit
-// code, and the same command again succeeds and leaves nothing of the first.
+// A build that is interrupted in any phase exports nothing and returns its exit code;
+// the same command then succeeds and removes what the first left.
 func TestRealInterruptedBuilds(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -61,7 +61,7 @@ func TestRealInterruptedBuilds(t *testing.T) {
 	}
 }
 
-// A package that the mirror has dropped is named, with what to do.
+// The error for a package that the mirror has dropped names it, and says what to do.
 func TestRealDroppedPackageIsNamed(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.UserOf(t, e2etest.FreshEngine(t)), e2etest.Example(t)
@@ -82,12 +82,12 @@ func TestRealDroppedPackageIsNamed(t *testing.T) {
 	}))
 	defer server.Close()
 	u.Env = []string{"LAMINA_DEBIAN_MIRROR=" + server.URL + "/debian"}
-	u.Fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from the archive of Debian's past", "\"build lock " + dir + "\" takes its successor"},
+	u.Fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from Debian's snapshot archive", "run \"build lock " + dir + "\" to lock its successor"},
 		dir, "--progress", "quiet", "--smoke", "off")
 	u.HasNoImage(t)
 }
 
-// A disk that is full says so, keeps what was there, and leaves nothing half.
+// A full disk is reported, keeps its files, and has no partial ones.
 func TestRealFullDisk(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)

@@ -19,7 +19,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// twoPlatforms is an image for two platforms, whose tests run on each, with weights.
+// twoPlatforms makes an image for two platforms, with tests that run on each, and weights.
 func twoPlatforms(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "two")
@@ -49,8 +49,8 @@ run = [["python3", "/app/main.py"]]
 	return dir
 }
 
-// Where an engine runs one platform alone, it is said which one can't be built, and how it
-// can, before anything is fetched or written.
+// If an engine runs only one platform, the error names the one that can't be built, and
+// how it can, before anything is fetched or written.
 func TestRealPlatformThatNoEngineRuns(t *testing.T) {
 	u, dir := e2etest.NewUser(t), twoPlatforms(t)
 	u.Fails(t, 4, []string{"linux/arm64: ", "it cannot run linux/arm64, only [linux/amd64", "--addr linux/arm64=tcp://", "binfmt"}, dir, "--debian-mirror", "http://127.0.0.1:1")
@@ -61,8 +61,8 @@ func TestRealPlatformThatNoEngineRuns(t *testing.T) {
 	u.HasNoImage(t)
 }
 
-// A build on two engines, one of which emulates its platform, pushes and keeps an index of
-// images that each engine makes alike again, and that share what is the same.
+// A build on two engines, one of which emulates its platform, pushes and keeps an index
+// of images that each engine reproduces, and that share equal layers.
 func TestRealPlatforms(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "platforms" {
 		t.Skip("LAMINA_REAL=platforms builds an image on an emulated processor, for half an hour")
@@ -74,7 +74,7 @@ func TestRealPlatforms(t *testing.T) {
 	said := u.Build(t, append(addr, dir, "-o", "type=oci", "-o", "type=image,push=true,name="+r.Host+"/two:1", "--attach", "lock,sbom", "--progress", "plain")...)
 	for _, machine := range []string{"x86_64", "aarch64"} {
 		if !strings.Contains(said.Stderr, "runs on "+machine) { // engines that have it cached don't repeat it
-			t.Logf("no test said that it runs on %s", machine)
+			t.Logf("no test printed that it runs on %s", machine)
 		}
 	}
 	var index ocispec.Index
@@ -100,24 +100,24 @@ func TestRealPlatforms(t *testing.T) {
 	}
 	for i, layer := range first.Manifest.Layers {
 		if other := images[1].Manifest.Layers[i]; i > 0 && other.Digest != layer.Digest {
-			t.Errorf("layer %d is another one on each platform: %s, %s", i, layer.Digest, other.Digest)
+			t.Errorf("layer %d differs between platforms: %s, %s", i, layer.Digest, other.Digest)
 		}
 	}
 	inspected := u.Build(t, "inspect", "--json", "dist/faceblend")
 	var seen lamina.Inspected
 	if err = json.Unmarshal([]byte(inspected.Stdout), &seen); err != nil || len(seen.Further) != 1 || seen.Further[0].Platform != "linux/arm64" || len(seen.Further[0].Attached) != 3 {
-		t.Errorf("inspect says %s, %v", inspected.Stdout, err)
+		t.Errorf("inspect prints %s, %v", inspected.Stdout, err)
 	}
-	// Without the other engine one of them can be built, and is the same.
+	// Without the other engine, one of them can be built, and is the same.
 	u.Build(t, dir, "--platform", "linux/amd64", "-o", "type=oci,dest=alone,tar=false")
 	alone := u.Build(t, "inspect", "--json", "alone")
 	if !strings.Contains(alone.Stdout, index.Manifests[0].Digest.String()) {
 		t.Errorf("alone it is %s", alone.Stdout)
 	}
-	if v := u.Run(t, append(addr, "verify", "dist/faceblend", dir)...); v.Code != 0 || strings.Count(v.Stdout, "the same, built anew") != 2 {
+	if v := u.Run(t, append(addr, "verify", "dist/faceblend", dir)...); v.Code != 0 || strings.Count(v.Stdout, "the same, rebuilt") != 2 {
 		t.Errorf("verify: exit code %d\n%s\n%s", v.Code, v.Stdout, e2etest.Tail(v.Stderr))
 	}
-	// Bare files lie as docker buildx has them.
+	// Bare files are laid out as by docker buildx.
 	u.Build(t, append(addr, dir, "-o", "files")...)
 	for arch, machine := range map[string]byte{"amd64": 62, "arm64": 183} {
 		program, err := os.ReadFile(filepath.Join(u.Dir, "files", "linux_"+arch, "usr", "bin", "python3.11"))
@@ -130,8 +130,8 @@ func TestRealPlatforms(t *testing.T) {
 	}
 }
 
-// emulated is an engine in a user namespace, which has emulators of its own: the machine's
-// stay as they are.
+// emulated starts an engine in a user namespace with its own emulators: the machine's
+// don't change.
 func emulated(t *testing.T, u *e2etest.User) *enginetest.Remote {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "emulator")
@@ -141,10 +141,10 @@ func emulated(t *testing.T, u *e2etest.User) *enginetest.Remote {
 	e2etest.Write(t, filepath.Join(dir, "image.toml"), []byte("name = \"emulator\"\n[debian]\npackages = [\"qemu-user-static\"]\n"))
 	u.Build(t, dir, "-o", "emulator", "--smoke", "off")
 	qemu, mount := filepath.Join(u.Dir, "emulator", "usr", "bin", "qemu-aarch64-static"), t.TempDir()
-	// What runs programs for AArch64: magic, mask, and a file that is opened now (F).
+	// The interpreter for AArch64: magic, mask, and a file that is opened now (F).
 	rule := `:aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:` + qemu + ":F"
-	// A program that begins before its user is mapped has no capabilities, and one after it all.
-	// A user less than there are tells runc that it is in a namespace.
+	// A program that starts before its user is mapped has no capabilities, a later one has all.
+	// Mapping one user fewer than exist tells runc that it is in a namespace.
 	script := fmt.Sprintf(`here=$(readlink /proc/self/ns/user); own=$$
 (while [ "$(readlink /proc/$own/ns/user)" = "$here" ]; do sleep 0.05; done
 for map in uid_map gid_map; do echo 0 0 4294967294 >/proc/$own/$map; done) &

@@ -20,10 +20,10 @@ func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
 		"unrecognized arguments: --no-such-flag",
 	}, dir, "--progress", "quiet")
 	u.HasNoImage(t)
-	u.Build(t, dir, "--smoke", "runtime") // which leaves out what the app runs
+	u.Build(t, dir, "--smoke", "runtime") // which leaves out the app's commands
 }
 
-// A project brings links in the output directory: what they lead to isn't touched.
+// A project contains links in the output directory: their targets aren't touched.
 func TestRealLinksInTheOutputDirectory(t *testing.T) {
 	t.Parallel()
 	u, dir, victim := e2etest.NewUser(t), e2etest.Example(t), t.TempDir()
@@ -118,8 +118,8 @@ func TestRealUnwritableOutput(t *testing.T) {
 	u.Fails(t, 2, []string{"dist"}, dir)
 }
 
-// What a build has fetched it needs no network for, and a new requirement says what it
-// could not have.
+// A build needs no network for what it has already, and fails on a new engine with what
+// it could not fetch.
 func TestRealOffline(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
@@ -135,7 +135,7 @@ func TestRealOffline(t *testing.T) {
 	there.Cache = t.TempDir()
 	r := there.Run(t, append([]string{dir, "--progress", "quiet"}, offline...)...)
 	if r.Code == 0 || !strings.Contains(r.Stderr, "127.0.0.1:9") {
-		t.Errorf("exit code %d, and it does not say what it could not fetch:\n%s", r.Code, e2etest.Tail(r.Stderr))
+		t.Errorf("exit code %d, and it does not name what it could not fetch:\n%s", r.Code, e2etest.Tail(r.Stderr))
 	}
 }
 

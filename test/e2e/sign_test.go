@@ -22,7 +22,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// cosignKey writes a key as cosign has it, with a password, and returns its two files.
+// cosignKey writes a key in cosign's format, with a password, and returns its two files.
 func cosignKey(t *testing.T, password string) (private, public string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,7 +47,7 @@ func cosignKey(t *testing.T, password string) (private, public string) {
 	return private, public
 }
 
-// checkout makes a directory a commit of a repository whose remote has a login.
+// checkout commits a directory to a repository whose remote has a login.
 func checkout(t *testing.T, dir string) (commit string) {
 	t.Helper()
 	var out []byte
@@ -66,8 +66,8 @@ func checkout(t *testing.T, dir string) (commit string) {
 	return strings.TrimSpace(string(out))
 }
 
-// beforeAttaching calls f when the first document of an image comes, and answers with it
-// where it returns false.
+// beforeAttaching calls f when the first document of an image arrives; if f returns
+// false, it has answered the request.
 func beforeAttaching(times int, f func(http.ResponseWriter, *http.Request) bool) testworld.Fault {
 	return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		data, _ := io.ReadAll(r.Body)
@@ -78,8 +78,8 @@ func beforeAttaching(times int, f func(http.ResponseWriter, *http.Request) bool)
 	})
 }
 
-// An image is signed and has its provenance in a registry, with and without the API for
-// referrers, and in the layout, and keeps its digest. Where that fails, no tag has moved.
+// An image is signed and has its provenance in registries with and without the referrers
+// API, and in the layout, and keeps its digest. If that fails, no tag moves.
 func TestRealSignatures(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
@@ -96,7 +96,7 @@ func TestRealSignatures(t *testing.T) {
 		return said[len(said)-1]
 	}
 
-	// A registry that takes the image and not what refers to it.
+	// A registry that accepts the image but not its referrers.
 	registry.Fail("PUT /v2/**", beforeAttaching(-1, func(rw http.ResponseWriter, _ *http.Request) bool {
 		http.Error(rw, "no", http.StatusForbidden)
 		return false
@@ -106,7 +106,7 @@ func TestRealSignatures(t *testing.T) {
 	}
 	registry.Heal()
 
-	// A registry where somebody else moves the tag meanwhile.
+	// A registry where somebody else moves the tag at the same time.
 	registry.Fail("PUT /v2/**", beforeAttaching(1, func(http.ResponseWriter, *http.Request) bool {
 		move(t, registry, "acme/faceblend", "1")
 		return true
@@ -124,7 +124,7 @@ func TestRealSignatures(t *testing.T) {
 			if n := strings.Count(shown.Stdout, "  signed\n"); shown.Code != 0 || n != 5 {
 				t.Errorf("%s: exit code %d, %d documents are signed\n%s%s", place, shown.Code, n, shown.Stdout, e2etest.Tail(shown.Stderr))
 			}
-			u.Fails(t, 3, []string{"no signature by whom it should be"}, "inspect", "--insecure-registry", "--key", other, place)
+			u.Fails(t, 3, []string{"no signature by the required signer"}, "inspect", "--insecure-registry", "--key", other, place)
 			text := u.Build(t, "inspect", "--insecure-registry", "--document", "provenance", "--key", public, place).Stdout
 			for _, part := range []string{`"gitCommit":"` + commit + `"`, `"git+https://git.example/acme/faceblend.git"`, `"https://slsa.dev/provenance/v1"`, "numpy", ".safetensors"} {
 				if !strings.Contains(text, part) {
@@ -139,7 +139,7 @@ func TestRealSignatures(t *testing.T) {
 		}
 	}
 
-	// By an identity; whose log is away at first.
+	// By an identity; its log is unavailable at first.
 	s := sigstoretest.New(t, "ci@example.org", "token."+e2etest.Secret)
 	u.Env = append(u.Env, "SIGSTORE_ID_TOKEN="+s.Token)
 	trusted := filepath.Join(t.TempDir(), "trusted_root.json")
@@ -156,7 +156,7 @@ func TestRealSignatures(t *testing.T) {
 	}
 	inspect := []string{"inspect", "--insecure-registry", "--trusted-root", trusted, "--certificate-oidc-issuer", s.Issuer, fresh.Host + "/acme/faceblend:1", "--certificate-identity"}
 	u.Build(t, append(inspect, s.Identity)...)
-	u.Fails(t, 3, []string{"no signature by whom it should be"}, append(inspect, "other@example.org")...)
+	u.Fails(t, 3, []string{"no signature by the required signer"}, append(inspect, "other@example.org")...)
 
 	for _, r := range said {
 		e2etest.NoSecret(t, "what is printed", r.Stdout+r.Stderr)
@@ -164,7 +164,7 @@ func TestRealSignatures(t *testing.T) {
 	e2etest.NoSecrets(t, u.Dir)
 }
 
-// move puts a tag on an index of nothing.
+// move puts a tag on an empty index.
 func move(t *testing.T, r *testworld.Registry, repository, tag string) {
 	t.Helper()
 	const index = "application/vnd.oci.image.index.v1+json"

@@ -13,10 +13,10 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// An image is what its lock and a checkout give, or the command says what differs: a file
-// of the app that another checkout has, and a field of the config.
+// An image equals what its lock and a checkout give, or the command prints the
+// differences: a file of the app in another checkout, and a field of the config.
 //
-// Every step of a base runs anew for it, twice: it has a run of its own.
+// It runs every step of a base again, twice, so it isn't part of the usual run.
 func TestRealVerify(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "verify" {
 		t.Skip("it builds a base from nothing, twice: LAMINA_REAL=verify runs it")
@@ -40,9 +40,9 @@ func TestRealVerify(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(left, "image", "of", "a", "killed", "run"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	u.Fails(t, 3, []string{"no signature by whom it should be"}, "verify", "--key", other, "dist/faceblend", dir)
-	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
-		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
+	u.Fails(t, 3, []string{"no signature by the required signer"}, "verify", "--key", other, "dist/faceblend", dir)
+	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, rebuilt") || !strings.Contains(r.Stdout, want.String()) {
+		t.Errorf("exit code %d, it prints\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
 	}
 	stated := func() int {
 		return strings.Count(u.Build(t, "inspect", "--key", public, "dist/faceblend").Stdout, "https://slsa.dev/verification_summary/v1  signed")
@@ -58,7 +58,7 @@ func TestRealVerify(t *testing.T) {
 	statement := filepath.Join(t.TempDir(), "statement.json")
 	r := u.Run(t, "verify", "--json", "--sign", private, "--statement", statement, "dist/faceblend", dir)
 	if _, err := os.Stat(statement); err == nil || stated() != 1 {
-		t.Error("a statement says that it is the same, and it is not")
+		t.Error("a statement says that it is the same, but it is not")
 	}
 	var v lamina.Verified
 	if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil || r.Code != 3 || v.Equal() {
@@ -70,7 +70,7 @@ func TestRealVerify(t *testing.T) {
 	}
 	for _, part := range []string{": /app/run: content, from byte 16 on", `config.Cmd: nothing in the one, ["now"] in the other`} {
 		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, part) }) {
-			t.Errorf("it does not say %q: %q", part, got)
+			t.Errorf("it does not print %q: %q", part, got)
 		}
 	}
 	if len(got) != 2 || len(v.Trees) != 1 {

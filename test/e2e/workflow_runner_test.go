@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// workflow is what is run of a workflow of GitHub.
+// workflow has the parts of a GitHub workflow that are run.
 type workflow struct {
 	Env  map[string]string
 	Jobs map[string]workflowJob
@@ -51,8 +51,8 @@ func readYAML(t *testing.T, name string, v any) {
 	}
 }
 
-// runner runs the steps of a job as a runner of GitHub does, as far as our workflow goes.
-// Artifacts are directories, and the checkout is the project alone.
+// runner runs the steps of a job as GitHub's runners do, as far as our workflow needs.
+// Artifacts are directories, and the checkout is only the project.
 type runner struct {
 	*testing.T
 
@@ -62,19 +62,19 @@ type runner struct {
 	files     string // of commands: GITHUB_ENV and the like
 	project   string
 	artifacts string
-	inputs    map[string]string // of actions, in place of what the workflow says
+	inputs    map[string]string // of actions, in place of the workflow's
 	without   []string          // variables of steps that are empty
 }
 
 var expression = regexp.MustCompile(`\$\{\{\s*(.*?)\s*\}\}`)
 
-// text has the values of a text's expressions in it. One that nobody knows fails the test.
+// text replaces a text's expressions with their values. An unknown one fails the test.
 func (r *runner) text(s string) string {
 	return expression.ReplaceAllStringFunc(s, func(found string) string {
 		name := expression.FindStringSubmatch(found)[1]
 		value, ok := r.values[name]
 		if !ok {
-			r.Fatalf("what is %s?", found)
+			r.Fatalf("unknown expression %s", found)
 		}
 		return value
 	})
@@ -88,7 +88,7 @@ func (r *runner) texts(m map[string]any) map[string]string {
 	return all
 }
 
-// pinned is an action of others at a commit.
+// pinned matches a third-party action at a commit.
 var pinned = regexp.MustCompile(`^(actions/[a-z-]+)@[0-9a-f]{40}$`)
 
 func (r *runner) run(s workflowStep) {
@@ -117,7 +117,7 @@ func (r *runner) run(s workflowStep) {
 	case "./":
 		r.action(s, with)
 	default:
-		r.Fatalf("%s is no action by its commit that the test knows", s.Uses)
+		r.Fatalf("the test doesn't know the action %s at a commit", s.Uses)
 	}
 	if err != nil {
 		r.Fatalf("%s: %v", s.Uses, err)
@@ -148,7 +148,7 @@ func (r *runner) action(s workflowStep, with map[string]string) {
 		case step.If == "inputs.directory != ''" && inner.values["inputs.directory"] == "":
 			return
 		case step.If != "" && step.If != "inputs.directory != ''":
-			r.Fatalf("what is %s?", step.If)
+			r.Fatalf("unknown condition %s", step.If)
 		}
 		inner.run(step)
 	}
@@ -157,7 +157,7 @@ func (r *runner) action(s workflowStep, with map[string]string) {
 	}
 }
 
-// command runs a step's commands, as bash is called for them, and reads what they leave.
+// command runs a step's commands with GitHub's call of bash, and reads what they leave.
 func (r *runner) command(s workflowStep) {
 	r.Helper()
 	env := maps.Clone(r.env)
@@ -195,7 +195,7 @@ func (r *runner) command(s workflowStep) {
 	}
 }
 
-// left are the lines that a step has left in a file of commands.
+// left returns the lines that a step left in a file of commands.
 func (r *runner) left(name string) map[string]bool {
 	data, err := os.ReadFile(filepath.Join(r.files, name))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// actionlint knows what GitHub takes for a workflow, and what inputs our action has.
+// actionlint checks GitHub's syntax of workflows, and our action's inputs.
 func TestWorkflowIsOne(t *testing.T) {
 	root := e2etest.Root(t)
 	names, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
@@ -39,12 +39,12 @@ func TestWorkflowIsOne(t *testing.T) {
 	}
 }
 
-// The commands of the workflow that publishes Wan, as they are in it, publish another project
-// with weights of a hub from runners that share nothing but artifacts. Its last job, which
-// builds a base from nothing, has a run of its own.
+// The commands of the workflow that publishes Wan, unchanged, publish another project with
+// weights of a hub, on runners that share only artifacts. Its last job builds a base from
+// nothing, and isn't part of the usual run.
 func TestRealWorkflow(t *testing.T) {
 	if _, err := exec.LookPath("jq"); err != nil {
-		t.Skip("hosted runners have jq, and this machine has not")
+		t.Skip("hosted runners have jq, this machine doesn't")
 	}
 	var flow workflow
 	readYAML(t, ".github/workflows/publish-wan.yml", &flow)
@@ -82,7 +82,7 @@ entrypoint = ["/app/run"]
 	start := func(t *testing.T) *runner {
 		r := &runner{
 			T: t, values: maps.Clone(values), dir: t.TempDir(), files: t.TempDir(), project: project, artifacts: artifacts,
-			// Nobody signs here without a key, and the command comes compiled.
+			// Nothing is signed here without a key, and the command is already compiled.
 			inputs:  map[string]string{"command": e2etest.Program(t), "attach": "lock,sbom", "sign": ""},
 			without: []string{"SIGNER"},
 		}
@@ -130,7 +130,7 @@ entrypoint = ["/app/run"]
 		}
 	}
 	if sent := hub.CDN.Sent("/**"); sent < 3_000_000 || sent > 3_500_000 {
-		t.Errorf("%d bytes of weights came from the hub: they go to the registry once", sent)
+		t.Errorf("%d bytes of weights came from the hub: they must go to the registry once", sent)
 	}
 	e2etest.NoSecrets(t, project, artifacts)
 }

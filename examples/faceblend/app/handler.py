@@ -3,7 +3,7 @@
 
 GET /       what is running
 GET /ping   204 while loading, 200 when ready, 500 when it can't become ready
-POST /blend a picture, a patch and where it goes, as JSON (see README.md)
+POST /blend a picture, a patch and its position, as JSON (see README.md)
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""One line a message, written at once, so that threads don't mix theirs."""
+"""One line per message, written at once, so that threads don't mix theirs."""
 
 import sys
 

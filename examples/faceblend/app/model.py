@@ -16,11 +16,11 @@ FILES = ("colour.safetensors", "feather.safetensors", "mask.safetensors")
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What a blend needs besides its pictures."""
+    """A blend's parameters besides its pictures."""
 
     look: Look
     face: Bytes | None
-    """The template of the mask, or None: an ellipse then."""
+    """The template of the mask, or None for an ellipse."""
     source: str
     """Where it comes from, for people."""
 
@@ -32,7 +32,7 @@ class Model:
 
 
 def load_model(directory: str) -> Model:
-    """Return the model in a directory, or the built-in one where there are no weights at all.
+    """Return the model in a directory, or the built-in one if there are no weights at all.
 
     Weights that are there but incomplete or damaged are an error (ValueError, OSError).
     """

@@ -15,18 +15,18 @@ Bytes = NDArray[np.uint8]
 MAX_PIXELS = 8 << 20
 FORMS = ("ppm", "npy", "raw")
 
-# Magic, width, height, 255, one white space; comments may stand between.
+# Magic, width, height, 255, one white space, perhaps with comments in between.
 _SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _NETPBM = re.compile(rb"(P[56])%b(\d{1,9})%b(\d{1,9})%b255\s" % (_SPACE, _SPACE, _SPACE))
 
 
 class BadRequest(ValueError):
-    """What the sender can mend; the message names the field."""
+    """A problem that the sender can fix; the message names the field."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One blend: where the patch goes, and through which mask (None: the model's)."""
+    """One blend: its pictures, the patch's position, and the mask (None: the model's)."""
 
     picture: Bytes
     patch: Bytes
@@ -36,7 +36,7 @@ class Job:
 
 
 def parse_job(body: bytes) -> tuple[Job, str]:
-    """Return the job of a request and the form in which the answer is wanted."""
+    """Return the job of a request and the form of its answer."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as err:
@@ -124,7 +124,7 @@ def _npy(data: bytes, field: str, channels: int) -> Bytes:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("not version 1.0")
         shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
-    except Exception as err:  # numpy promises no particular ones
+    except Exception as err:  # numpy documents no particular ones
         raise BadRequest(f"{field}.npy is not an array: {err}") from err
     if dtype != np.uint8 or by_column or len(shape) != (3 if channels == 3 else 2):
         raise BadRequest(f"{field}.npy is not a dense array of uint8 in rows")

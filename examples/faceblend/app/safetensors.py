@@ -13,7 +13,7 @@ _TYPES = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}
 
 
 def read(path: Path) -> dict[str, NDArray]:
-    """Return the tensors of a file; ValueError names the file and what is wrong in it."""
+    """Return the tensors of a file; ValueError names the file and its problem."""
     try:
         return parse(path.read_bytes())
     except ValueError as err:

@@ -1,4 +1,4 @@
-"""The self-test: blends generated pictures and compares with what must come out."""
+"""The self-test: blends generated pictures and compares the results with the expected ones."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ Bytes = NDArray[np.uint8]
 CHECKSUM = "facdb5a4d1684f78c8e1e77893f6fa818b5e584da622a7fd88e6c752a7040d94"
 """sha256 of the CPU's results with the built-in look."""
 
-# Picture and patch sizes (height, width) and the patch's place (x, y): an
+# Picture and patch sizes (height, width) and the patch's position (x, y): an
 # ordinary one, one with odd sizes, a single pixel, a patch as large as the picture.
 CASES = (
     ((240, 320), (96, 80), (101, 57)),
@@ -25,7 +25,7 @@ CASES = (
 
 
 def run(device: str, model_path: str) -> int:
-    """Print what was tested and return 0, or 1 when a result is wrong."""
+    """Print what was tested and return 0, or 1 if a result is wrong."""
     try:
         blender, why = open_blender(device)
         model = load_model(model_path)
@@ -47,7 +47,7 @@ def run(device: str, model_path: str) -> int:
 
 
 def check_cpu() -> list[str]:
-    """Return what is wrong with the CPU's results."""
+    """Return the problems of the CPU's results."""
     digest = hashlib.sha256()
     for result in results(CpuBlender(), Look()):
         digest.update(result.tobytes())
@@ -58,7 +58,7 @@ def check_cpu() -> list[str]:
 
 
 def check_gpu(blender: object, look: Look, name: str) -> list[str]:
-    """Return what is wrong with the GPU's results: each value within 1 of the CPU's."""
+    """Return the problems of the GPU's results: each value must be within 1 of the CPU's."""
     pairs = zip(results(blender, look), results(CpuBlender(), look), strict=True)
     gaps = [int(np.abs(a.astype(int) - b.astype(int)).max()) for a, b in pairs]
     print(f"gpu: {len(gaps)} blends, {name}, largest difference from the cpu {max(gaps)}/255")

@@ -15,7 +15,7 @@ MAX_BODY = 80 << 20
 """Bytes; holds a picture and a patch of MAX_PIXELS each in base64."""
 
 LINGER_SECONDS = 2.0
-"""How long a sender may be silent while the rest of a refused body is swallowed."""
+"""How long a sender may be silent while the rest of a refused body is discarded."""
 LINGER_MOST = 60.0
 """How long all of that may take."""
 
@@ -36,7 +36,7 @@ class Refusal(Exception):
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on all addresses; one thread a request."""
+    """Listens on all addresses; one thread per request."""
 
     request_queue_size = 64
 
@@ -46,7 +46,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request a connection, so that stopping never waits for idle ones."""
+    """Answers one request per connection, so that stopping never waits for idle ones."""
 
     protocol_version = "HTTP/1.1"  # for "Expect: 100-continue"
     server_version, sys_version = "faceblend", ""
@@ -81,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal error"})
 
     def _linger(self) -> None:
-        """Swallow what is still coming: closing on unread data would take the answer back."""
+        """Discard the rest of the request: closing with unread data would discard the answer."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_SECONDS)
         left, end = 2 * MAX_BODY, time.monotonic() + LINGER_MOST
@@ -149,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Report what the library found wrong, as JSON as well."""
+        """Report the library's own errors as JSON, too."""
         status = HTTPStatus(code)
         self._send(status, {"error": message or explain or status.phrase})
 

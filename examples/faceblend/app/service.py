@@ -13,11 +13,11 @@ from faceblend_native import Blender, blend_into, open_blender
 from faceblend_native.cuda import CudaError
 
 CONCURRENT_BLENDS = 4
-"""More wait, each with its pictures only: a blend takes several times their memory."""
+"""More wait, each holding only its pictures: a blend needs several times their memory."""
 
 
 class Status(enum.Enum):
-    """Where the service is in its life."""
+    """The service's state."""
 
     LOADING = "loading"
     READY = "ready"
@@ -42,11 +42,11 @@ class Service:
         self.detail = ""
 
     def load(self) -> None:
-        """Open the device and read the model; what goes wrong ends in status."""
+        """Open the device and read the model; status records a failure."""
         try:
             self._model = load_model(self._model_path)
             self._blender, why = open_blender(self._wanted)
-        except Exception as err:  # whatever it is, /ping has to tell it
+        except Exception as err:  # /ping must report any error
             self._fail(err)
             return
         self.detail = why
@@ -79,7 +79,7 @@ class Service:
                 picture = blend_into(
                     self._blender, job.picture, job.patch, mask, job.x, job.y, self._model.look
                 )
-            except CudaError as err:  # the context is lost: let /ping ask for a restart
+            except CudaError as err:  # the context is lost: /ping must report it for a restart
                 self._fail(err)
                 raise NotReady(self.detail) from err
         return picture, self._blender.device
@@ -97,6 +97,6 @@ class Service:
                 self._changed.notify_all()
 
     def drain(self, seconds: float) -> bool:
-        """Wait for the requests that have begun; false when some are left."""
+        """Wait for the requests that have begun; False if some are left."""
         with self._changed:
             return self._changed.wait_for(lambda: self._requests == 0, seconds)

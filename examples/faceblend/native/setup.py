@@ -9,10 +9,10 @@ from setuptools.command.build_ext import build_ext
 
 
 class CMakeBuild(build_ext):
-    """Lets CMake compile an extension and puts it where setuptools wants it."""
+    """Compiles an extension with CMake, into setuptools' directory."""
 
     def build_extension(self, ext: Extension) -> None:
-        """Configure and build; CMake takes CXXFLAGS and the compiler from the environment."""
+        """Configure and build; CMake reads CXXFLAGS and the compiler from the environment."""
         source = Path(__file__).resolve().parent
         build = Path(self.build_temp).resolve()
         target = Path(self.get_ext_fullpath(ext.name)).resolve()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the example's weights: byte for byte the same everywhere.
 
-Only integers and decimal constants go in (no sin, exp or random numbers), so
-no platform's math library has a say. Usage: generate.py [DIR]
+It uses only integers and decimal constants (no sin, exp or random numbers), so no
+platform's math library matters. Usage: generate.py [DIR]
 """
 
 import json

@@ -1,7 +1,7 @@
 """Addresses: which ones a job's URL may lead to, and connections to those only.
 
-A name is looked up once, what it resolves to is checked, and the connection goes to the
-checked address itself: a name that resolves to something else the next time changes nothing.
+A name is looked up once, its addresses are checked, and the connection goes to the checked
+address itself: a name that resolves differently the next time changes nothing.
 """
 
 import http.client
@@ -16,19 +16,19 @@ from collections.abc import Callable
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 Left = Callable[[], float]
-"""Tells how many seconds are left; 0 is the end of all waiting."""
+"""Returns the seconds left; 0 ends all waiting."""
 
 CONNECT_SECONDS = 10.0
-"""For one of a name's addresses."""
+"""Per address of a name."""
 ADDRESSES = 4
-"""Of a name that are tried."""
+"""Addresses of a name to try."""
 TICK = 0.1
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
-# Not private by every version of ipaddress, and yet not the internet's: metadata of Oracle's and Azure's
-# machines, anycast to tunnels, and site-local addresses.
+# Not private in every version of ipaddress, but not public either: Oracle's and Azure's metadata,
+# anycast to tunnels, and site-local addresses.
 INSIDE = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "192.88.99.0/24", "fec0::/10")))
 
 
@@ -51,20 +51,20 @@ def _is_public(ip: Address) -> bool:
 
 
 def _parts(ip: Address) -> list[Address]:
-    """Return an address and the IPv4 address inside it: both have to be public."""
+    """Return the addresses that must be public: the IPv4 address inside, or the address itself."""
     if ip.version == 4:
         return [ip]
     if ip.ipv4_mapped:
         return [ip.ipv4_mapped]
     if ip in NAT64:
         return [ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)]
-    if ip in LOCAL_NAT64 or ip.teredo or ip.sixtofour:  # tunnels, of which nobody knows where they end
+    if ip in LOCAL_NAT64 or ip.teredo or ip.sixtofour:  # tunnels, which may end anywhere
         return [ipaddress.IPv4Address(0)]
     return [ip]
 
 
 def resolve(host: str, port: int, private: bool, left: Left = lambda: math.inf) -> list[tuple]:
-    """Return some of what a host resolves to, as far as a connection is allowed."""
+    """Return some of a host's addresses, those that allow a connection."""
     found = _look_up(host, port, left)
     allowed = [entry for entry in found if private or is_public(entry[4][0])]
     if not allowed:
@@ -73,7 +73,7 @@ def resolve(host: str, port: int, private: bool, left: Left = lambda: math.inf) 
 
 
 def _look_up(host: str, port: int, left: Left) -> list[tuple]:
-    """Ask the system, in a thread that is given up at the end: nothing ends getaddrinfo."""
+    """Ask the system, in a thread that is abandoned in the end: nothing stops getaddrinfo."""
     answers: list[list[tuple] | Exception] = []
 
     def ask() -> None:
@@ -92,7 +92,7 @@ def _look_up(host: str, port: int, left: Left) -> list[tuple]:
 
 
 def _some(found: list[tuple]) -> list[tuple]:
-    """Return the first few, of both families by turns: one of them may lead nowhere here."""
+    """Return the first few, alternating between families: one of them may lead nowhere here."""
     seen: Counter = Counter()
     ranked = []
     for entry in found:
@@ -129,23 +129,23 @@ def dial(
 
 
 class Connection(http.client.HTTPConnection):
-    """Speaks HTTP with a checked address."""
+    """An HTTP connection to a checked address."""
 
     def __init__(
         self, host: str, port: int, private: bool, timeout: float, tls: ssl.SSLContext | None, left: Left
     ) -> None:
         super().__init__(host, port, timeout=timeout)
-        self.default_port = 443 if tls else 80  # as it is left out of the Host header
+        self.default_port = 443 if tls else 80  # omitted from the Host header
         self._private, self._tls, self._left = private, tls, left
         self.wire: socket.socket | None = None
-        """The socket: before it is connected, and also once http.client has handed it to the response."""
+        """The socket, also before it connects and after http.client has handed it to the response."""
 
     def connect(self) -> None:
         """Connect; TLS verifies the certificate for the name, whatever the address."""
         self.sock = dial(self.host, self.port, self._private, self.timeout, self._left, self._hold)
         if self._tls:
             self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-            self._hold(self.sock)  # the plain one is empty now, and can't be cut
+            self._hold(self.sock)  # the plain one is detached now, and can't be cut
             self.sock.do_handshake()
 
     def _hold(self, sock: socket.socket) -> None:
@@ -155,6 +155,6 @@ class Connection(http.client.HTTPConnection):
 def connection(
     scheme: str, host: str, port: int | None, private: bool, timeout: float, left: Left = lambda: math.inf
 ) -> Connection:
-    """Return a connection for a URL's parts, not connected yet."""
+    """Return an unconnected connection for a URL's parts."""
     tls = ssl.create_default_context() if scheme == "https" else None
     return Connection(host, port or (443 if tls else 80), private, timeout, tls, left)

@@ -1,4 +1,4 @@
-"""The pipeline put together: the image's models, the plan for the card, the prompts; of the pipeline's process only."""
+"""Assembles the pipeline: the image's models, the card's plan, the prompts; used only in the pipeline's process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ RELIGHTING = "relighting_lora.ckpt"
 
 
 def open_pipeline(setup: dict, tell: Callable[[str], None]) -> pipeline.Pipeline:
-    """Return the pipeline of what the worker says about models and plan."""
+    """Return the pipeline for the worker's models and plan."""
     models = {name: Path(path) for name, path in setup["models"].items()}
     plan = SimpleNamespace(**setup["plan"])
     device = "cuda" if torch.cuda.is_available() and not plan.offload_text else "cpu"
@@ -24,7 +24,7 @@ def open_pipeline(setup: dict, tell: Callable[[str], None]) -> pipeline.Pipeline
 
 
 def places(models: dict[str, Path]) -> Places:
-    """Return where the pipeline's files are, by the names of the image's models."""
+    """Return the paths of the pipeline's files, by the names of the image's models."""
     return Places(
         transformer=models[""],
         vae=models[""] / VAE,

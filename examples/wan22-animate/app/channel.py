@@ -14,19 +14,19 @@ class Channel:
         self._link, self._lock = link, threading.Lock()
 
     def send(self, **message: object) -> None:
-        """Send a message; the reader learns of an end that is gone."""
+        """Send a message; only the reader notices that the other end is gone."""
         line = json.dumps(message).encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):
             self._link.sendall(line)
 
     def __iter__(self) -> Iterator[dict]:
-        """Give the messages that arrive, until the other end is gone."""
+        """Yield the messages that arrive, until the other end is gone."""
         with contextlib.suppress(OSError), self._link.makefile("rb") as lines:
             for line in lines:
                 yield json.loads(line)
 
     def close(self) -> None:
-        """Let the other end see the end."""
+        """Close the socket, so that the other end notices."""
         with contextlib.suppress(OSError):
             self._link.shutdown(socket.SHUT_RDWR)
         self._link.close()

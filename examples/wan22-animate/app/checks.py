@@ -1,4 +1,4 @@
-"""handler.py --check: smoke tests of an image; one line a problem."""
+"""handler.py --check: smoke tests of an image; one line per problem."""
 
 import embed
 import modellist
@@ -11,7 +11,7 @@ CUDA = "CUDAExecutionProvider"
 
 
 def run(what: str, deep: bool, settings: Settings) -> int:
-    """Print what is wrong, or what was looked at; return the exit code."""
+    """Print the problems, or what was checked; return the exit code."""
     checks = {
         "versions": check_versions, "model": lambda: check_models(settings, deep), "prompt": check_prompt, "gpu": check_gpu,
     }  # fmt: skip
@@ -27,13 +27,13 @@ def run(what: str, deep: bool, settings: Settings) -> int:
 
 
 def check_versions() -> tuple[list[str], str]:
-    """Return which versions don't fit."""
+    """Return the versions that don't fit."""
     found = versions.installed()
     return versions.problems(found), f"{len(found)} distributions fit each other"
 
 
 def check_models(settings: Settings, deep: bool) -> tuple[list[str], str]:
-    """Return which weights are missing or cut off, or, in depth, of another content."""
+    """Return the weights that are missing or cut off or, with deep, have other content."""
     results = [_check_model(one, deep) for one in settings.models]
     return [problem for problems, _ in results for problem in problems], "; ".join(said for _, said in results)
 
@@ -42,7 +42,7 @@ def _check_model(model: Model, deep: bool) -> tuple[list[str], str]:
     found, directory = modellist.read(model.list), model.path
     about = f"{len(found.files)} files, {found.size} bytes, of {found.origin}"
     if not directory.is_dir():
-        return [], f"the list is in order: {about}; there are no weights in the image"
+        return [], f"the list is valid: {about}; there are no weights in the image"
     problems = modellist.lacking(directory, found)
     if deep and not problems:
         problems = modellist.damaged(directory, found)
@@ -50,12 +50,12 @@ def _check_model(model: Model, deep: bool) -> tuple[list[str], str]:
 
 
 def check_prompt() -> tuple[list[str], str]:
-    """Return what is wrong with the prompt of an image without the text encoder; it is read as a job would."""
+    """Return the problems of the prompt of an image without the text encoder; it is read as for a job."""
     return [], ", ".join(f"{prompt!r} in {rows.shape[0]} rows" for prompt, rows in embed.read(embed.FILE).items())
 
 
 def check_gpu() -> tuple[list[str], str]:
-    """Return what is wrong with the GPU; a first kernel has to run and to be right."""
+    """Return the GPU's problems; a first kernel must run and give the right result."""
     try:
         import torch
     except ImportError as err:
@@ -70,7 +70,7 @@ def check_gpu() -> tuple[list[str], str]:
 
 
 def _check_onnx() -> list[str]:
-    """Return what keeps preprocessing's detectors from the GPU: they would run on the CPU without a word."""
+    """Return what keeps preprocessing's detectors off the GPU: they would silently run on the CPU."""
     try:
         import numpy
         import onnxruntime
@@ -78,7 +78,7 @@ def _check_onnx() -> list[str]:
         return [f"onnxruntime can't be imported: {err}"]
     if CUDA not in onnxruntime.get_available_providers():
         return ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime next to it"]
-    # It may know of CUDA and not be able to load it: then it falls back without an error.
+    # It may have the provider but fail to load it: then it falls back without an error.
     session = onnxruntime.InferenceSession(_doubling(), providers=[CUDA])
     if session.get_providers()[0] != CUDA:
         return ["onnxruntime can't load CUDA, and takes the CPU: its log has the library that it misses"]

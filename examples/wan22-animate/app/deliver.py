@@ -1,4 +1,4 @@
-"""The result on its way back: PUT where the job says, in the answer while it is small, or in a bucket."""
+"""Delivers the result: with a PUT to the job's URL, in the answer if it is small, or to a bucket."""
 
 import base64
 import os
@@ -20,7 +20,7 @@ Upload = Callable[[str, Path], str]
 def deliver(
     path: Path, result_url: str, max_inline: int, upload: Upload | None, private: bool, clock: web.Clock
 ) -> dict:
-    """Return the part of the answer that is the video, or says where it is."""
+    """Return the part of the answer that holds the video or its URL."""
     if result_url:
         _put(path, result_url, private, clock)
         return {"video_url": without_query(result_url)}
@@ -36,7 +36,7 @@ def deliver(
 
 
 def without_query(url: str) -> str:
-    """Return where a presigned URL leads to, without its signature."""
+    """Return a presigned URL without its signature."""
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
@@ -57,7 +57,7 @@ def _put(path: Path, url: str, private: bool, clock: web.Clock) -> None:
 
 
 def bucket(env: Mapping[str, str] = os.environ) -> Upload | None:
-    """Return what puts files into the endpoint's bucket, or None where there is none."""
+    """Return a function that uploads files to the endpoint's bucket, or None if there is none."""
     if not all(env.get(name) for name in BUCKET):
         return None
 
@@ -65,12 +65,12 @@ def bucket(env: Mapping[str, str] = os.environ) -> Upload | None:
         from runpod.serverless.utils import rp_upload
 
         try:
-            # without a bucket_name the SDK takes the month's: 01-26
+            # without a bucket_name the SDK uses the month's: 01-26
             url = rp_upload.upload_file_to_bucket(
                 name, str(path), bucket_name=env.get("BUCKET_NAME") or time.strftime("%m-%y"),
                 extra_args={"ContentType": "video/mp4"},
             )  # fmt: skip
-        except Exception as err:  # of boto's many
+        except Exception as err:  # boto has many
             raise JobError(f"the endpoint's bucket takes no result: {scrub(str(err))[:300]}") from err
         if not url.startswith(("http://", "https://")):
             raise JobError("the endpoint's bucket takes no result: the SDK found no way to it")

@@ -1,4 +1,4 @@
-"""Directories of jobs: nobody else reads them, and none outlives its job or its worker.
+"""Job directories: private, and none outlives its job or its worker.
 
 Each holds a lock while its job runs; a directory without one was left by a dead worker.
 """
@@ -22,7 +22,7 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def of_job(root: Path, name: str) -> Iterator[Path]:
-    """Give a job's directory, and remove it whatever happens."""
+    """Yield a job's directory, and always remove it."""
     try:
         prepare(root)
         plain = re.sub("[^A-Za-z0-9-]", "", name)[:40]
@@ -39,7 +39,7 @@ def of_job(root: Path, name: str) -> Iterator[Path]:
 
 
 def prepare(root: Path) -> None:
-    """Make the directory of all jobs' directories, ours alone."""
+    """Create the directory of all job directories, private to us."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = root.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
@@ -48,7 +48,7 @@ def prepare(root: Path) -> None:
 
 
 def check_room(path: Path, wanted: int) -> None:
-    """Raise the error of a full disk where there are fewer bytes left than wanted."""
+    """Raise the error for a full disk if fewer bytes are free than wanted."""
     left = shutil.disk_usage(path).free
     if left < wanted:
         raise JobError(
@@ -70,7 +70,7 @@ def cleanup(root: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Remove a directory or file, also where its content isn't writable."""
+    """Remove a directory or file, even if its content isn't writable."""
     for _ in range(3):  # a program that is being killed may still write
         if not os.path.lexists(path):
             return

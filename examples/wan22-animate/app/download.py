@@ -15,7 +15,7 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a download."""
+    """The limits of a download."""
 
     size: int
     seconds: float
@@ -24,7 +24,7 @@ class Limits:
 
 
 def save(name: str, source: Source, path: Path, limits: Limits, clock: web.Clock) -> None:
-    """Write a field's file; all that goes wrong is a JobError."""
+    """Write a field's file; every problem is a JobError."""
     try:
         if source.url:
             fetch(name, source.url, path, limits, clock.within(limits.seconds))
@@ -41,7 +41,7 @@ def save(name: str, source: Source, path: Path, limits: Limits, clock: web.Clock
 
 
 def fetch(name: str, url: str, path: Path, limits: Limits, clock: web.Clock) -> None:
-    """Stream what a URL leads to into a file."""
+    """Download a URL to a file."""
     with web.get(url, limits.private, clock) as response, open(path, "wb") as file:
         length = _length(response)
         if length is not None and length > limits.size:

@@ -1,13 +1,12 @@
-"""Prompts as tensors: what T5 makes of a text, and a file that keeps it.
+"""Prompts as tensors: T5's output for a text, and a file that keeps it.
 
-The text encoder is 11.4 GB and gives the same tensor for the same prompt each time, so an
-image that knows its prompt can do without: handler.py --embed PROMPT makes prompt.safetensors
-where the encoder is, and the file goes into the app's directory, which Lamina packs by digest as
-it does the app. The tensor is kept as long as the prompt is, and filled up with zeros to 512
-rows before it is used, as upstream fills it: diffusers takes that length for granted, and makes
-wrong films of any other without a word.
+The text encoder is 11.4 GB and always gives the same tensor for the same prompt, so an image
+that knows its prompt doesn't need it: where the encoder is, handler.py --embed PROMPT makes
+prompt.safetensors, which goes into the app's directory, which Lamina packs by digest. The
+tensor is kept at the prompt's length and padded with zeros to 512 rows before use, as upstream
+does: diffusers takes that length for granted, and silently makes wrong films with any other.
 
-The encoder's weights are the original's, under the names that transformers has for them.
+The encoder's weights are the original's, under transformers' names.
 """
 
 import html
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOKENS = 512
-"""Rows that the transformer wants of a prompt."""
+"""Rows of a prompt that the transformer requires."""
 FILE = Path(__file__).with_name("prompt.safetensors")
-"""Where an image has its prompt, if it has one."""
+"""The image's own prompt, if it has one."""
 HEADER = 1 << 20
-"""Bytes of a file's header that are read at most."""
+"""Bytes of a file's header to read at most."""
 WEIGHTS = "models_t5_umt5-xxl-enc-bf16.pth"
 TOKENIZER = "google/umt5-xxl"
 
-# umt5-xxl; a test has a smaller one.
+# umt5-xxl; a test uses a smaller one.
 SIZES = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "num_heads": 64, "d_ff": 10240, "num_layers": 24}
 
 # The original's names of a block's parts, and transformers'.
@@ -50,7 +49,7 @@ PARTS = {
 
 
 class Prompts:
-    """Gives the tensor of a prompt: from the image's file where it has the prompt, else from the text encoder."""
+    """Returns a prompt's tensor: from the image's file if it has the prompt, else from the text encoder."""
 
     def __init__(self, kept: Path, encoder: "Encoder | None") -> None:
         self._kept = read(kept) if kept.is_file() or not encoder else {}
@@ -71,7 +70,7 @@ REFUSAL = "this worker has no text encoder, and knows its own prompt alone: leav
 
 
 def own_of(prompt: str, kept: list[str]) -> str | None:
-    """Return the image's own prompt, for which upstream's stands: a job that says nothing has that."""
+    """Return the image's own prompt in place of upstream's, which a job without a prompt has."""
     return dict(zip((order.PROMPT, order.NEGATIVE), kept, strict=False)).get(prompt)
 
 
@@ -83,7 +82,7 @@ def check(prompt: str, path: Path = FILE) -> None:
 
 
 class Encoder:
-    """The text encoder, which is read when the first prompt wants it."""
+    """The text encoder, loaded for the first prompt that needs it."""
 
     def __init__(self, directory: Path, device: str = "cpu", sizes: dict | None = None) -> None:
         self._directory, self._device, self._sizes = directory, device, sizes or SIZES
@@ -95,7 +94,7 @@ class Encoder:
         return padded(self.rows(prompt))
 
     def rows(self, prompt: str) -> "Tensor":
-        """Return a prompt's tensor, a row a token."""
+        """Return a prompt's tensor, one row per token."""
         prompt = clean(prompt)
         if prompt not in self._known:
             self._known[prompt] = self._encode(prompt)
@@ -108,7 +107,7 @@ class Encoder:
             self._model, self._tokenizer = load(self._directory, self._sizes), tokenizer(self._directory)
             self._model.to(self._device)
         ids = self._tokenizer(prompt, max_length=TOKENS, truncation=True, return_tensors="pt").input_ids
-        with torch.no_grad():  # without padding, which nothing looks at and 512 rows of which cost most of the time
+        with torch.no_grad():  # without padding, which nothing reads and whose 512 rows cost most of the time
             return self._model(ids.to(self._device)).last_hidden_state[0].cpu()
 
 
@@ -121,7 +120,7 @@ def clean(prompt: str) -> str:
 
 
 def padded(rows: "Tensor") -> "Tensor":
-    """Return rows filled up with zeros to those that the transformer wants."""
+    """Return rows padded with zeros to the transformer's length."""
     import torch
 
     if rows.dim() != 2 or not 0 < rows.shape[0] <= TOKENS:
@@ -150,7 +149,7 @@ def renamed(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
 
 
 def load(directory: Path, sizes: dict):  # noqa: ANN201 (torch is imported here)
-    """Return the text encoder in bfloat16, as its file has it; its weights stay in the file until they are used."""
+    """Return the text encoder in bfloat16, like its file; the weights stay in the file until they are used."""
     import torch
     from transformers import UMT5Config, UMT5EncoderModel
 
@@ -173,7 +172,7 @@ def tokenizer(directory: Path):  # noqa: ANN201 (transformers is imported here)
 
 
 def save(path: Path, kept: "dict[str, Tensor]") -> None:
-    """Write prompts and their tensors, the positive one first, as safetensors: whose own header is in an order by chance."""
+    """Write prompts and their tensors, the positive one first, as safetensors: whose own writer has no stable order."""
     import torch
 
     names = {torch.bfloat16: "BF16", torch.float32: "F32"}
@@ -190,7 +189,7 @@ def save(path: Path, kept: "dict[str, Tensor]") -> None:
 
 
 def prompts(path: Path) -> list[str]:
-    """Return the prompts of a file, as its header has them; a StartError tells what is wrong with it."""
+    """Return the prompts of a file, from its header; a StartError tells what is wrong with it."""
     try:
         with open(path, "rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -214,7 +213,7 @@ def read(path: Path) -> "dict[str, Tensor]":
         tensors = load_file(path)
         kept = {prompt: tensors[f"prompt.{at}"] for at, prompt in enumerate(names)}
     except (SafetensorError, KeyError) as err:
-        raise StartError(f"{path.name} is damaged: make it anew with handler.py --embed") from err
+        raise StartError(f"{path.name} is damaged: make it again with handler.py --embed") from err
     for rows in kept.values():
         padded(rows)
     return kept

@@ -1,4 +1,4 @@
-"""Finished frames on their way into a film: one ffmpeg takes them from a pipe, and the sound next to them."""
+"""Encodes finished frames into a film: one ffmpeg reads them from a pipe, and adds the sound."""
 
 import subprocess
 import threading
@@ -11,32 +11,32 @@ import ffmpeg
 if TYPE_CHECKING:
     import numpy as np
 
-# How each codec is asked for; hvc1 is the name under which Apple's players take HEVC.
+# ffmpeg's options of each codec; hvc1 is the tag that Apple's players require for HEVC.
 CODECS = {
     "h264": ("-c:v", "libx264", "-preset", "medium"),
     "hevc": ("-c:v", "libx265", "-preset", "medium", "-tag:v", "hvc1", "-x265-params", "log-level=error"),
     "av1": ("-c:v", "libaom-av1", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"),
 }
 END_SECONDS = 600.0
-"""In which the codec writes what it still holds."""
+"""Within which the codec must write what it still holds."""
 LAST = 4000
-"""Characters of what ffmpeg says that are kept."""
+"""Bytes of ffmpeg's output that are kept."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The film that is to be made."""
+    """The film to make."""
 
     out: str
     fps: int
     codec: str
     crf: int
     sound: str
-    """A file whose sound goes into it, or nothing."""
+    """A file with its sound, or nothing."""
 
 
 class Encoder:
-    """Takes frames while the next ones are made; the film is whole when it is left without an error."""
+    """Takes frames while the next ones are made; the film is complete when the context ends without an error."""
 
     def __init__(self, target: Target, count: int, width: int, height: int) -> None:
         self._said = b""
@@ -62,7 +62,7 @@ class Encoder:
             raise
 
     def __exit__(self, kind: type | None, err: Exception | None, trace: TracebackType | None) -> None:
-        """Finish the film, or drop it where its frames ended with an error."""
+        """Finish the film, or drop it after an error."""
         if kind:
             self._program.kill()
             self._program.wait()
@@ -86,7 +86,7 @@ class Encoder:
 
 
 def command(target: Target, count: int, width: int, height: int) -> list[str]:
-    """Return the command that makes a film of so many frames, however long the sound is."""
+    """Return the command that makes a film of count frames, however long the sound is."""
     pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(target.fps), "-i", "pipe:0"]
     sound = ["-i", target.sound] if target.sound else []
     sounds = ["-map", "1:a:0?", "-c:a", "copy"] if target.sound else []

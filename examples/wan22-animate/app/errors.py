@@ -1,4 +1,4 @@
-"""What goes wrong with a job or with a start, in words for whoever sent the job or runs the worker."""
+"""Errors of a job or a start, worded for the job's sender or the worker's operator."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 
 MAX_MESSAGE = 2000
-"""Characters: it goes into the log and into Runpod's answer, which have limits of their own."""
+"""In characters: the log and Runpod's answer have their own limits."""
 
 
 class JobError(Exception):
@@ -51,14 +51,14 @@ class OutOfTime(JobError):
 
 
 class StartError(Exception):
-    """The worker can't become ready; the message is for whoever runs it."""
+    """The worker can't become ready; the message is for its operator."""
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_full() -> JobError:
-    """Return the error of a disk without room."""
+    """Return the error for a full disk."""
     return JobError(
         "the worker's disk is full: give the endpoint a larger container disk, or send a smaller video",
         HTTPStatus.INSUFFICIENT_STORAGE,
@@ -66,7 +66,7 @@ def disk_full() -> JobError:
 
 
 def from_system(err: OSError) -> JobError:
-    """Return the error of what the system refused, without its path."""
+    """Return the error for a failed system call, without its path."""
     if err.errno in FULL:
         return disk_full()
     reason = os.strerror(err.errno) if err.errno else type(err).__name__

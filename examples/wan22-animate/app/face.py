@@ -1,6 +1,6 @@
 """A look at the reference picture before the GPU is used: is there a face in it?
 
-Only where insightface's detector is there already: it would fetch its models otherwise.
+Only if insightface's detector is there already: it would fetch its models otherwise.
 """
 
 import sys
@@ -18,7 +18,7 @@ NONE = 3
 
 
 def check(home: Path, image: Path, clock: Clock) -> None:
-    """Raise an InputError for a picture without a face; say nothing where that can't be told."""
+    """Raise an InputError for a picture without a face; do nothing if that can't be told."""
     if not detector(home):
         return
     arguments = [sys.executable, str(Path(__file__).resolve()), str(home), str(image)]
@@ -31,17 +31,17 @@ def check(home: Path, image: Path, clock: Clock) -> None:
         message = "image: no face was found: give a picture in which one can be seen"
         raise InputError(message, HTTPStatus.UNPROCESSABLE_ENTITY)
     if result.code != 0:
-        debug(f"faces can't be looked for: {result.last}")
+        debug(f"the face detector failed: {result.last}")
 
 
 def detector(home: Path) -> Path | None:
-    """Return the file of the face detector, where it is."""
+    """Return the file of the face detector, or None."""
     found = sorted((home / "models" / "buffalo_l").glob("det_*.onnx"))
     return found[0] if found else None
 
 
 def count(home: Path, image: Path) -> int:
-    """Return how many faces are in a picture: the detector alone is opened, and by its file."""
+    """Return the number of faces in a picture: it opens only the detector, by its file."""
     import cv2
     from insightface.model_zoo import get_model
 

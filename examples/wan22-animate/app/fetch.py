@@ -1,4 +1,4 @@
-"""All of the weights from the hub: several files at once, into a volume where there is one."""
+"""Downloads all weights from the hub: several files at once, to a volume if there is one."""
 
 import math
 import shutil
@@ -18,13 +18,13 @@ from modellist import ModelList
 from settings import Settings
 
 MARGIN = 10**9
-"""Bytes that a disk keeps free."""
+"""Bytes to keep free on a disk."""
 REPORT_SECONDS = 10.0
 TICK = 0.2
 
 
 def all_files(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
-    """Return the directory with the weights once they are there."""
+    """Return the directory with the weights once they are complete."""
     directory = destination(settings, found, stop)
     directory.mkdir(parents=True, exist_ok=True)
     with lease.held(directory / ".fetching", stop, lambda: not modellist.lacking(directory, found)) as ours:
@@ -61,7 +61,7 @@ def destination(settings: Settings, found: ModelList, stop: threading.Event) -> 
 
 
 def needed(directory: Path, found: ModelList) -> int:
-    """Return the bytes that are still to come."""
+    """Return the bytes that are still missing."""
     return sum(file.size - _there(directory, file) for file in found.files)
 
 
@@ -87,7 +87,7 @@ def _writable(directory: Path) -> bool:
 
 def _fetch(settings: Settings, found: ModelList, directory: Path, stop: threading.Event) -> None:
     todo = [file for file in found.files if not modellist.complete(directory, file)]
-    todo.sort(key=lambda file: -file.size)  # so that a small one is the last
+    todo.sort(key=lambda file: -file.size)  # so that a small one comes last
     meter = Meter(found.size, found.size - needed(directory, found), settings.init_timeout)
     abort = threading.Event()
     base = f"{settings.hub}/{found.repository}/resolve/{found.commit}/"
@@ -112,7 +112,7 @@ def _bring(hub: Hub, file: modellist.File, directory: Path, meter: "Meter", mark
 
 
 def _follow(work: list[Future], meter: "Meter", stop: threading.Event) -> None:
-    """Wait for all files, report now and then, and raise the first problem."""
+    """Wait for all files, report progress, and raise the first problem."""
     pending: set[Future] = set(work)
     while pending:
         done, pending = wait(pending, TICK, FIRST_EXCEPTION)
@@ -124,7 +124,7 @@ def _follow(work: list[Future], meter: "Meter", stop: threading.Event) -> None:
 
 
 class Meter:
-    """How much has arrived, how fast, and what that means."""
+    """How much has arrived, how fast, and whether that is fast enough."""
 
     def __init__(self, total: int, there: int, init_timeout: float) -> None:
         self._total, self._there, self._timeout = total, there, init_timeout
@@ -139,12 +139,12 @@ class Meter:
             self._arrived += count
 
     def text(self) -> str:
-        """Return where things stand."""
+        """Return the progress."""
         seconds = max(time.monotonic() - self._started, 0.001)
         return f"{_bytes(self._arrived)} in {seconds:.0f} s, {_bytes(self._arrived / seconds)}/s"
 
     def report(self) -> None:
-        """Log where things stand, every few seconds."""
+        """Log the progress every few seconds."""
         now = time.monotonic()
         if now - self._reported < REPORT_SECONDS:
             return
@@ -162,7 +162,7 @@ class Meter:
             self._warned = True
             log(
                 f"weights: Runpod replaces a worker that is not ready in {self._timeout:.0f} s: "
-                "set RUNPOD_INIT_TIMEOUT to more; with a network volume the next one goes on where this one ended"
+                "set RUNPOD_INIT_TIMEOUT to more; with a network volume the next worker resumes where this one stopped"
             )
 
 

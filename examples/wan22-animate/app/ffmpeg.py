@@ -1,6 +1,6 @@
-"""ffmpeg: where it is, and what is in a video.
+"""ffmpeg: its path, and the contents of a video.
 
-There is no ffprobe in imageio-ffmpeg's wheel: ffmpeg without an output prints what it found.
+imageio-ffmpeg's wheel has no ffprobe: ffmpeg without an output prints what it found.
 """
 
 import os
@@ -13,10 +13,10 @@ from web import Clock
 
 SECONDS = 60.0
 QUIET = ("-hide_banner", "-nostdin")
-# Only this file, whatever it names: a playlist, another track, a key.
+# Only this file, no matter what it refers to: a playlist, another track, a key.
 LOCAL = ("-protocol_whitelist", "file")
 
-# By their depth: a container's own metadata, which anyone can write, is before the duration and deeper.
+# Matched by indentation: a container's metadata, which anyone can write, precedes the duration and is deeper.
 DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d(?:\.\d+)?)|N/A)", re.MULTILINE)
 STREAM = re.compile(r"^ {2,4}Stream #0:\d+\S*: (Video|Audio): (.*)$", re.MULTILINE)
 SIZE = re.compile(r", (\d{1,6})x(\d{1,6})[, ]")
@@ -37,7 +37,7 @@ class Video:
 
 
 def program() -> str:
-    """Return where ffmpeg is."""
+    """Return ffmpeg's path."""
     if found := os.environ.get("FFMPEG"):
         return found
     import imageio_ffmpeg
@@ -46,13 +46,13 @@ def program() -> str:
 
 
 def probe(path: Path, clock: Clock) -> Video | None:
-    """Return what is in a file, or None when it is no video."""
+    """Return what is in a file, or None if it isn't a video."""
     arguments = [program(), *QUIET, *LOCAL, "-i", str(path)]
-    return parse(process.run(arguments, path.parent, clock.within(SECONDS), "looking into a video").text)
+    return parse(process.run(arguments, path.parent, clock.within(SECONDS), "probing a video").text)
 
 
 def parse(text: str) -> Video | None:
-    """Return what ffmpeg says about its input; a duration that it doesn't know is 0."""
+    """Return what ffmpeg prints about its input; an unknown duration is 0."""
     duration = DURATION.search(text)
     streams = STREAM.findall(text[duration.end() :]) if duration else []
     pictures = [about for kind, about in streams if kind == "Video" and "(attached pic)" not in about]

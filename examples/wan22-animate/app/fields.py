@@ -1,26 +1,26 @@
-"""The input of a job: which fields there are, and what each may be.
+"""The input of a job: its fields and their allowed values.
 
 video       the driving video: an http(s) URL, a data URL, or base64
 image       the reference picture: the same
 mode        "animation": the picture's character moves as the video's does (default);
             "replacement": it takes the place of the person in the video
 resolution  the area to work in, [width, height] or "1280x720" (default); multiples of 16.
-            Frames keep their own proportions
-seed        0 to 2^63-1; drawn by lot where it is left out, and told in the result
-steps       of sampling, 1 to 100 (default 20, or STEPS)
-refert_num  frames that a clip takes over from the one before, 1 (default) or 5
-relighting  whether the character takes on the light of the scene; in replacement only
-result_url  where the result is PUT, a presigned URL that takes "Content-Type: video/mp4"
+            Frames keep their aspect ratio
+seed        0 to 2^63-1 (default: random, and reported in the result)
+steps       sampling steps, 1 to 100 (default 20, or STEPS)
+refert_num  frames that a clip reuses from the one before, 1 (default) or 5
+relighting  whether the character takes on the light of the scene; replacement only
+result_url  a presigned URL to PUT the result to; it must accept "Content-Type: video/mp4"
 
-prompt           what the film shows; the model's own is used where it is left out
-negative_prompt  what it is not to show; of use with a cfg above 1 only
+prompt           what the film shows (default: the model's own prompt)
+negative_prompt  what it must not show; effective only with a cfg above 1
 cfg              how closely face and prompt are followed, 1 (default) to 10; above 1 a job takes twice as long
 fps              frames a second, 1 to 60 (default 30)
-start            seconds of the video that are left out (default 0)
-seconds, frames  how much of it is used: the one or the other (default: all that is left)
-retarget         whether the poses are fitted to the picture's body; in animation only
-mask_growth      pixels that the mask of the person grows by, 0 to 64 (default 9); in replacement only.
-                 From 1 on the mask is the box around the person, with 0 it is the person's outline
+start            seconds of the video to skip (default 0)
+seconds, frames  how much of it to use, as one or the other (default: the rest)
+retarget         whether to fit the poses to the picture's body; animation only
+mask_growth      pixels to grow the person's mask by, 0 to 64 (default 9); replacement only.
+                 With 0 the mask is the person's outline, from 1 on the box around the person
 codec            "h264" (default), "hevc" or "av1"
 crf              quality of the codec, 0 (best) to 51 (default 17)
 audio            "keep" (default) or "none"
@@ -38,15 +38,15 @@ MODES = ("animation", "replacement")
 CODECS = ("h264", "hevc", "av1")
 AUDIO = ("keep", "none")
 MAX_PROMPT = 2000
-"""Characters: the text encoder reads 512 tokens, and drops what comes after them."""
+"""In characters: the text encoder reads 512 tokens and drops the rest."""
 MAX_START = 86_400.0
 MAX_CFG = 10.0
 DEFAULTS = ((1280, 720), (832, 480), (640, 368), (480, 272))
-"""Resolutions, of which a job that names none has the first that the worker takes."""
+"""A job without a resolution has the first of these that the worker allows."""
 GROWTH = 9
-"""Of a mask in pixels, as upstream's preprocessing has it: three times three on each side."""
+"""Of a mask, in pixels, as in upstream's preprocessing: three times three on each side."""
 NAMED = 5
-"""Names of unknown fields that are told one by one."""
+"""Unknown fields that are reported by name."""
 MAX_NAME = 40
 FIELDS = (
     "video", "image", "mode", "resolution", "seed", "steps", "refert_num", "relighting", "result_url",
@@ -57,7 +57,7 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Job:
-    """A job whose input is in order."""
+    """A job with valid input."""
 
     video: Source
     image: Source
@@ -70,7 +70,7 @@ class Job:
     relighting: bool
     result_url: str
     prompt: str
-    """Empty where the model's own is to be used, as is the next one."""
+    """Empty for the model's own, like the next field."""
     negative_prompt: str
     cfg: float
     fps: int
@@ -91,7 +91,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many bytes the files of a job may have, how many pixels its frames, and how many steps it has unless it says."""
+    """Limits of a job's files in bytes and of its frames in pixels, and its default number of steps."""
 
     video: int
     image: int
@@ -100,7 +100,7 @@ class Sizes:
 
 
 def parse(given: object, sizes: Sizes) -> Job:
-    """Return the job, or raise an InputError with all that is wrong with it."""
+    """Return the job, or raise an InputError that lists every problem."""
     if not isinstance(given, dict):
         fields = ", ".join(FIELDS)
         raise InputError(f"the input is {kind(given)}, not an object with the fields {fields}")
@@ -112,7 +112,7 @@ def parse(given: object, sizes: Sizes) -> Job:
 
 
 class _Reader:
-    """Reads fields one by one, and keeps what is wrong with them."""
+    """Reads fields one by one, and collects their problems."""
 
     def __init__(self, given: dict, sizes: Sizes) -> None:
         self._given, self._sizes = given, sizes
@@ -209,7 +209,7 @@ class _Reader:
         return value
 
     def _switch(self, name: str, mode: str, wanted: str) -> bool:
-        """Return whether something is asked for that one mode has."""
+        """Return a switch that only one mode has."""
         value = self._get(name)
         if value is not None and not isinstance(value, bool):
             self._problem(name, f"is {show(value)}: use true or false")

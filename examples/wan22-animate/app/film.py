@@ -1,4 +1,4 @@
-"""The frames of a job as preprocessing left them, read as they are needed; of the pipeline's process only."""
+"""The frames of a job as preprocessing left them, read on demand; used only in the pipeline's process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ ALWAYS, REPLACING = (POSE, FACE), (BACKGROUND, MASK)
 
 
 class Film:
-    """What order.Frames asks for, of a directory."""
+    """Implements order.Frames with the files of a directory."""
 
     def __init__(self, directory: Path, replaces: bool) -> None:
-        import cv2  # first: behind decord it reads with decord's older zlib, which can't do all PNG files
+        import cv2  # first: after decord it reads with decord's older zlib, which can't read all PNG files
         from decord import VideoReader
 
         self._cv2, self._picture = cv2, directory / PICTURE
@@ -34,6 +34,6 @@ class Film:
         return self._cv2.imread(str(self._picture))[..., ::-1]
 
     def read(self, kind: str, start: int, stop: int) -> "np.ndarray":
-        """Return frames, RGB; of a mask its one channel."""
+        """Return frames in RGB, or a mask's single channel."""
         frames = self._readers[kind].get_batch(list(range(start, stop))).asnumpy()
         return frames[..., 0] if kind == MASK else frames

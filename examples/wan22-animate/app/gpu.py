@@ -1,4 +1,4 @@
-"""Is there a GPU, and which? Asked of the driver itself, in a process of its own: the worker holds no context."""
+"""Is there a GPU, and which? A separate process asks the driver: the worker holds no context."""
 
 import ctypes
 import json
@@ -22,7 +22,7 @@ PROBLEMS = {
 
 
 def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()))) -> Card:
-    """Return the GPU, or raise a StartError when there is none that can be used."""
+    """Return the GPU, or raise a StartError if there is no usable one."""
     try:
         done = subprocess.run(program, capture_output=True, timeout=SECONDS, text=True)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -35,7 +35,7 @@ def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve
 
 
 def explain(code: int, said: str) -> str:
-    """Return why there is none."""
+    """Return why there is no GPU."""
     if code == NO_DRIVER:
         return "libcuda.so.1 is not here: start the container with the NVIDIA runtime (--gpus all)"
     number = int(said) if said.isdigit() else -1
@@ -43,7 +43,7 @@ def explain(code: int, said: str) -> str:
 
 
 def main(library: str = "libcuda.so.1") -> int:
-    """Ask the driver; print what the first GPU is, or the code of the problem."""
+    """Ask the driver; print the first GPU's name and memory, or the error code."""
     try:
         cuda = ctypes.CDLL(library)
     except OSError:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""wan22-animate: a driving video and a reference picture become an animation, or the person is replaced.
+"""wan22-animate: animates a reference picture by a driving video, or replaces the person in the video.
 
-handler.py                     a worker of Runpod: of a queue, or with WORKER_MODE=load-balancing over HTTP
-handler.py --check versions    smoke tests; model [--deep], prompt and gpu are others
-handler.py --embed PROMPT      makes prompt.safetensors of a prompt, for images without the text encoder
+handler.py                     runs a Runpod worker: on a queue or, with WORKER_MODE=load-balancing, over HTTP
+handler.py --check versions    runs a smoke test; the others are model [--deep], prompt and gpu
+handler.py --embed PROMPT      makes a prompt's prompt.safetensors, for images without the text encoder
 
-fields.py has the input of a job, settings.py the environment.
+fields.py documents a job's input, settings.py reads the environment.
 """
 
 import argparse
@@ -34,12 +34,12 @@ END_SECONDS = 8.0
 def main(arguments: list[str]) -> int:
     """Run the worker or a check, and return the exit code."""
     parser = argparse.ArgumentParser(description="Wan2.2-Animate for Runpod", allow_abbrev=False)
-    parser.add_argument("--check", choices=("versions", "model", "prompt", "gpu"), help="test the image, and exit")
+    parser.add_argument("--check", choices=("versions", "model", "prompt", "gpu"), help="check the image and exit")
     parser.add_argument(
-        "--embed", metavar="PROMPT", help="make the prompt's tensor, and exit; the model's own where it is empty"
+        "--embed", metavar="PROMPT", help="make the prompt's tensor and exit; an empty prompt is the model's own"
     )
     parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file (%(default)s)")
-    parser.add_argument("--deep", action="store_true", help="with --check model: read the files")
+    parser.add_argument("--deep", action="store_true", help="with --check model: read the files, too")
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
     try:
         found = settings.read(os.environ)
@@ -58,11 +58,11 @@ def main(arguments: list[str]) -> int:
 
 
 def embed_prompt(prompt: str, path: Path, found: settings.Settings) -> int:
-    """Make a prompt's tensor where the text encoder is."""
+    """Make a prompt's tensor, in an image that has the text encoder."""
     try:
         one = next((model for model in found.models if model.name == weights.TEXT_ENCODER), None)
         if not one:
-            raise StartError("this image has no text encoder: take a variant that has")
+            raise StartError("this image has no text encoder: use a variant that has one")
         directory = weights.of(found, one, threading.Event())
         print(f"{path}: {embed.make(prompt, embed.Encoder(directory), path)}")
     except (StartError, OSError) as err:
@@ -72,7 +72,7 @@ def embed_prompt(prompt: str, path: Path, found: settings.Settings) -> int:
 
 
 def end(worker: Worker) -> None:
-    """Stop what the worker does; the process ends by itself then, or at last without being asked."""
+    """Stop the worker; the process then ends by itself, or else is ended after END_SECONDS."""
     log("told to stop")
     worker.end()
     time.sleep(END_SECONDS + 1)
@@ -80,7 +80,7 @@ def end(worker: Worker) -> None:
 
 
 def serve_jobs(worker: Worker, signals: Signals) -> int:
-    """Get ready, then take jobs: without weights or a GPU the process ends, and Runpod starts another."""
+    """Get ready, then accept jobs: without weights or a GPU the process ends, and Runpod starts another."""
     start.prepare(worker)
     try:
         if worker.stop.is_set():

@@ -1,4 +1,4 @@
-"""One file from the hub: resumed where it was cut, verified as a whole, and only then given its name."""
+"""Downloads a file from the hub: resumed where it was cut, verified as a whole, and only then given its name."""
 
 import contextlib
 import email.utils
@@ -20,12 +20,12 @@ from modellist import File
 from part import Count, Part, Passing
 
 TRIES = 8
-"""In a row without a new byte."""
+"""Consecutive attempts without a new byte."""
 WAITS = (1, 2, 4, 8, 15, 30)
 MAX_WAIT = 300.0
 REDIRECTS = 5
 CORRUPTED = 3
-"""Times that a file may arrive with another content."""
+"""Times that a file may arrive with wrong content."""
 
 
 class Hub:
@@ -39,14 +39,14 @@ class Hub:
         self._links: set[addresses.Connection] = set()
 
     def cut(self) -> None:
-        """Break all connections: reads that wait for bytes would go on until they time out."""
+        """Break all connections: waiting reads would otherwise last until they time out."""
         for link in tuple(self._links):
             if link.wire:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(link.wire, socket.SHUT_RDWR)
 
     def fetch(self, file: File, directory: Path, count: Count) -> None:
-        """Bring a file into a directory; count is called with the bytes that arrive."""
+        """Download a file to a directory; count receives the bytes that arrive."""
         part = Part(directory, file)
         failures = corrupted = 0
         while True:
@@ -68,7 +68,7 @@ class Hub:
     def _wait(self, file: File, err: Passing, failures: int) -> None:
         seconds = min(max(err.wait, WAITS[min(failures, len(WAITS)) - 1]), MAX_WAIT)
         log(f"weights: {file.path}: {err}; again in {seconds:.0f} s")
-        if err.wait:  # the hub's word to all of us
+        if err.wait:  # the hub's request to all threads
             with self._lock:
                 self._not_before = max(self._not_before, time.monotonic() + seconds)
         else:
@@ -108,7 +108,7 @@ class Hub:
     def _link(self, url: str) -> Iterator[addresses.Connection]:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise StartError("weights: the hub's address is no http(s) URL: check HF_ENDPOINT")
+            raise StartError("weights: the hub's address is not an http(s) URL: check HF_ENDPOINT")
         link = addresses.connection(parts.scheme, parts.hostname, parts.port, True, self._silence, self._left)
         self._links.add(link)
         try:
@@ -121,7 +121,7 @@ class Hub:
         return 0.0 if self.stop.is_set() else math.inf
 
     def _headers(self, url: str, part: Part) -> dict[str, str]:
-        """Return a request's headers; the token is for the hub alone, not for where it redirects to."""
+        """Return a request's headers; only the hub itself gets the token, no redirect's target."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "wan22-animate"}
         if self._token and urlsplit(url)[:2] == urlsplit(self._base)[:2]:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -134,7 +134,7 @@ class Hub:
     def _take(self, response: http.client.HTTPResponse, file: File, part: Part, count: Count) -> None:
         at = part.size()
         if response.status == 200 and at:
-            count(-at)  # it doesn't continue, or has something else by now
+            count(-at)  # it doesn't resume, or the file has changed
             at = part.reset()
         elif response.status == 206:
             _check_range(response, at, file, part)
@@ -158,7 +158,7 @@ def _check_range(response: http.client.HTTPResponse, at: int, file: File, part: 
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if not match or int(match[1]) != at or match[2] not in ("*", str(file.size)):
         part.reset()
-        raise Passing("the hub sends another range than asked for")
+        raise Passing("the hub sent another range than requested")
 
 
 def _corrupted(file: File) -> StartError:
@@ -179,7 +179,7 @@ def _refusal(response: http.client.HTTPResponse, file: File) -> Exception:
 
 
 def pause(headers: http.client.HTTPMessage, now: float) -> float:
-    """Return the seconds for which a server asks to be left alone."""
+    """Return the seconds that a server asks its clients to wait."""
     after = headers.get("Retry-After", "").strip()
     if after.isascii() and after.isdigit() and len(after) < 7:
         return float(after)

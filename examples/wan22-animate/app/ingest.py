@@ -1,7 +1,7 @@
-"""Other people's files on their way in: one ffmpeg makes of a film and of a picture what the pipeline reads.
+"""Converts other people's files: one ffmpeg turns a film and a picture into the pipeline's input.
 
-It runs in a process of its own, and nothing else decodes what was sent: a film comes out at a
-constant rate, upright, in SDR, as long and as large as the job wants it, and with its sound.
+It runs in its own process, and nothing else decodes what was sent: the film comes out at a
+constant rate, upright, in SDR, with the job's length and size, and with its sound.
 """
 
 import re
@@ -22,15 +22,15 @@ MAX_SOURCE_FPS = 1000
 SIDES = range(64, 8193)
 MIN_FRAMES = 5
 FRAMES_BYTES = 3 * 10**9
-"""That preprocessing may take for all frames: longer films are made smaller, down to what the job works in."""
+"""Preprocessing's limit for all frames: longer films are scaled down, at most to the job's resolution."""
 LARGEST = 1920 * 1080
 MAX_PICTURE = 4_000_000
 BROKEN = 0.02
-"""Of the frames that may be damaged: more would be seen."""
-# Of the film's own frames as they were decoded, one line each.
+"""The share of frames that may be damaged: more would be visible."""
+# Printed while decoding the film's own frames, one line each.
 DAMAGE = re.compile(r"corrupt decoded frame|error while decoding|Error submitting packet|Invalid data found")
 
-# From HDR's light to SDR's, as films are shown on screens that have only that.
+# From HDR's light to SDR's, as shown on screens without HDR.
 TONEMAP = (
     "zscale=t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709", "tonemap=hable:desat=0",
     "zscale=t=bt709:m=bt709:r=tv",
@@ -38,7 +38,7 @@ TONEMAP = (
 
 
 def film(source: Path, kind: str, job: Job, max_seconds: float, out: Path, clock: Clock) -> Video:
-    """Write what is used of a film to out, and return what that is."""
+    """Write the used part of a film to out, and return its properties."""
     found = check(ffmpeg.probe(source, clock), job, max_seconds)
     damaged = 0
 
@@ -67,7 +67,7 @@ def film(source: Path, kind: str, job: Job, max_seconds: float, out: Path, clock
 
 
 def check(video: Video | None, job: Job, max_seconds: float) -> Video:
-    """Return a driving video that can be worked on; else an InputError says what to do."""
+    """Return a usable driving video, or raise an InputError that says what to do."""
     if not video:
         raise InputError("video: holds no moving pictures that can be decoded", UNFIT)
     if problem := _problem(video, job, max_seconds):
@@ -95,7 +95,7 @@ def _problem(video: Video, job: Job, max_seconds: float) -> str:
 
 
 def command(source: Path, kind: str, video: Video, job: Job, max_seconds: float, out: Path) -> list[str]:
-    """Return the command for a film: ffmpeg turns it upright by itself, before the filters."""
+    """Return the command for a film: ffmpeg itself turns it upright, before the filters."""
     used = min(video.duration - job.start, job.seconds or max_seconds)
     area = max(job.width * job.height, min(LARGEST, FRAMES_BYTES / (3 * used * job.fps)))
     # Square pixels first; then smaller, never larger.
@@ -119,7 +119,7 @@ def command(source: Path, kind: str, video: Video, job: Job, max_seconds: float,
 
 
 def sound_of(film: Path) -> Path:
-    """Return where the sound of a film is put that was taken in, if it has some."""
+    """Return the path of a converted film's sound, if it has any."""
     return film.with_suffix(".m4a")
 
 

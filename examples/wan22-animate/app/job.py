@@ -30,11 +30,11 @@ from web import Clock
 
 
 HOPELESS = 2.0
-"""How many times over its time a job has to be expected, to be refused for it."""
+"""A job is refused if its estimate is this many times the time left."""
 
 
 class Tell(Protocol):
-    """Takes what the job does, how far it is in percent, and what else is known."""
+    """Receives the job's stage, its progress in percent, and other numbers."""
 
     def __call__(self, stage: str, percent: int | None = None, **more: int) -> None: ...
 
@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Source:
-    """What was taken in."""
+    """The converted input."""
 
     video: Path
     image: Path
@@ -63,7 +63,7 @@ class Source:
 def run(
     run: Run, resident: Resident, speed: Speed, learned: Callable[[Speed], None], upload: deliver.Upload | None
 ) -> dict:
-    """Return a job's result; its files are left in its directory."""
+    """Return a job's result; its files stay in its directory."""
     directory.check_room(run.home, run.settings.min_free)
     times: dict[str, float] = {}
     with _timed(times, "download"):
@@ -82,7 +82,7 @@ def run(
 
 
 def _take(run: Run) -> Source:
-    """Fetch the driving video and the picture, and make of them what the models read."""
+    """Fetch the driving video and the picture, and convert them for the models."""
     run.tell("fetching")
     settings, job = run.settings, run.job
     sent = {"image": run.home / "sent-image", "video": run.home / "sent-video"}
@@ -109,9 +109,9 @@ def _work(job: Job, video: ffmpeg.Video) -> Work:
 
 
 def _with_deadline(run: Run, work: Work, speed: Speed, loaded: bool) -> Run:
-    """Return the same with an end: that of what the job may take, or JOB_TIMEOUT's where that is sooner.
+    """Return the run with a deadline: by the job's estimate, or JOB_TIMEOUT's if that is sooner.
 
-    A job that can't be done until then is refused, before the GPU is used for nothing.
+    A job that can't finish by then is refused before it wastes the GPU's time.
     """
     expected, left = estimate.total(work, speed, loaded), run.clock.left()
     if expected > HOPELESS * left:
@@ -161,7 +161,7 @@ def _generate(
 
 
 ROUNDING = 0.11
-"""Of durations that ffmpeg prints, and a frame that preprocessing may leave out."""
+"""Of the durations that ffmpeg prints, plus a frame that preprocessing may drop."""
 
 
 def _order(job: Job) -> order.Order:
@@ -173,7 +173,7 @@ def _order(job: Job) -> order.Order:
 
 
 class _Progress:
-    """Follows the steps: what is done of all, and how long the rest takes by what they took."""
+    """Follows the steps: the share that is done, and the time left, by the time that they took."""
 
     def __init__(self, tell: Tell, work: Work, speed: Speed, learned: Callable[[Speed], None]) -> None:
         self._tell, self._work, self._speed, self._learned = tell, work, speed, learned
@@ -181,11 +181,11 @@ class _Progress:
 
     @property
     def timeout(self) -> float:
-        """How long nothing may be heard."""
+        """How long the pipeline may be silent."""
         return estimate.timeout(self._work, self._speed)
 
     def hear(self, message: dict) -> None:
-        """Tell of a step."""
+        """Report a step."""
         segment, step = message["segment"], message["step"]
         self._measure(segment, step)
         steps, all_steps = (segment - 1) * message["steps"] + step, message["segments"] * message["steps"]
@@ -194,7 +194,7 @@ class _Progress:
         self._tell("generating", 100 * steps // all_steps, **more, left=left)
 
     def _measure(self, segment: int, step: int) -> None:
-        """Learn from two steps in a row: the first one of a segment waits for the VAE."""
+        """Measure the time between consecutive steps: the first of a segment waits for the VAE."""
         now = time.monotonic()
         if self._last and self._last[:2] == (segment, step - 1):
             self._speed = self._speed.after(self._work, now - self._last[2])

@@ -1,10 +1,10 @@
-"""Room on the card: blocks that keep no more than they need, and blocks that make way for the VAE.
+"""Saves GPU memory: blocks keep no more than they need, and some make way for the VAE.
 
-diffusers' block holds up to thirteen tensors of its output's size at once: it adds up in float32
-besides what it adds, norms and rotates whole tensors, and keeps what it no longer needs. This one
+diffusers' block holds up to thirteen tensors of its output's size at once: it keeps float32 sums
+next to their terms, norms and rotates whole tensors, and keeps what it no longer needs. This one
 does the same arithmetic, to the bit, in place and in pieces: 4 GiB less at 720p. The VAE needs
-18 GiB there, for seconds; meanwhile some of the transformer's blocks are taken off the card, and
-brought back from a copy in pinned memory.
+18 GiB there, for seconds; for that time some of the transformer's blocks leave the card, and
+return from a copy in pinned memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from plan import Plan
 
 TOKENS = 512
-"""Of a prompt; those before them are the picture's."""
+"""Of a prompt; the picture's precede them."""
 PIECE = 4096
-"""Tokens that are normed and rotated at once."""
+"""Tokens to norm and rotate at once."""
 
 Rotary = tuple[Tensor, Tensor]
 
 
 def fit(transformer: nn.Module, vae: nn.Module, clip: nn.Module, device: torch.device, plan: "Plan") -> None:
-    """Have the models keep to a plan: what makes way for the VAE, and when CLIP is on the card."""
+    """Make the models follow a plan: what makes way for the VAE, and when CLIP is on the card."""
     slim_vae(vae)
     if plan.parked and device.type == "cuda":
         parking = Parking(transformer, plan.parked)
@@ -42,7 +42,7 @@ def fit(transformer: nn.Module, vae: nn.Module, clip: nn.Module, device: torch.d
 
 
 def slim(transformer: nn.Module) -> None:
-    """Have a transformer's blocks work in place, for inference alone; before hooks stream them, which go around that."""
+    """Make a transformer's blocks work in place, for inference only; call it before streaming hooks wrap them."""
     for block in transformer.blocks:
         block.forward = MethodType(_forward, block)
     for block in transformer.face_adapter:
@@ -63,7 +63,7 @@ def _forward(
 
 
 def slim_vae(vae: nn.Module) -> None:
-    """Have the VAE's convolutions put frames and their padding together at once."""
+    """Make the VAE's convolutions join frames and padding in a single step."""
     for one in vae.modules():
         if isinstance(one, WanCausalConv3d):
             one.forward = MethodType(_convolved, one)
@@ -83,7 +83,7 @@ def _convolved(one: WanCausalConv3d, x: Tensor, cache_x: Tensor | None = None) -
     return nn.Conv3d.forward(one, whole)
 
 
-# A tensor that comes in a list is taken out of it, so that nobody else holds it any more.
+# A tensor that is passed in a list is popped, so that nothing else holds it.
 
 
 def _shifted(norm: nn.Module, given: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def _other(attention: nn.Module, given: list[Tensor], context: Tensor) -> Tensor
 
 
 def _face(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor) -> Tensor:
-    """Attention of each frame to the face at its time."""
+    """Attention of each frame to the face of its time."""
     motion, times = block.pre_norm_kv(encoder_hidden_states), encoder_hidden_states.shape[1]
     key = block.norm_k(block.to_k(motion).unflatten(-1, (block.heads, -1))).flatten(0, 1)
     value = block.to_v(motion).unflatten(-1, (block.heads, -1)).flatten(0, 1)
@@ -140,7 +140,7 @@ def _heads(attention: nn.Module, given: Tensor) -> Tensor:
 
 
 def _rotated(norm: nn.Module, given: Tensor, heads: int, rotary: Rotary | None) -> Tensor:
-    """Norm tokens, and turn them by their places; each for itself, so in pieces and in place."""
+    """Norm tokens, and rotate them by position; each is independent, so in pieces and in place."""
     for start in range(0, given.shape[1], PIECE):
         piece = slice(start, start + PIECE)
         normed = norm(given[:, piece])
@@ -155,7 +155,7 @@ def _rotated(norm: nn.Module, given: Tensor, heads: int, rotary: Rotary | None) 
 
 
 class Parking:
-    """Takes a transformer's first blocks off the card while something else needs the room."""
+    """Takes a transformer's first blocks off the card while something else needs the memory."""
 
     def __init__(self, transformer: nn.Module, count: int) -> None:
         self._weights = [weight for block in transformer.blocks[:count] for weight in block.parameters()]
@@ -163,7 +163,7 @@ class Parking:
         self._device = transformer.device
 
     def around(self, work: Callable) -> Callable:
-        """Return work that has the room."""
+        """Wrap work so that it has the memory."""
 
         @wraps(work)
         def having(*given: object, **more: object) -> object:
@@ -174,7 +174,7 @@ class Parking:
 
     @contextmanager
     def room(self) -> Iterator[None]:
-        """Have the room, and give it back; nothing is written, so nothing has to be copied off."""
+        """Free the memory, then restore the blocks; they don't change, so they needn't be copied off."""
         for weight, copy in zip(self._weights, self._copies, strict=True):
             weight.data = copy
         try:

@@ -1,7 +1,7 @@
 """A lease on a directory of a network volume: one worker fetches into it, the others wait for that.
 
-Locks of the kernel don't reach from one machine to the next on every volume. A file that is
-made by one only, and touched as long as its maker lives, does.
+Kernel locks don't work across machines on every volume. A file that only one worker can
+create, and that it touches as long as it lives, does.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ LOOK_SECONDS = 2.0
 
 @contextlib.contextmanager
 def held(path: Path, stop: threading.Event, done: Callable[[], bool]) -> Iterator[bool]:
-    """Give True with the lease, or False once another worker has done what it is for."""
+    """Yield True with the lease, or False once another worker has finished the work."""
     ours = f"{_name()} {os.getpid()} {uuid.uuid4().hex}"
     if not _wait(path, ours, stop, done):
         yield False
@@ -40,7 +40,7 @@ def held(path: Path, stop: threading.Event, done: Callable[[], bool]) -> Iterato
 
 
 def _wait(path: Path, ours: str, stop: threading.Event, done: Callable[[], bool]) -> bool:
-    """Return whether the lease is ours; False when it isn't needed any more."""
+    """Return whether the lease is ours; False if it is no longer needed."""
     seen, since = "", 0.0
     while not _take(path, ours):
         state = _state(path)
@@ -68,7 +68,7 @@ def _take(path: Path, ours: str) -> bool:
 
 
 def _holds(path: Path, ours: str) -> bool:
-    """Tell whether the lease is still ours: whoever stalls too long loses it to another worker."""
+    """Tell whether the lease is still ours: a worker that stalls too long loses it to another."""
     try:
         return path.read_text() == ours
     except (OSError, ValueError):
@@ -80,7 +80,7 @@ def _name() -> str:
 
 
 def _state(path: Path) -> str:
-    """Return who holds the lease and when they last said so; opening it asks the volume anew."""
+    """Return who holds the lease and when they last renewed it; opening the file asks the volume again."""
     try:
         with open(path) as file:
             return f"{file.read(200)} {os.fstat(file.fileno()).st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""One line a message, written at once, so that threads don't mix theirs."""
+"""One line per message, written at once, so that threads don't mix theirs."""
 
 import os
 import re
@@ -16,11 +16,11 @@ def log(message: str) -> None:
 
 
 def debug(message: str) -> None:
-    """Write a line where WORKER_LOG asks for all of them."""
+    """Write a line if WORKER_LOG is debug."""
     if os.environ.get("WORKER_LOG") == "debug":
         log(message)
 
 
 def scrub(text: str) -> str:
-    """Return what a program said without its paths and addresses, which are nobody's business."""
+    """Return a program's output without paths and URLs, which are nobody's business."""
     return PATH.sub("…/", URL.sub("<url>", text)).translate(CONTROLS)

@@ -1,12 +1,12 @@
-"""LoRAs: low-rank changes of the transformer's layers, by whatever names their files call these.
+"""LoRAs: low-rank changes of the transformer's layers, whatever their files call these.
 
-A file says them in one of two styles: lora_A and lora_B, as PEFT has them, or lora_down and
-lora_up with alpha, as Kohya's tools do, next to which diff, diff_b and diff_m are whole changes of
-a weight, a bias and a block's modulation. What no layer of the transformer goes by is an error:
-a change that is left out makes other films, and nobody is told.
+A file has one of two styles: lora_A and lora_B, as in PEFT, or lora_down and lora_up with
+alpha, as in Kohya's tools, with diff, diff_b and diff_m for whole changes of a weight, a bias
+and a block's modulation. A name that no layer of the transformer has is an error: omitting a
+change silently would make other films.
 
-One that stays is merged into the weights, before these become fp8. One that comes and goes is
-an adapter: it adds to what its layers give while it is on.
+A permanent one is merged into the weights, before these become fp8. A switchable one is an
+adapter: it adds to its layers' outputs while it is on.
 """
 
 import json
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from errors import StartError
 
-if TYPE_CHECKING:  # names are sorted out without torch
+if TYPE_CHECKING:  # sorting names needs no torch
     from torch import Tensor, nn
 
 NAMED = 5
-"""Problems that are told one by one."""
+"""Problems that are reported one by one."""
 
 PREFIXES = ("base_model.model.", "diffusion_model.", "transformer.", "model.")
 
@@ -31,9 +31,9 @@ ROLES = {
     "lora_B.weight": "up", "lora_B.default.weight": "up", "lora_up.weight": "up",
     "alpha": "alpha", "diff": "diff", "diff_b": "diff_b", "diff_m": "diff_m",
 }  # fmt: skip
-"""How keys end, and what they are of."""
+"""The suffixes of keys, and their roles."""
 
-# The original's names, and diffusers'; of a block those below it.
+# The original's names, and diffusers'; the tables below are for those in a block.
 NAMES = {
     "time_embedding.0": "condition_embedder.time_embedder.linear_1",
     "time_embedding.2": "condition_embedder.time_embedder.linear_2",
@@ -83,7 +83,7 @@ def place(key: str) -> tuple[str, str]:
 
 
 def sort(keys: Iterable[str], layers: Mapping[str, object]) -> dict[str, dict[str, str]]:
-    """Return a file's keys by layer and role; a ValueError tells what is wrong with them."""
+    """Return a file's keys by layer and role; a ValueError lists their problems."""
     found: dict[str, dict[str, str]] = {}
     unknown = []
     for key in keys:
@@ -113,11 +113,11 @@ def _shorten(problems: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """What a LoRA does to a layer: it adds up @ down to the weight, or differences as they are."""
+    """A LoRA's change of a layer: it adds up @ down to the weight, or whole differences."""
 
     down: "Tensor | None" = None
     up: "Tensor | None" = None
-    """With the scale, alpha by rank, in it."""
+    """Scaled by alpha / rank."""
     diff: "Tensor | None" = None
     diff_b: "Tensor | None" = None
     diff_m: "Tensor | None" = None
@@ -158,7 +158,7 @@ class Lora:
             raise StartError(f"the LoRA {path.name} isn't for this model: {err}") from err
 
     def merge(self, module: "nn.Module", name: str = "", strength: float = 1.0) -> None:
-        """Add the changes to a module of the transformer, which goes by a name there, where its weights are."""
+        """Add the changes to a module of the transformer, which has that name there, on its device."""
         for inner, one in module.named_modules(prefix=name):
             if inner in self.changes:
                 _merge(self.changes[inner], one, strength)
@@ -177,7 +177,7 @@ def _merge(change: Change, module: "nn.Module", strength: float) -> None:
 
 
 class Adapter:
-    """A LoRA that adds to what layers give while it is on; it takes no memory but its own."""
+    """A LoRA that adds to its layers' outputs while it is on; it needs no memory but its own."""
 
     def __init__(self, lora: Lora, transformer: "nn.Module", device: "object", dtype: "object") -> None:
         self.on = False
@@ -211,7 +211,7 @@ def _change(roles: Mapping[str, str], state: "Mapping[str, Tensor]", alpha: floa
 
 
 def _read(path: Path) -> "tuple[dict[str, Tensor], float | None]":
-    """Return a file's tensors, and the alpha that PEFT has next to them."""
+    """Return a file's tensors, and the alpha that PEFT keeps next to them."""
     import torch
     from safetensors.torch import load_file
 
@@ -223,6 +223,6 @@ def _read(path: Path) -> "tuple[dict[str, Tensor], float | None]":
             state = state.get("state_dict", state)
         config = path.with_name("adapter_config.json")
         alpha = json.loads(config.read_bytes()).get("lora_alpha") if config.is_file() else None
-    except Exception as err:  # of many kinds, and each means the same
+    except Exception as err:  # of many types with one meaning
         raise StartError(f"the LoRA {path.name} can't be read: {type(err).__name__}") from err
     return state, alpha

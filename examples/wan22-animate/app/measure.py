@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What the models take of a card, next to what plan.py computes: real sizes, random weights, no network.
+"""Measures the models' GPU memory next to plan.py's figures: real sizes, random weights, no network.
 
 measure.py                        on the first GPU, as the worker would plan for it
-measure.py --device cpu --tiny    the same way through, with models of a few kilobytes
-measure.py --pack FILE.pyz        this script with all that it needs but torch, for a machine that has
-                                  torch alone: python3 FILE.pyz
+measure.py --device cpu --tiny    the same steps, with models of a few kilobytes
+measure.py --pack FILE.pyz        writes this script with its dependencies except torch, for a machine
+                                  that has only torch: python3 FILE.pyz
 
 Needs torch, diffusers and transformers of requirements.txt, or a pack of them.
 """
@@ -24,7 +24,7 @@ from plan import GIB, Card, Want
 MODULES = ("measure", "plan", "lean", "models", "loras", "embed", "order", "errors")
 PACKED = ("diffusers", "transformers", "accelerate", "safetensors", "tokenizers", "huggingface-hub")
 NEVER = re.compile(r"torch|triton|nvidia-|numpy$|hf-xet$|setuptools$")
-"""What a machine with torch has, or nothing here asks for."""
+"""Distributions that a machine with torch has, or that nothing here needs."""
 MAIN = """import runpy, sys, tempfile, zipfile
 with tempfile.TemporaryDirectory() as directory:
     zipfile.ZipFile(sys.argv[0]).extractall(directory)
@@ -64,13 +64,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", help="cuda or cpu")
     parser.add_argument("--tiny", action="store_true", help="models of a few kilobytes")
-    parser.add_argument("--size", default="1280x720", help="of the film (%(default)s)")
+    parser.add_argument("--size", default="1280x720", help="size of the film (%(default)s)")
     parser.add_argument(
-        "--steps", type=int, default=3, help="of the transformer; the first isn't counted (%(default)s)"
+        "--steps", type=int, default=3, help="steps of the transformer; the first isn't counted (%(default)s)"
     )
     parser.add_argument("--precision", choices=("auto", "bf16", "fp8"), default="auto")
-    parser.add_argument("--stream", action="store_true", help="blocks come from pinned memory")
-    parser.add_argument("--pack", type=Path, metavar="FILE", help="write this script and its needs, and exit")
+    parser.add_argument("--stream", action="store_true", help="stream blocks from pinned memory")
+    parser.add_argument("--pack", type=Path, metavar="FILE", help="write this script with its dependencies and exit")
     options = parser.parse_args(arguments)
     if options.pack:
         return pack(options.pack)
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
 
 
 class Measuring:
-    """One run."""
+    """One measurement."""
 
     def __init__(self, options: argparse.Namespace, width: int, height: int) -> None:
         import torch
@@ -114,12 +114,12 @@ class Measuring:
         return 0
 
     def latents(self, vae: object) -> object:
-        """Return those of a segment."""
+        """Return a segment's latents."""
         film = self.noise(1, 3, self.frames, self.height, self.width, dtype=self.torch.float32)
         return self.row("encoding", lambda: vae.encode(film).latent_dist.mode())
 
     def row(self, name: str, work: Callable[[], object]) -> object:
-        """Do work, and print what it took next to what the plan says."""
+        """Do work, and print its peak next to the plan's figure."""
         if self.cuda:
             self.torch.cuda.synchronize()
             self.torch.cuda.reset_peak_memory_stats()
@@ -133,7 +133,7 @@ class Measuring:
         return made
 
     def computed(self, name: str) -> str:
-        """Return what the plan says without what isn't here: contexts, and the relighting LoRA."""
+        """Return the plan's figure without what isn't measured here: contexts, and the relighting LoRA."""
         sizes = [
             sum(size for part, size in one.parts if part not in ("overhead", "relighting"))
             for one in self.plan.moments
@@ -146,7 +146,7 @@ class Measuring:
         return self.torch.randn(*shape, device=self.device, dtype=dtype or self.dtype)
 
     def filled(self, kind: type, dtype: object, device: object, *given: object, **sizes: object) -> object:
-        """Return a module of random weights, made in pieces of one piece of noise, which is quick."""
+        """Return a module of random weights, all copies of one piece of noise, which is quick."""
         from accelerate import init_empty_weights
 
         with init_empty_weights(include_buffers=False):
@@ -159,7 +159,7 @@ class Measuring:
         return made.eval()
 
     def prompt(self) -> None:
-        """Measure the text encoder, and let it go: a worker needs it for seconds."""
+        """Measure the text encoder, and release it: a worker needs it for seconds."""
         from transformers import UMT5Config, UMT5EncoderModel
 
         device = "cpu" if self.plan.offload_text else self.device
@@ -196,7 +196,7 @@ class Measuring:
         return self.filled(CLIPVisionModel, dtype, self.device, CLIPVisionConfig(**self.sizes["clip"]))
 
     def given(self) -> dict:
-        """Return what a step works on."""
+        """Return the inputs of a step."""
         times, h, w = (self.frames - 1) // 4 + 2, self.height // 8, self.width // 8
         sizes, face = self.sizes["transformer"], self.sizes["face"]
         return {
@@ -211,7 +211,7 @@ class Measuring:
 
 
 def pack(path: Path) -> int:
-    """Write a zip that Python runs: this script's modules and the distributions that it needs."""
+    """Write a zip that Python can run: this script's modules and the distributions that they need."""
     here = Path(__file__).parent
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("__main__.py", MAIN)
@@ -227,7 +227,7 @@ def pack(path: Path) -> int:
 
 
 def needs(names: tuple[str, ...]) -> set[str]:
-    """Return distributions and what they need, but for torch and what comes with it."""
+    """Return distributions and their dependencies, except torch and its own."""
     found: set[str] = set()
     todo = list(names)
     while todo:

@@ -1,6 +1,6 @@
-"""What a file is, by its first bytes: containers of video, and pictures with their sizes.
+"""Detects a file's type by its first bytes: video containers, and pictures with their sizes.
 
-A file is looked at before ffmpeg sees it: ffmpeg takes playlists for videos too, and
+Each file is checked before ffmpeg sees it: ffmpeg also reads playlists as videos, and
 follows what they name.
 """
 
@@ -18,8 +18,8 @@ MAX_PIXELS = 64_000_000
 MAGIC = {b"\x1a\x45\xdf\xa3": "mkv", b"FLV\x01": "flv", b"\0\0\x01\xba": "mpg", b"\x30\x26\xb2\x75": "asf"}
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 MANIFESTS = (b"<mpd", b"<compositionplaylist", b"c=in ip")
-"""What makes a text a playlist for ffmpeg, also behind the first bytes of a container; texts end at a zero."""
-# As ffmpeg calls what reads them; named, so that it doesn't look for others.
+"""They make a text a playlist for ffmpeg, even after a container's first bytes; texts end at a zero byte."""
+# ffmpeg's names of their demuxers; given, so that it doesn't try others.
 READERS = {"mp4": "mov", "mkv": "matroska", "avi": "avi", "flv": "flv", "ts": "mpegts", "mpg": "mpeg", "asf": "asf"}
 READERS |= {"png": "png_pipe", "jpg": "jpeg_pipe", "webp": "webp_pipe"}
 
@@ -27,7 +27,7 @@ Size = tuple[int, int]
 
 
 def check_video(path: Path) -> str:
-    """Return what ffmpeg reads a video with; an InputError when it isn't in a container of video."""
+    """Return the ffmpeg demuxer of a video, or raise an InputError if it isn't in a video container."""
     size = path.stat().st_size
     found = container(_head(path), size) if size >= MIN_VIDEO else ""
     if not found:
@@ -36,7 +36,7 @@ def check_video(path: Path) -> str:
 
 
 def container(head: bytes, size: int) -> str:
-    """Return the container that a file of that size begins like, or nothing."""
+    """Return the container that a file's beginning and size match, or nothing."""
     text = head.partition(b"\0")[0].lower()
     if any(words in text for words in MANIFESTS):
         return ""
@@ -51,7 +51,7 @@ def container(head: bytes, size: int) -> str:
 
 
 def check_image(path: Path) -> str:
-    """Return what ffmpeg reads a picture with; an InputError when it isn't one."""
+    """Return the ffmpeg demuxer of a picture, or raise an InputError if it isn't one."""
     with open(path, "rb") as file:
         content = file.read()
     found = picture(content)
@@ -94,7 +94,7 @@ def _png(content: bytes) -> Size | None:
 
 
 def _jpeg(content: bytes) -> Size | None:
-    """Go from segment to segment until a start of frame tells the size."""
+    """Walk the segments until a start of frame gives the size."""
     if content[:3] != b"\xff\xd8\xff":
         return None
     place = 2

@@ -1,4 +1,4 @@
-"""The list of the model's files that the image carries, and what a directory lacks of it."""
+"""The image's list of the model's files, and what a directory lacks of it."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from errors import StartError
 
 NAMED = 5
-"""Problems of a directory that are told one by one."""
+"""Problems of a directory that are reported one by one."""
 CHUNK = 1 << 22
 
 
@@ -27,7 +27,7 @@ class File:
 
 @dataclass(frozen=True)
 class ModelList:
-    """Which files make up the model, and where they come from."""
+    """The files of a model, and where they come from."""
 
     origin: str
     commit: str
@@ -35,7 +35,7 @@ class ModelList:
 
     @cached_property
     def repository(self) -> str:
-        """The hub's name of the model, "Org/Name", or nothing where it isn't the hub's."""
+        """The model's name on the hub, "Org/Name", or nothing if it isn't from the hub."""
         match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@[\w.-]+)?", self.origin)
         return match[1] if match else ""
 
@@ -56,7 +56,7 @@ class ModelList:
 
 
 def read(path: Path) -> ModelList:
-    """Return the list in a file; a StartError when there is none or it isn't well-formed."""
+    """Return the list in a file; a StartError if there is none or it isn't well-formed."""
     try:
         raw = json.loads(path.read_bytes())
     except OSError as err:
@@ -96,7 +96,7 @@ def _problem(found: ModelList) -> str:
 
 
 def lacking(directory: Path, found: ModelList) -> list[str]:
-    """Return what is missing or has another size in a directory; a line each."""
+    """Return what is missing or has another size in a directory, one line each."""
     return [problem for file in found.files if (problem := _lacks(directory / file.path, file))]
 
 
@@ -118,7 +118,7 @@ def _lacks(path: Path, file: File) -> str:
 
 
 def damaged(directory: Path, found: ModelList) -> list[str]:
-    """Return the files whose content isn't the list's; reads all of them."""
+    """Read all files, and return those whose content differs from the list's."""
     corrupted = [file for file in found.files if digest(directory / file.path) != file.sha256]
     return [f"{file.path} has another sha256" for file in corrupted]
 
@@ -130,6 +130,6 @@ def digest(path: Path) -> str:
 
 
 def shorten(problems: list[str]) -> str:
-    """Return problems in a line: the first, and how many more there are."""
+    """Return the first problems in one line, and how many more there are."""
     more = len(problems) - NAMED
     return "; ".join(problems[:NAMED]) + (f"; and {more} more" if more > 0 else "")

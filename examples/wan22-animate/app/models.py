@@ -1,8 +1,8 @@
-"""The models of the pipeline: the original's files made into diffusers' modules, and put where a plan wants them.
+"""The pipeline's models: loads the original's files into diffusers' modules, and places them by a plan.
 
-Keys are converted by the functions of diffusers' from_single_file, which itself would leave out
-what has no place, and round what the transformer computes in float32. Weights stay in the
-files' memory maps until they are put where they belong: the host holds one block at a time.
+The functions of diffusers' from_single_file convert the keys; from_single_file itself would
+drop unknown ones, and round what the transformer computes in float32. Weights stay in the
+files' memory maps until they are placed: the host holds one block at a time.
 """
 
 import json
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 FP8 = torch.float8_e4m3fn
 BLUR = ".kernel"
-"""Ends the keys of the motion encoder's blur, which is no weight."""
+"""The suffix of the motion encoder's blur keys, which aren't weights."""
 
-# The original's config.json, and what diffusers calls it.
+# Keys of the original's config.json, and diffusers' names.
 SIZES = {
     "num_heads": "num_attention_heads", "in_dim": "in_channels", "out_dim": "out_channels", "text_dim": "text_dim",
     "freq_dim": "freq_dim", "ffn_dim": "ffn_dim", "num_layers": "num_layers", "eps": "eps",
@@ -50,7 +50,7 @@ class Places:
     """CLIP's vision half, as transformers has it."""
     relighting: Path | None = None
     merged: tuple[Path, ...] = ()
-    """LoRAs that stay."""
+    """LoRAs that are merged for good."""
 
 
 def transformer(directory: Path, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
@@ -70,7 +70,7 @@ def transformer(directory: Path, dtype: torch.dtype) -> WanAnimateTransformer3DM
 
 
 def rounded(made: WanAnimateTransformer3DModel, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
-    """Have a transformer's weights in a type, but for those that diffusers keeps in float32."""
+    """Convert a transformer's weights to a type, except those that diffusers keeps in float32."""
     for name, weight in made.named_parameters():
         exact = not set(made._keep_in_fp32_modules).isdisjoint(name.split("."))
         weight.data = weight.data.to(torch.float32 if exact else dtype)
@@ -80,10 +80,10 @@ def rounded(made: WanAnimateTransformer3DModel, dtype: torch.dtype) -> WanAnimat
 def place(
     made: WanAnimateTransformer3DModel, merged: Iterable[Path], device: torch.device, dtype: torch.dtype, plan: "Plan"
 ) -> None:
-    """Put the transformer where a plan wants it, LoRAs merged; of fp8 are the blocks' linear layers alone."""
+    """Place the transformer by a plan, with LoRAs merged; only the blocks' linear layers become fp8."""
     loras = [Lora(path, made) for path in merged]
     streamed = plan.streamed and device.type == "cuda"
-    blocks, made.blocks = made.blocks, torch.nn.ModuleList()  # which are looked at one by one
+    blocks, made.blocks = made.blocks, torch.nn.ModuleList()  # which are handled one by one
     for name, module in (("", made), *((f"blocks.{number}", block) for number, block in enumerate(blocks))):
         if not streamed:
             module.to(device)
@@ -92,7 +92,7 @@ def place(
         if plan.fp8 and name:
             apply_layerwise_casting(module, FP8, dtype, skip_modules_pattern=("norm",))
     made.blocks = blocks
-    if streamed:  # out of pinned memory
+    if streamed:  # from pinned memory
         made.enable_group_offload(
             device, torch.device("cpu"), "block_level", num_blocks_per_group=1, use_stream=True, record_stream=True
         )
@@ -102,7 +102,7 @@ def vae(path: Path) -> AutoencoderKLWan:
     """Return the VAE, in float32 as upstream has it."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as err:  # of many kinds, and each means the same
+    except Exception as err:  # of many types with one meaning
         raise StartError(f"{path.name} can't be read: {type(err).__name__}") from err
     sizes = {"base_dim": state["encoder.conv1.weight"].shape[0]}
     return _filled(AutoencoderKLWan, sizes, convert_wan_vae_to_diffusers(state)).float()
@@ -121,7 +121,7 @@ def clip(directory: Path, dtype: torch.dtype) -> CLIPVisionModel:
 
 
 def _filled(kind: type[ModelMixin], config: dict, state: dict[str, Tensor]) -> ModelMixin:
-    """Return a model with these very weights, none copied, none left over and none left out."""
+    """Return a model with exactly these weights, uncopied, none missing and none left over."""
     with init_empty_weights():
         made = kind(**config)
     wanted = made.state_dict()
@@ -134,4 +134,4 @@ def _check(name: str, missing: set[str] | list[str], strange: set[str] | list[st
     problems = [*(f"{key} is missing" for key in sorted(missing)), *(f"{key} has no place" for key in sorted(strange))]
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise StartError(f"{name}'s weights aren't what is expected: {'; '.join(problems[:5])}{more}")
+        raise StartError(f"{name}'s weights don't match the model: {'; '.join(problems[:5])}{more}")

@@ -1,16 +1,16 @@
-"""What the resident pipeline is asked for: an order, the frames that it reads, and how a film is cut into segments.
+"""The resident pipeline's input: an order, the frames that it reads, and a film's division into segments.
 
-A segment is what is sampled at once. Each but the first begins with the last frames of the
-one before, so that the motion goes on; the last one is filled up with frames of the film
-played back and forth, and what they make is cut off. All of it as in upstream's
-wan/animate.py, but for films that upstream can't do: those not longer than the overlap.
+A segment is sampled at once. Each but the first begins with the last frames of the one
+before, so that the motion continues; the last is padded with the film played back and
+forth, and the excess output is cut off. All as in upstream's wan/animate.py, except for
+films that upstream can't make: those not longer than the overlap.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # the parent process has no need of it
+if TYPE_CHECKING:  # the parent process doesn't need it
     import numpy as np
 
 ANIMATION, REPLACEMENT = "animation", "replacement"
@@ -18,14 +18,14 @@ UNIPC, DPM = "unipc", "dpm++"
 POSE, FACE, BACKGROUND, MASK = "pose", "face", "background", "mask"
 
 CLIP = 77
-"""Frames of a segment: what the model was trained on."""
+"""Frames of a segment, as in the model's training."""
 FACE_SIDE = 512
-"""Height and width of a face frame: the motion encoder takes no other."""
+"""Height and width of a face frame: the motion encoder accepts no other."""
 GRID = 16
 """Height and width are multiples of it: 8 by the VAE, 2 by the transformer's patches."""
 
 # Upstream's own (wan/configs/wan_animate_14B.py and shared_config.py). The model was trained
-# on this prompt, and the negative one is used from a cfg above 1 on.
+# on this prompt, and the negative one is used with a cfg above 1.
 PROMPT = "视频中的人在做动作"
 NEGATIVE = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，"
@@ -35,11 +35,11 @@ NEGATIVE = (
 )
 
 Sink = Callable[["np.ndarray"], None]
-"""Takes finished frames in their order, uint8 [n, height, width, 3]."""
+"""Receives finished frames in order, uint8 [n, height, width, 3]."""
 Step = Callable[[int, int, int, int], None]
-"""Hears of each step that is done: segment, segments, step, steps, counted from 1."""
+"""Receives each completed step: segment, segments, step, steps, counted from 1."""
 Stop = Callable[[], bool]
-"""Tells whether the job is to end; it is asked in every block of the transformer."""
+"""Reports whether the job must end; called in every block of the transformer."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Order:
     seed: int
     steps: int = 20
     refert_num: int = 1
-    """Frames that a segment takes over from the one before: 1 or 5."""
+    """Frames that a segment reuses from the one before: 1 or 5."""
     cfg: float = 1.0
     """Above 1 each step has a second pass, with the negative prompt and no face."""
     shift: float = 5.0
     solver: str = UNIPC
-    """generate.py's default; that of WanAnimate.generate, which it calls, is dpm++."""
+    """generate.py's default; WanAnimate.generate, which it calls, defaults to dpm++."""
     prompt: str = PROMPT
     negative: str = NEGATIVE
     relighting: bool = False
@@ -67,7 +67,7 @@ class Order:
 
 
 class Frames(Protocol):
-    """The frames of a job, as preprocessing left them; nobody holds all of them at once."""
+    """The frames of a job, as preprocessing left them; never all in memory at once."""
 
     count: int
     height: int
@@ -79,24 +79,24 @@ class Frames(Protocol):
     def read(self, kind: str, start: int, stop: int) -> "np.ndarray":
         """Return frames, uint8 [n, h, w, 3] in RGB, or [n, h, w] of a mask.
 
-        kind is pose, face, background or mask. At most CLIP frames are asked for at once; a
-        range begins up to CLIP frames before the end of the one before.
+        kind is pose, face, background or mask. A call reads at most CLIP frames; its range
+        begins up to CLIP frames before the end of the previous one.
         """
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames start to stop of the film, of which the first `reused` are those of the segment before."""
+    """Frames start to stop of the film, of which the first `reused` come from the segment before."""
 
     start: int
     stop: int
     reused: int
     made: int
-    """How many new frames of the film it gives."""
+    """How many new frames of the film it yields."""
 
 
 def segments(count: int, overlap: int, clip: int = CLIP) -> list[Segment]:
-    """Return how a film of some frames is cut."""
+    """Divide a film of count frames into segments."""
     stride = clip - overlap
     pieces = max(1, -(-(count - overlap) // stride))
     return [_segment(index * stride, overlap if index else 0, count, clip) for index in range(pieces)]
@@ -107,7 +107,7 @@ def _segment(start: int, reused: int, count: int, clip: int) -> Segment:
 
 
 def shown(index: int, count: int) -> int:
-    """Return which frame stands for one at or behind the end: the film runs back, and forth again."""
+    """Return the frame to use for an index at or past the end: the film runs back, then forth again."""
     if count == 1:
         return 0
     index %= 2 * (count - 1)
@@ -122,7 +122,7 @@ def read(frames: Frames, kind: str, segment: Segment) -> "np.ndarray":
 
 
 def problems(order: Order, frames: Frames) -> list[str]:
-    """Return what keeps an order from being carried out."""
+    """Return why an order can't be carried out."""
     wrong = (
         (order.mode not in (ANIMATION, REPLACEMENT), f"the mode is {order.mode!r}"),
         (not 0 <= order.seed < 2**63, f"the seed is {order.seed}: use 0 to 2^63-1"),
@@ -135,7 +135,7 @@ def problems(order: Order, frames: Frames) -> list[str]:
         (frames.count < 1, "there are no frames"),
         (
             frames.height % GRID or frames.width % GRID or not frames.height * frames.width,
-            f"frames are {frames.width}x{frames.height}: both sides have to be multiples of {GRID}",
+            f"frames are {frames.width}x{frames.height}: both sides must be multiples of {GRID}",
         ),
     )
     return [problem for found, problem in wrong if found]

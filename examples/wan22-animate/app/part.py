@@ -1,4 +1,4 @@
-"""What has arrived of a file of the weights, until it is whole and verified."""
+"""The partial download of a weights file, until it is complete and verified."""
 
 import hashlib
 import http.client
@@ -14,11 +14,11 @@ from modellist import CHUNK, File
 
 
 Count = Callable[[int], None]
-"""Takes bytes that arrived, or as a negative number such as were dropped."""
+"""Receives the number of bytes that arrived or, negative, that were dropped."""
 
 
 class Passing(Exception):
-    """Something that may go away: try again, perhaps not before some seconds."""
+    """A transient problem: retry, perhaps only after some seconds."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Passing(Exception):
 
 
 class Part:
-    """What has arrived of a file, next to its place, and the ETag that it came with."""
+    """The partial file, next to its final path, and its ETag."""
 
     def __init__(self, directory: Path, file: File) -> None:
         self._file, self._place = file, directory / file.path
@@ -35,14 +35,14 @@ class Part:
         self._place.parent.mkdir(parents=True, exist_ok=True)
 
     def size(self) -> int:
-        """Return the bytes that are there."""
+        """Return the number of bytes that have arrived."""
         try:
             return self._part.stat().st_size
         except FileNotFoundError:
             return 0
 
     def tag(self) -> str:
-        """Return the ETag, where it is a strong one: others can't vouch for bytes."""
+        """Return the ETag if it is a strong one: others can't vouch for bytes."""
         try:
             tag = self._tag.read_text()
         except (FileNotFoundError, UnicodeDecodeError):
@@ -50,7 +50,7 @@ class Part:
         return tag if re.fullmatch(r'"[\x21\x23-\x7e]*"', tag) else ""
 
     def reset(self) -> int:
-        """Drop all that is there."""
+        """Drop the partial file."""
         self._part.unlink(missing_ok=True)
         self._tag.unlink(missing_ok=True)
         return 0
@@ -70,13 +70,13 @@ class Part:
             raise Passing(f"the connection ended {left} bytes early")
 
     def accept(self) -> bool:
-        """Give the file its name if its content is the list's; else drop it."""
+        """Give the file its name if its content matches the list; else drop it."""
         with open(self._part, "r+b" if self._file.size else "a+b") as out:
             if self._file.size == 0 or hashlib.file_digest(out, "sha256").hexdigest() == self._file.sha256:
                 os.fsync(out.fileno())
                 self._part.replace(self._place)
                 self._tag.unlink(missing_ok=True)
                 return True
-        log(f"weights: {self._file.path} arrived with another content")
+        log(f"weights: {self._file.path} arrived with wrong content")
         self.reset()
         return False

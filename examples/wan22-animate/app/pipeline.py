@@ -1,10 +1,9 @@
 """The resident pipeline: upstream's sampling (wan/animate.py) on diffusers' parts, film after film.
 
-diffusers has a pipeline of its own for the model. This one reads a segment's frames when it
-comes to them and gives them away when they are made, and it takes upstream's side where the
-two differ: the picture is fitted by OpenCV, CLIP sees it stretched instead of cropped, the VAE
-works in float32 on pixels that are rounded as the transformer's are, and guidance and solver
-work in float32.
+diffusers has its own pipeline for the model. This one reads a segment's frames when it needs
+them and hands them on when they are made, and it follows upstream where the two differ:
+OpenCV fits the picture, CLIP sees it stretched instead of cropped, the VAE works in float32
+on pixels rounded like the transformer's, and guidance and solver work in float32.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,22 +30,22 @@ if TYPE_CHECKING:
     from plan import Plan
 
 TOKENS = 512
-"""Of a prompt: diffusers tells text from picture by this length, and makes wrong films of any other."""
+"""Of a prompt: diffusers tells text from picture by this length, and makes wrong films with any other."""
 CHANNELS = 16
 """Of a latent frame."""
 
 Embed = Callable[[str], Tensor]
-"""Gives a prompt as the text encoder does, padded with zeros to TOKENS rows."""
+"""Returns a prompt's tensor as the text encoder does, padded with zeros to TOKENS rows."""
 
 
 def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed) -> "Pipeline":
-    """Return a pipeline whose models are where the plan wants them; tell hears what is being loaded."""
+    """Return a pipeline with its models placed by the plan; tell receives what is being loaded."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = getattr(torch, plan.dtype) if device.type == "cuda" else torch.float32
     tell("VAE")
     vae = models.vae(places.vae).to(device)
     tell("CLIP")
-    # which upstream has in float16
+    # float16, as upstream has it
     clip = models.clip(places.image_encoder, torch.float16 if device.type == "cuda" else dtype).to(device)
     tell("transformer")
     transformer = models.transformer(places.transformer, dtype)
@@ -67,21 +66,21 @@ class _Job:
     order: Order
     frames: Frames
     texts: list[Tensor]
-    """The prompt, and the negative one where guidance wants it."""
+    """The prompt, and the negative one if guidance needs it."""
     image: Tensor
     """What CLIP sees in the picture."""
     reference: Tensor
     """The picture as the first latent frame, with its mask."""
     noise: torch.Generator
-    """One for all: a segment's noise goes on where that of the one before ended."""
+    """One for all: a segment's noise continues where the previous one's ended."""
 
 
 @dataclass(frozen=True)
 class _Given:
-    """What a segment is sampled from."""
+    """The inputs of a segment's sampling."""
 
     latents: Tensor
-    """The picture, and what is known of the frames to make, with masks: [1, 20, time, h, w]."""
+    """The picture, and the known parts of the frames to make, with masks: [1, 20, time, h, w]."""
     pose: Tensor
     image: Tensor
     passes: list[tuple[Tensor, Tensor]]
@@ -99,7 +98,7 @@ class Pipeline:
 
     @torch.no_grad()
     def run(self, order: Order, frames: Frames, sink: Sink, step: Step, stop: Stop) -> None:
-        """Make a film; Stopped is raised within one block of the transformer, or a few frames of the VAE."""
+        """Make a film; a stop raises Stopped within one block of the transformer, or a few frames of the VAE."""
         if found := orders.problems(order, frames):
             raise JobError(f"sampling: {'; '.join(found)}")
         self._relight(order.relighting)
@@ -125,7 +124,7 @@ class Pipeline:
     def _segment(
         self, job: _Job, segment: Segment, last: Tensor | None, told: Callable[[int, int], None]
     ) -> tuple[np.ndarray, Tensor]:
-        """Return a segment's new frames, and the last of them as the next one takes them over."""
+        """Return a segment's new frames, and the last of them as the next segment reuses them."""
         height, width, overlap = job.frames.height, job.frames.width, job.order.refert_num
         noise = self._parts.prepare_latents(
             1, CHANNELS, height, width, orders.CLIP, torch.float32, self._device, job.noise
@@ -167,7 +166,7 @@ class Pipeline:
         return pose.to(self._dtype)
 
     def _known(self, job: _Job, segment: Segment, last: Tensor | None) -> Tensor:
-        """Return what is known of the frames to make: the last ones before them, and what is around the person."""
+        """Return the known parts of the frames to make: the last ones before them, and the person's surroundings."""
         background = mask = None
         if job.order.replaces:
             background, mask = (self._read(job, kind, segment) for kind in (orders.BACKGROUND, orders.MASK))
@@ -184,7 +183,7 @@ class Pipeline:
         return seen.hidden_states[-2].to(self._dtype)
 
     def _decode(self, latents: Tensor) -> Tensor:
-        """Return a film of latents, without their first frame: it is the picture's."""
+        """Decode latents into a film, without their first frame: it is the picture's."""
         vae = self._parts.vae
         mean, std = (
             torch.tensor(values, device=self._device).view(1, -1, 1, 1, 1)
@@ -200,7 +199,7 @@ class Pipeline:
         return text[None].to(self._device, self._dtype)
 
     def _relight(self, wanted: bool) -> None:
-        """Switch the relighting adapter; it is read for the first job that wants it."""
+        """Switch the relighting adapter; it is loaded for the first job that wants it."""
         transformer = self._parts.transformer
         if wanted and not self._relighting:
             if not self._places.relighting:
@@ -212,7 +211,7 @@ class Pipeline:
 
 
 def _solver(order: Order, device: torch.device) -> SchedulerMixin:
-    """Return upstream's solver at its first step; diffusers' of these names begin at other noise levels."""
+    """Return upstream's solver at its first step; diffusers' solvers of these names begin at other noise levels."""
     kinds = {orders.UNIPC: (UniPCMultistepScheduler, 0.999), orders.DPM: (DPMSolverMultistepScheduler, 1)}
     kind, first = kinds[order.solver]
     solver = kind(prediction_type="flow_prediction", use_flow_sigmas=True)
@@ -227,7 +226,7 @@ def _solver(order: Order, device: torch.device) -> SchedulerMixin:
 
 @contextmanager
 def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> Iterator[None]:
-    """Look at stop before each block of the transformer and each latent frame of the VAE."""
+    """Call stop before each block of the transformer and each latent frame of the VAE."""
     wait = _keeping_up(device)
 
     def look(*_: object) -> None:
@@ -242,11 +241,11 @@ def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> It
     finally:
         for hook in hooks:
             hook.remove()
-        parts.vae.clear_cache()  # of frames, where it was stopped in the middle
+        parts.vae.clear_cache()  # of frames, if it was stopped midway
 
 
 def _keeping_up(device: torch.device) -> Callable[[], None]:
-    """Return what waits for the block before the last: Python would queue many, and a stop wait for them."""
+    """Return a function that waits for the block before the last: Python would queue many, and delay a stop."""
     queued: list[torch.cuda.Event] = []
 
     def wait() -> None:

@@ -1,11 +1,11 @@
-"""What runs in the process that holds the models: it loads them, and carries out one order after the other.
+"""Runs in the process that holds the models: it loads them, and carries out one order after the other.
 
     to it      {"do": "run", "id": 1, "order": {…}, "source": DIR, "film": {…}}, {"do": "stop", "id": 1}
-    from it    {"at": "busy"} while it works, {"at": "loaded"}, {"at": "step", "id": 1, "segment": 1, …}, and of each
+    from it    {"at": "busy"} while it works, {"at": "loaded"}, {"at": "step", "id": 1, "segment": 1, …}, and for each
                order {"at": "done", "memory": BYTES, "gpu": BYTES}, {"at": "stopped"} or {"at": "failed", "said": …}
 
-Messages go over a socket, since libraries print to standard output. Where the worker is
-gone, this process and all that it started ends.
+Messages use a socket, since libraries print to standard output. When the worker is gone,
+this process ends with all that it started.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from film import Film
 from order import Order
 
 BUSY_SECONDS = 1.0
-"""Between two words that nothing but the next step is wanted."""
+"""The interval between signs of life."""
 
 
 def main(arguments: list[str]) -> int:
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def module(path: Path) -> ModuleType:
-    """Return the pipeline's module, which finds its neighbours next to it."""
+    """Return the pipeline's module, which can import the modules next to it."""
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location("the_pipeline", path)
@@ -67,7 +67,7 @@ def module(path: Path) -> ModuleType:
 
 
 class Desk:
-    """Where orders arrive, and from where is told what becomes of them."""
+    """Receives orders, and reports what becomes of them."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -75,7 +75,7 @@ class Desk:
         self._stopped, self._told = 0, 0.0
 
     def listen(self) -> None:
-        """Take what the worker sends."""
+        """Receive the worker's messages."""
         for message in self.channel:
             if message["do"] == "stop":
                 self._stopped = message["id"]
@@ -84,19 +84,19 @@ class Desk:
         end()
 
     def stopped(self, number: int) -> bool:
-        """Tell whether an order is to end; asked in every block, so it is a sign of life as well."""
+        """Tell whether an order must end; every block calls it, so it is also a sign of life."""
         self.busy()
         return self._stopped >= number
 
     def busy(self, *_: object) -> None:
-        """Give a sign of life, but not too often."""
+        """Send a sign of life, but not too often."""
         if time.monotonic() - self._told > BUSY_SECONDS:
             self._told = time.monotonic()
             self.channel.send(at="busy")
 
 
 def serve(pipeline: object, desk: Desk, message: dict) -> None:
-    """Carry out an order, and tell how it went."""
+    """Carry out an order, and report its outcome."""
     number = message["id"]
 
     def step(segment: int, segments: int, step: int, steps: int) -> None:
@@ -109,9 +109,9 @@ def serve(pipeline: object, desk: Desk, message: dict) -> None:
         said = traceback.format_exc()
     try:
         left = tidied()
-    except Exception:  # a CUDA error may show itself here alone
+    except Exception:  # a CUDA error may surface only here
         said = said or traceback.format_exc()
-    if desk.stopped(number):  # whatever it broke off with
+    if desk.stopped(number):  # whatever error ended it
         desk.channel.send(at="stopped", id=number)
     elif said:
         desk.channel.send(at="failed", id=number, said=said)
@@ -120,7 +120,7 @@ def serve(pipeline: object, desk: Desk, message: dict) -> None:
 
 
 def make(pipeline: object, message: dict, step: object, stop: object) -> None:
-    """Make the film that an order asks for, frame by frame into its file."""
+    """Make an order's film, frame by frame into its file."""
     order = Order(**message["order"])
     frames = Film(Path(message["source"]), order.replaces)
     with Encoder(Target(**message["film"]), frames.count, frames.width, frames.height) as encoder:
@@ -128,7 +128,7 @@ def make(pipeline: object, message: dict, step: object, stop: object) -> None:
 
 
 def tidied() -> dict[str, int]:
-    """Give back what the order took, and return the bytes that are kept, in the host and on the GPU."""
+    """Release the order's memory, and return the bytes still held, on the host and on the GPU."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -141,7 +141,7 @@ def tidied() -> dict[str, int]:
 
 
 def orphaned(parent: int) -> None:
-    """End with the worker, also where a fork of it holds the other end of the socket."""
+    """End with the worker, even if a fork of it holds the other end of the socket."""
     while os.getppid() == parent:
         time.sleep(1)
     end()

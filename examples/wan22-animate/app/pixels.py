@@ -1,4 +1,4 @@
-"""Frames as the models take them, and back: each number as upstream's wan/animate.py makes it."""
+"""Converts frames for the models and back: each number as upstream's wan/animate.py computes it."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 def tensor(frames: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return frames [n, h, w, 3] as [1, 3, n, h, w] from -1 to 1.
 
-    One by one, since they are computed in float64 as numpy does it: 77 at 720p would take 1.7 GB.
+    One by one, since they are computed in float64 as in numpy: 77 at 720p would need 1.7 GB.
     """
     count, height, width, channels = frames.shape
     made = torch.empty(1, channels, count, height, width, device=device, dtype=dtype)
@@ -32,7 +32,7 @@ def mask(frames: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor
 
 
 def frames(film: Tensor) -> np.ndarray:
-    """Return a film [1, 3, n, h, w] as frames, cut to whole numbers as upstream saves them."""
+    """Return a film [1, 3, n, h, w] as frames, truncated to integers as upstream saves them."""
     made = np.empty((film.shape[2], *film.shape[3:], 3), np.uint8)
     for index in range(len(made)):
         frame = film[0, :, index].float().clamp(-1, 1).add(1).div(2).mul(255)
@@ -41,9 +41,9 @@ def frames(film: Tensor) -> np.ndarray:
 
 
 def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a picture in the middle of a black frame, as large as it fits.
+    """Return a picture centered in a black frame, as large as fits.
 
-    A very thin one is a line, of which upstream dies.
+    A very thin one becomes a line, where upstream fails.
     """
     tall = picture.shape[0] / picture.shape[1] > height / width
     high = height if tall else max(1, int(width / picture.shape[1] * picture.shape[0]))
@@ -55,7 +55,7 @@ def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def for_clip(picture: Tensor) -> Tensor:
-    """Return a picture [1, 3, h, w] as CLIP takes it: stretched, not cropped."""
+    """Return a picture [1, 3, h, w] for CLIP: stretched, not cropped."""
     small = F.interpolate(picture, size=(CLIP_SIDE, CLIP_SIDE), mode="bicubic", align_corners=False)
     mean, std = (small.new_tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     return (small * 0.5 + 0.5 - mean) / std

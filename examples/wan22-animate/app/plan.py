@@ -1,14 +1,13 @@
 """What fits the card: whether the transformer's weights are bf16 or fp8, and stay on the card or stream through it.
 
-All of it is arithmetic from the modules' parameters and the shapes that they work on, so that
-what can't fit is refused before it starts. A test holds the parameters against diffusers' and
-transformers' own classes, and the peaks against what the real modules hold at these sizes,
-counted tensor by tensor on torch's meta device; measure.py compares them with a card.
+It is all arithmetic on the modules' parameters and the shapes that they work on, so that what
+can't fit is refused before it starts. A test compares the parameters with diffusers' and
+transformers' own classes, and the peaks with what the real modules hold at these sizes, counted
+tensor by tensor on torch's meta device; measure.py compares them with a card.
 
-bf16 is taken wherever it fits, since nobody has measured what fp8 costs in quality. What a plan
-doesn't fit is made room for without changing a picture first: the text encoder works on the CPU,
-CLIP is on the card only while it looks at the picture, blocks of the transformer make way for
-the VAE (lean.py).
+bf16 is used wherever it fits, since nobody has measured what fp8 costs in quality. Measures that
+don't change a picture come first: the text encoder works on the CPU, CLIP is on the card only
+while it looks at the picture, blocks of the transformer make way for the VAE (lean.py).
 """
 
 from dataclasses import dataclass, replace
@@ -19,17 +18,17 @@ from errors import InputError, StartError
 GIB = 2**30
 BF16, FP32, FP8 = 2, 4, 1
 
-# The transformer of Wan2.2-Animate-14B, and what it is given.
+# The transformer of Wan2.2-Animate-14B, and its inputs.
 DIM, FFN, BLOCKS, FACES, HEAD = 5120, 13824, 40, 8, 128
 TEXT, PICTURE, TIME = 4096, 1280, 256
 CONTEXT = 257 + 512
 """Tokens of the picture, as CLIP sees it, and of the prompt."""
 FRAMES, LATENTS = 77, 21
-"""Of a segment; the picture is one more latent frame than these make."""
+"""Of a segment; the picture is an additional latent frame."""
 LARGEST = (1280, 720)
 
 
-# Parameters; all but those of the blocks, which follow from the sizes above, are counted.
+# Parameters: those of the blocks follow from the sizes above, the others are counted.
 BLOCK = 10 * (DIM * DIM + DIM) + 2 * DIM * FFN + FFN + DIM + 13 * DIM
 OTHERS = 1_121_278_324
 """Of the transformer outside its blocks: face encoder and adapters, embeddings."""
@@ -37,7 +36,7 @@ VAE, CLIP, TEXT_ENCODER = 126_892_531, 630_766_080, 5_680_910_336
 LORA = 128 * BLOCKS * (10 * 2 * DIM + 2 * (DIM + FFN))
 """Of the relighting adapter, of rank 128."""
 
-# Bytes a pixel that the VAE works on in float32, with lean.py's convolutions.
+# Bytes per pixel that the VAE needs in float32, with lean.py's convolutions.
 ENCODE, DECODE = 13_346, 19_628
 
 WEIGHTS = ("blocks", "blocks that made way", "other layers", "relighting", "VAE", "CLIP", "text encoder")
@@ -45,9 +44,9 @@ WEIGHTS = ("blocks", "blocks that made way", "other layers", "relighting", "VAE"
 OVERHEAD = GIB
 """CUDA's context and the kernels' workspaces: an estimate."""
 MARGIN = 2 * GIB
-"""What a plan leaves free of what the card reports: others' contexts, fragments."""
+"""What a plan leaves free of the reported memory: other contexts, fragmentation."""
 PREPROCESSING = 6 * GIB
-"""Of the process that finds poses and masks while the transformer waits: weights of 3.5 GB, the rest is an estimate."""
+"""For the process that finds poses and masks while the transformer waits: 3.5 GB of weights, the rest estimated."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Want:
-    """What the worker's settings ask for."""
+    """What the worker's settings require."""
 
     precision: str = "auto"
     """auto, bf16 or fp8."""
     stream: bool | None = None
-    """Whether blocks stream from the host's memory; None where the plan may choose."""
+    """Whether blocks stream from the host's memory; None if the plan may choose."""
 
 
 AUTO, SMALLEST = Want(), Want("fp8", True)
@@ -73,7 +72,7 @@ AUTO, SMALLEST = Want(), Want("fp8", True)
 
 @dataclass(frozen=True)
 class Moment:
-    """What is on the card at one time, by what it is of, in bytes."""
+    """The bytes on the card at one time, by their use."""
 
     name: str
     parts: tuple[tuple[str, int], ...]
@@ -85,30 +84,30 @@ class Moment:
 
     @property
     def weights(self) -> int:
-        """What of it is weights."""
+        """The weights' part of it."""
         return sum(size for name, size in self.parts if name in WEIGHTS)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the models are, and as what."""
+    """Where the models are, and in which types."""
 
     dtype: str = "bfloat16"
     fp8: bool = False
-    """Whether the blocks' linear layers are kept in fp8, and cast as they are used."""
+    """Whether the blocks' linear layers are kept in fp8, and cast when used."""
     streamed: bool = False
-    """Whether blocks come from pinned memory as they are used."""
+    """Whether blocks come from pinned memory when used."""
     offload_text: bool = False
     """Whether the text encoder works on the CPU."""
     offload_image: bool = False
-    """Whether CLIP is on the card only while it looks."""
+    """Whether CLIP is on the card only while it works."""
     parked: int = 0
     """How many blocks make way for the VAE."""
     moments: tuple[Moment, ...] = ()
 
     @property
     def peak(self) -> Moment:
-        """The moment that needs most."""
+        """The moment that needs the most."""
         return max(self.moments, key=lambda one: one.size)
 
     def __str__(self) -> str:
@@ -120,14 +119,14 @@ class Plan:
 
 
 def plan(card: Card, width: int = LARGEST[0], height: int = LARGEST[1], want: Want = AUTO, text: bool = True) -> Plan:
-    """Return the plan for films of a size; a StartError says with which setting it would fit."""
+    """Return the plan for films of a size; a StartError names the setting that would make it fit."""
     if made := _first(card, width * height, want, text):
         return made
     raise StartError(_refusal(card, width, height, want, text))
 
 
 def check(made: Plan, card: Card, width: int, height: int, text: bool = True) -> None:
-    """Raise an InputError for a job that doesn't fit the plan that the worker has."""
+    """Raise an InputError for a job that doesn't fit the worker's plan."""
     peak = replace(made, moments=_moments(made, width * height, text)).peak
     if peak.size > card.total - MARGIN:
         raise InputError(
@@ -145,7 +144,7 @@ def _first(card: Card, pixels: int, want: Want, text: bool) -> Plan | None:
 
 
 def _choices(want: Want, text: bool) -> list[Plan]:
-    """Return the plans that may be, the best first: what costs no quality before what may."""
+    """Return the possible plans, the best first: what costs no quality before what may."""
     kinds = [(False, False), (True, False), (True, True)]  # fp8, streamed
     if want.precision != "auto":
         kinds = [(want.precision == "fp8", streamed) for streamed in (False, True)]
@@ -161,7 +160,7 @@ def _choices(want: Want, text: bool) -> list[Plan]:
 
 
 def _fitted(one: Plan, pixels: int, limit: int, text: bool) -> Plan:
-    """Return a plan with as many blocks parked as the VAE wants."""
+    """Return a plan with as many blocks parked as the VAE needs."""
     moments = _moments(one, pixels, text)
     over = max(moment.size for moment in moments if moment.name in CODING) - limit
     parked = 0 if one.streamed or over <= 0 else min(BLOCKS, -(-over // _block(one)))
@@ -173,7 +172,7 @@ CODING = ("encoding", "decoding")
 
 
 def _moments(one: Plan, pixels: int, text: bool) -> tuple[Moment, ...]:
-    """Return what is on the card at the times that can be the worst, layer by layer."""
+    """Return what is on the card at the moments that may be the peak, layer by layer."""
     held = 2 if one.streamed else BLOCKS
     weights = (
         ("blocks", held * _block(one)),
@@ -183,7 +182,7 @@ def _moments(one: Plan, pixels: int, text: bool) -> tuple[Moment, ...]:
     rest = (("VAE", VAE * FP32), ("CLIP", 0 if one.offload_image else CLIP * BF16))
     rest += (("text encoder", 0 if one.offload_text or not text else TEXT_ENCODER * BF16), ("overhead", OVERHEAD))
     parked = ("blocks that made way", -one.parked * _block(one))
-    # What streams is gone between two passes of the transformer.
+    # Streamed blocks are gone between two passes of the transformer.
     waiting = (weights[2],) if one.streamed else (*weights, parked)
     film = FRAMES * 3 * pixels
     given = ("frames and latents", FRAMES * 3 * 512 * 512 * BF16 + LATENTS * pixels // 64 * (36 + 16 + 4 * 16) * FP32)
@@ -202,7 +201,7 @@ def _block(one: Plan) -> int:
 
 
 def _sampling(one: Plan, pixels: int) -> list[tuple[str, int]]:
-    """Return the activations at the worst time of a step: in a block after a face adapter, before its feed-forward."""
+    """Return the activations at the peak of a step: in a block after a face adapter, before its feed-forward."""
     tokens = LATENTS * pixels // 256
     hidden = tokens * DIM * BF16
     return [
@@ -217,7 +216,7 @@ def _sampling(one: Plan, pixels: int) -> list[tuple[str, int]]:
 
 
 def _refusal(card: Card, width: int, height: int, want: Want, text: bool) -> str:
-    """Return what doesn't fit, and what would."""
+    """Explain what doesn't fit, and what would."""
     limit = card.total - MARGIN
     needs = min(_fitted(one, width * height, limit, text).peak.size for one in _choices(want, text))
     says = f"{width}x{height} needs {_gib(needs + MARGIN)} GiB of GPU memory, and {card.name} has {_gib(card.total)}"
@@ -246,7 +245,7 @@ CARDS = (
 
 
 def table() -> str:
-    """Return the table of the README: card, settings, peak and where it comes from."""
+    """Return the README's table: card, settings, peak and its source."""
     rows = [
         "| card | it reports | the plan at 1280×720 | peak, GiB | while | of it weights, GiB |",
         "|---|---|---|---|---|---|",

@@ -1,6 +1,6 @@
-"""A start as root, which a network volume of root may want: what is needed there is made, and root is left.
+"""A start as root, which a root-owned network volume may need: create the directories there, then drop root.
 
-The image itself starts as the app's user; --user 0, or a pod's security context, has it start as root.
+The image itself starts as the app's user; --user 0, or a pod's security context, starts it as root.
 """
 
 import os
@@ -15,13 +15,13 @@ from settings import Settings
 
 
 def leave(settings: Settings) -> None:
-    """Go on as the app's user where the start was root's; nothing of a job is read before."""
+    """Switch to the app's user after a start as root, before anything of a job is read."""
     if os.geteuid() != 0 or settings.user == "root":
         return
     try:
         user = pwd.getpwnam(settings.user)
     except KeyError:
-        raise StartError(f"started as root, and there is no user {settings.user} to go on as: set APP_USER") from None
+        raise StartError(f"started as root, but there is no user {settings.user} to go on as: set APP_USER") from None
     for directory in directories(settings):
         _give(directory, user)
     os.setgroups([])
@@ -32,7 +32,7 @@ def leave(settings: Settings) -> None:
 
 
 def directories(settings: Settings) -> Iterator[Path]:
-    """Give the directories on the volume that the worker writes: where models go, and where they are."""
+    """Yield the directories on the volume that the worker writes to: that of all models, and each model's."""
     root = settings.volume / "models"
     if not settings.volume.is_dir() or root.is_symlink():
         return
@@ -42,7 +42,7 @@ def directories(settings: Settings) -> Iterator[Path]:
 
 
 def _give(directory: Path, user: pwd.struct_passwd) -> None:
-    """Make a directory, and give it to the user with what is in it; no link is followed."""
+    """Create a directory and give it to the user, content included; follow no link."""
     try:
         directory.mkdir(exist_ok=True)
         if directory.is_symlink():
@@ -50,5 +50,5 @@ def _give(directory: Path, user: pwd.struct_passwd) -> None:
         for path, _, names in os.walk(directory):
             for one in (path, *(os.path.join(path, name) for name in names)):
                 os.lchown(one, user.pw_uid, user.pw_gid)
-    except OSError as err:  # of a volume that is read only, or that maps root to nobody
-        log(f"the volume can't be given to {user.pw_name}: {os.strerror(err.errno or 0).lower()}")
+    except OSError as err:  # the volume is read-only, or maps root to nobody
+        log(f"changing the volume's owner to {user.pw_name}: {os.strerror(err.errno or 0).lower()}")

@@ -1,4 +1,4 @@
-"""What a program of Wan died of, told from what it said last."""
+"""Why one of Wan's programs failed, judged by its last output."""
 
 import re
 import signal
@@ -32,11 +32,11 @@ HOST_MEMORY = re.compile(
     r"^(?:\w+\.)*MemoryError\b|DefaultCPUAllocator: can't allocate|Cannot allocate memory", re.MULTILINE
 )
 
-# Where preprocessing looks for the box of a mask, and the mask is empty (Wan2.2 issue 300); what SAM 2
-# says where no pose gave it a point.
+# Preprocessing fails in the first on an empty mask (Wan2.2 issue 300); SAM 2 prints the second
+# where no pose gave it a point.
 BODY = re.compile(r"\bget_mask_boxes\b|at least one of points or box must be provided")
 
-# What OpenCV and NumPy say when a face's box is empty or no box at all.
+# OpenCV and NumPy print these where a face's box is empty or missing.
 FACE = re.compile(
     r"!ssize\.empty\(\)|cannot convert float NaN to integer|zero-size array to reduction|"
     r"no (?:person|face)s? (?:was |were )?(?:found|detected)",
@@ -53,7 +53,7 @@ WEIGHTS = re.compile(
 
 
 def of(doing: str, result: Result) -> JobError:
-    """Return the error of a program that failed."""
+    """Return the error for a program that failed."""
     said = result.text
     if FULL.search(said):
         return disk_full()
@@ -65,7 +65,7 @@ def of(doing: str, result: Result) -> JobError:
         return JobError(f"{doing}: the GPU failed: {_device(said)}", refresh=True)
     if HOST_MEMORY.search(said) or result.code == -signal.SIGKILL:
         cure = "use a shorter video, or a worker with more RAM"
-        return JobError(f"{doing}: killed for want of memory, it seems: {cure}")
+        return JobError(f"{doing}: probably killed for want of memory: {cure}")
     if WEIGHTS.search(said):
         cure = "run handler.py --check model --deep"
         return JobError(f"{doing}: the weights are incomplete or damaged: {cure}: {result.last}")
@@ -73,11 +73,11 @@ def of(doing: str, result: Result) -> JobError:
 
 
 def lacking(doing: str, what: str, result: Result) -> JobError:
-    """Return the error of a program that ended well, but left something out."""
+    """Return the error for a program that exited with 0 but left something out."""
     if FULL.search(result.text):
         return disk_full()
     said = result.last or "none"
-    return JobError(f"{doing} ended without an error, and left out {what}; its last line: {said}")
+    return JobError(f"{doing} reported no error, but left out {what}; its last line: {said}")
 
 
 def _of_input(doing: str, said: str) -> JobError | None:
@@ -96,7 +96,7 @@ def _unknown(doing: str, result: Result) -> JobError:
     lines = [scrub(line).strip()[:300] for line in result.text.splitlines() if line.strip()][-CUT:]
     said = " | ".join(lines) if lines else "it said nothing"
     if result.code in CRASHES:
-        # In code of a library, on some machines with some films (Wan2.2 issue 322).
+        # Inside a library, on some machines with some films (Wan2.2 issue 322).
         name = signal.Signals(-result.code).name
         return JobError(f"{doing} crashed ({name}): send the job again, or another video: {said}", refresh=True)
     return JobError(f"{doing} {_end(result.code)}: {said}")

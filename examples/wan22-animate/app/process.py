@@ -1,4 +1,4 @@
-"""Programs that a job runs, each in a process group of its own that ends with the job."""
+"""Programs that a job runs, each in its own process group, which ends with the job."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ from log import debug, scrub
 from web import Clock
 
 LINES, WIDTH = 400, 500
-"""Of a program's output that are kept."""
+"""Limits of a program's output that is kept."""
 TERM_SECONDS, KILL_SECONDS = 2.0, 5.0
 TICK = 0.1
 BREAK = re.compile(rb"[\r\n]+")
 SECRET = ("TOKEN", "KEY", "KEY_ID", "SECRET", "PASSWORD", "CREDENTIALS")
-"""Ends of variables' names."""
+"""Suffixes of the names of secret variables."""
 FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno 28\]|ENOSPC")
 
 
@@ -31,13 +31,13 @@ class Result:
     """How a program ended."""
 
     code: int | None
-    """None for one that tells of an error, and goes on."""
+    """None for a program that reports an error and keeps running."""
     text: str
-    """The last lines that it said, as it said them."""
+    """Its last lines, verbatim."""
 
     @property
     def last(self) -> str:
-        """What it said at the very end, fit for a message."""
+        """Its last line, fit for a message."""
         lines = [scrub(line).strip() for line in self.text.splitlines() if line.strip()]
         return lines[-1][:300] if lines else ""
 
@@ -50,9 +50,9 @@ def run(
     heard: Callable[[str], None] = lambda line: debug(scrub(line)),
     home: Path | None = None,
 ) -> Result:
-    """Run a program to its end; at the end of its time or at a stop its whole group is killed.
+    """Run a program in a directory to its end; a timeout or a stop kills its whole group.
 
-    It runs in a directory, and has its temporary files in the job's home, if that is another one.
+    Its temporary files are in the job's home, if that is another directory.
     """
     env = environment(home or directory)
     try:
@@ -73,11 +73,11 @@ def run(
 
 
 def environment(home: Path | None) -> dict[str, str]:
-    """Return the environment of all programs: no secrets, and temporary files in the job's directory, if it is of one."""
+    """Return a program's environment: no secrets, and for a job temporary files in its directory."""
     kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
     for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
         kept.pop(name, None)
-    # imageio-ffmpeg's ffmpeg is linked statically, and crashes of the system's character sets (of MPEG-TS, for one).
+    # imageio-ffmpeg's static ffmpeg crashes in the system's character set modules (on MPEG-TS, for one).
     kept |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "GCONV_PATH": "/nonexistent"}
     if home is None:
         return kept
@@ -91,7 +91,7 @@ def _is_secret(name: str) -> bool:
 
 
 def check_disk(result: Result) -> None:
-    """Raise the error of a full disk where a program met one."""
+    """Raise the error for a full disk if a program hit one."""
     if FULL.search(result.text):
         raise disk_full()
 
@@ -107,11 +107,11 @@ def _follow(program: subprocess.Popen, output: "Output", clock: Clock, doing: st
                 raise OutOfTime(doing, clock.seconds, scrub(output.last)) from err
             if selector.select(TICK) and output.read(program.stdout) == 0:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    program.wait(TICK)  # it closed its output, and most likely ends
+                    program.wait(TICK)  # it closed its output, and is probably exiting
 
 
 def end(program: subprocess.Popen) -> None:
-    """Kill what is left of the group, ask nicely first, and collect it."""
+    """Terminate the program, kill what is left of its group, and reap it."""
     if program.poll() is None:
         _signal(program.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -122,7 +122,7 @@ def end(program: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         raise JobError("a program can't be killed: the GPU or its driver hangs", refresh=True) from None
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-program.pid, os.WNOHANG) != (0, 0):  # as PID 1 its orphans are ours
+        while os.waitpid(-program.pid, os.WNOHANG) != (0, 0):  # as PID 1, reap its orphans
             pass
 
 
@@ -132,7 +132,7 @@ def _signal(group: int, number: int) -> None:
 
 
 class Output:
-    """Cuts what a program says into lines, at carriage returns too: progress bars use these."""
+    """Splits a program's output into lines, also at carriage returns, which progress bars use."""
 
     def __init__(self, heard: Callable[[str], None]) -> None:
         self._heard = heard
@@ -144,7 +144,7 @@ class Output:
         return "\n".join(self._lines)
 
     def clear(self) -> None:
-        """Forget what was said."""
+        """Forget the output so far."""
         self._lines.clear()
 
     @property
@@ -152,7 +152,7 @@ class Output:
         return self._lines[-1] if self._lines else ""
 
     def read(self, pipe: IO[bytes]) -> int:
-        """Take in what is there; return its bytes, 0 at the end, -1 where there is nothing yet."""
+        """Read the available output; return its size, 0 at the end, -1 where there is none yet."""
         try:
             chunk = os.read(pipe.fileno(), 1 << 16)
         except BlockingIOError:
@@ -164,7 +164,7 @@ class Output:
         return len(chunk)
 
     def finish(self, pipe: IO[bytes]) -> None:
-        """Take in what is left; a process outside the group may hold the pipe open, so don't wait."""
+        """Read the rest; a process outside the group may hold the pipe open, so don't wait."""
         with pipe:
             for _ in range(64):
                 if self.read(pipe) <= 0:

@@ -1,8 +1,8 @@
-"""The process that holds the models across jobs, as the worker sees it.
+"""The worker's side of the process that holds the models across jobs.
 
-It is begun with the worker, loads while the first job is fetched and preprocessed, and is
-begun anew when it dies, hangs, leaks or its GPU fails: the worker itself never imports torch.
-pipeline_main.py is what runs in it, and has the messages.
+It starts with the worker, loads while the first job is fetched and preprocessed, and is
+restarted when it dies, hangs, leaks or its GPU fails: the worker itself never imports torch.
+pipeline_main.py runs in it, and documents the messages.
 """
 
 import contextlib
@@ -23,25 +23,25 @@ from web import Clock
 
 TICK = 0.1
 ANSWER_SECONDS = 1.5
-"""In which a stopped order is expected to end: the job doesn't wait longer, the next one does."""
+"""Within which a stopped order should end: the job waits no longer, the next one does."""
 DRAIN_SECONDS = 60.0
 LOAD_SILENCE = 900.0
-"""Seconds without a word after which loading hangs: a shard of 10 GB may come from a slow volume."""
+"""Seconds of silence after which loading counts as hung: a shard of 10 GB may come from a slow volume."""
 TRIES = 2
-"""Failures in a row, of loading or of the GPU, after which the worker is to be replaced."""
+"""Consecutive failures, of loading or of the GPU, after which the worker must be replaced."""
 LEAK = {"memory": 2 << 30, "gpu": 1 << 30}
-"""Bytes over the mark of the second job that a process may keep; before that caches grow."""
+"""Bytes that a process may keep beyond those after its second job; until then caches grow."""
 
 LOADING, GENERATING = "loading the models", "generating"
 Heard = Callable[[dict], None]
 
 
 class Resident:
-    """Has one process at a time, and gives it orders."""
+    """Runs one process at a time, and gives it orders."""
 
     def __init__(self, failed: Callable[[str], None]) -> None:
         self.problem = ""
-        """Why there is none and will be none."""
+        """Why there is no process and won't be one."""
         self._failed = failed
         self._command: list[str] = []
         self._life: Life | None = None
@@ -62,7 +62,7 @@ class Resident:
         self._free(clock)
 
     def loaded(self) -> bool:
-        """Tell whether an order would be begun at once."""
+        """Tell whether an order would start at once."""
         return bool(self._life and self._life.loaded.is_set())
 
     def close(self) -> None:
@@ -74,10 +74,10 @@ class Resident:
             life.end()
 
     def run(self, order: dict, clock: Clock, timeout: float, heard: Heard) -> dict:
-        """Return what the process says of an order that it has carried out; else a JobError.
+        """Return the process's report of a completed order, or raise a JobError.
 
-        An order that takes the process along isn't given to the next one. Without a
-        word for as long as timeout says the process hangs.
+        An order that kills the process isn't retried. After timeout seconds of silence
+        the process counts as hung.
         """
         life = self._free(clock)
         self._order += 1
@@ -89,7 +89,7 @@ class Resident:
             raise
 
     def _free(self, clock: Clock) -> "Life":
-        """Return the process once it has loaded, and has no stopped order in hand."""
+        """Return the process once it has loaded, and no stopped order is still running."""
         while True:
             if self.problem:
                 raise JobError(self.problem, HTTPStatus.SERVICE_UNAVAILABLE, refresh=True)
@@ -147,7 +147,7 @@ class Resident:
         return JobError(f"{err}; the pipeline died of this job and is started anew, and the job isn't tried again")
 
     def _ended(self, life: "Life") -> None:
-        """Begin anew after an end that wasn't asked for; not for ever where nothing is ever loaded."""
+        """Restart after an unexpected end, but not forever if nothing is ever loaded."""
         with self._lock:
             if self._closed.is_set() or life is not self._life:
                 return
@@ -187,16 +187,16 @@ class Life:
         """Hand over an order."""
         self._order, self._heard = number, time.monotonic()
         self._idle.clear()
-        self._output.clear()  # what a job dies of is told from what was said in it
+        self._output.clear()  # a job's failure is judged by its own output
         self._channel.send(do="run", id=number, **order)
 
     def stop(self) -> None:
-        """Ask for the order's end, and wait a little for it."""
+        """Request the order's end, and wait briefly for it."""
         self._channel.send(do="stop", id=self._order)
         self._idle.wait(ANSWER_SECONDS)
 
     def free(self, seconds: float) -> bool:
-        """Tell whether an order can be given, now or within seconds."""
+        """Tell whether an order can be given, within some seconds."""
         end = time.monotonic() + seconds
         loaded = self.loaded.wait(seconds) and self._idle.wait(max(0.0, end - time.monotonic()))
         if loaded and (self._gone or self._program.poll() is not None):
@@ -205,18 +205,18 @@ class Life:
         return loaded
 
     def next(self, seconds: float) -> dict | None:
-        """Return the next message, or None where none comes."""
+        """Return the next message, or None on a timeout."""
         try:
             return self._inbox.get(timeout=seconds)
         except queue.Empty:
             return None
 
     def silence(self) -> float:
-        """Return the seconds since it last said something."""
+        """Return the seconds since its last message."""
         return time.monotonic() - self._heard
 
     def leaks(self, now: dict) -> str:
-        """Return what it keeps more of than after its second job."""
+        """Describe what it keeps beyond the level after its second job."""
         self._jobs += 1
         if self._jobs == 2:
             self._mark = now
@@ -228,7 +228,7 @@ class Life:
         return process.Result(self._program.poll(), f"{self._output.text}\n{self._said}")
 
     def end(self, why: str = "") -> None:
-        """Kill it; a JobError where that can't be done."""
+        """Kill it; raise a JobError if that fails."""
         self._gone, self._said = True, why or self._said
         process.end(self._program)
 
@@ -251,8 +251,8 @@ class Life:
             if at in ("done", "stopped", "failed") and message.get("id") == self._order:
                 self._idle.set()
         self._gone = True
-        with contextlib.suppress(JobError):  # one that can't be killed is told to the job that it has
-            process.end(self._program)  # it may have closed the socket only, and leaves what it started
+        with contextlib.suppress(JobError):  # its job learns of one that can't be killed
+            process.end(self._program)  # it may only have closed the socket, or left children behind
         self._channel.close()
         ended(self)
         self._inbox.put({"at": "gone"})

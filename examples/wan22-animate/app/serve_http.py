@@ -1,7 +1,7 @@
 """A load-balancing worker: jobs and health over HTTP.
 
 GET  /ping        204 while loading, 200 when ready, 503 with a reason when it can't become ready
-POST / or /run    a job's input as JSON, as it is or as {"input": ...}; its result as JSON
+POST / or /run    takes a job's input as JSON, bare or as {"input": ...}; returns its result as JSON
 """
 
 import json
@@ -17,11 +17,11 @@ from web import Clock, ended
 from worker import Status, Worker
 
 MAX_BODY = 30 * 10**6
-"""What Runpod's load balancers let through."""
+"""The limit of Runpod's load balancers."""
 BODY_SECONDS = 60.0
-"""In which a request has to arrive: the worker is its own for that long."""
+"""Within which a request must arrive: it occupies the worker for that long."""
 LINGER_SECONDS = 2.0
-"""How long a sender may be silent while the rest of a refused body is swallowed."""
+"""How long a sender may be silent while the rest of a refused body is discarded."""
 
 _PING = {
     Status.LOADING: HTTPStatus.NO_CONTENT,
@@ -32,7 +32,7 @@ _ROUTES = {"/ping": "GET", "/": "POST", "/run": "POST"}
 
 
 class Refusal(JobError):
-    """A request that gets an error status, and perhaps headers."""
+    """An error status for a request, perhaps with headers."""
 
     def __init__(self, status: HTTPStatus, message: str, **headers: str) -> None:
         super().__init__(message, status)
@@ -40,7 +40,7 @@ class Refusal(JobError):
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on all addresses; one thread a request."""
+    """Listens on all addresses; one thread per request."""
 
     request_queue_size = 64
     daemon_threads = True
@@ -52,7 +52,7 @@ class Server(ThreadingHTTPServer):
         self._changed = threading.Condition()
 
     def process_request_thread(self, request: object, client_address: object) -> None:
-        """Count the requests that are being answered."""
+        """Count the open requests."""
         with self._changed:
             self._open += 1
         try:
@@ -63,7 +63,7 @@ class Server(ThreadingHTTPServer):
                 self._changed.notify_all()
 
     def drain(self, seconds: float) -> None:
-        """Take no other request, and wait for those that are being answered."""
+        """Stop accepting requests, and wait for the open ones."""
         self.shutdown()
         self.server_close()
         with self._changed:
@@ -71,12 +71,12 @@ class Server(ThreadingHTTPServer):
 
 
 def health_only(port: int, worker: Worker) -> Server:
-    """Return the server of a port of its own for health."""
+    """Return a server for a separate health port."""
     return Server(port, worker, {"/ping": "GET"})
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request a connection, so that stopping never waits for idle ones."""
+    """Answers one request per connection, so that stopping never waits for idle ones."""
 
     protocol_version = "HTTP/1.1"  # for "Expect: 100-continue"
     server_version, sys_version = "wan22-animate", ""
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             self._linger()
 
     def _linger(self) -> None:
-        """Swallow what is still coming: closing on unread data would take the answer back."""
+        """Discard the rest of the request: closing with unread data would discard the answer."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_SECONDS)
         left, end = 2 * MAX_BODY, time.monotonic() + BODY_SECONDS
@@ -118,9 +118,9 @@ class Handler(BaseHTTPRequestHandler):
         allowed = self.server.routes.get(path)
         if allowed is None:
             paths = " or ".join(self.server.routes)
-            raise Refusal(HTTPStatus.NOT_FOUND, f"there is no such path: use {paths}")
+            raise Refusal(HTTPStatus.NOT_FOUND, f"no such path: use {paths}")
         if method != allowed:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed}", Allow=allowed)
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} accepts only {allowed}", Allow=allowed)
         if method == "GET":
             self._ping()
         else:
@@ -140,11 +140,11 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the worker is not ready: {detail}", Retry_After="5")
         name = f"http-{secrets.token_hex(4)}"
         try:
-            with worker.slot():  # before the body: of large ones there is room for one
+            with worker.slot():  # before reading the body: memory holds one large one
                 result = worker.work(name, self._input(), lambda _: None)
         except JobError as err:
             if err.refresh:
-                worker.fail(str(err))  # /ping tells it, and the worker is replaced
+                worker.fail(str(err))  # /ping reports it, and the worker is replaced
             raise
         self._send(HTTPStatus.OK, result)
 
@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
             given = json.loads(self._body())
         except (ValueError, RecursionError):
             raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
-        if isinstance(given, dict) and "input" in given:  # as a queue takes it, with what only a queue knows
+        if isinstance(given, dict) and "input" in given:  # a queue's form, with its own keys
             return given["input"]
         return given
 
@@ -167,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._read(int(length))
 
     def _read(self, length: int) -> bytes:
-        """Return the body; whoever sends it slowly doesn't hold up the worker, nor its end."""
+        """Return the body; a slow sender holds up neither the worker nor its shutdown."""
         stop = self.server.worker.stop
         clock = Clock(BODY_SECONDS, stop)
         with ended(lambda: self.connection, clock, socket.SHUT_RD):
@@ -194,10 +194,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Report what the library found wrong, as JSON as well."""
+        """Report the library's own errors as JSON, too."""
         status = HTTPStatus(code)
         self._send(status, {"error": message or explain or status.phrase})
 
     def log_message(self, form: str, *arguments: object) -> None:
-        """Log nothing of a request: a job logs itself, and pings are many."""
+        """Log no requests: a job logs itself, and pings are frequent."""
 

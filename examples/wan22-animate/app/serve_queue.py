@@ -1,4 +1,4 @@
-"""A queue worker: Runpod's SDK takes jobs, and this gives it what it calls."""
+"""A queue worker: Runpod's SDK takes jobs, and calls the handler from here."""
 
 import asyncio
 import os
@@ -11,15 +11,15 @@ from signals import Signals
 from worker import Worker
 
 TELL_SECONDS = 3.0
-"""Between two updates of a job's progress: each is a request of the SDK in a thread of its own."""
+"""Between two updates of a job's progress: the SDK sends each in its own thread."""
 END_SECONDS = 8.0
 SEND_SECONDS = 2.0
 
 
 def serve(worker: Worker, signals: Signals) -> int:
     """Take jobs until told to stop."""
-    # Two of the SDK's own checks import torch and allocate on the GPU, in this process, which would hold
-    # half a gigabyte of it for good. The driver was asked before, and the pipeline computes on it.
+    # Two of the SDK's own checks import torch and allocate on the GPU in this process, which would keep
+    # half a gigabyte of it. The driver was asked before, and the pipeline computes on the GPU.
     os.environ.setdefault("RUNPOD_SKIP_AUTO_SYSTEM_CHECKS", "true")
     import runpod
 
@@ -32,7 +32,7 @@ def serve(worker: Worker, signals: Signals) -> int:
 
 
 def handler(worker: Worker, tell: Callable[[dict, dict], None]) -> Callable:
-    """Return what the SDK calls with a job; the work is in a thread, so that the SDK's loop goes on."""
+    """Return the SDK's job handler; the work runs in a thread, so that the SDK's loop continues."""
 
     async def handle(job: dict) -> dict:
         name = str(job.get("id", "job"))
@@ -55,7 +55,7 @@ def _run(worker: Worker, name: str, job: dict, tell: Callable[[dict, dict], None
 
 
 def _progress(runpod: object) -> Callable[[dict, dict], None]:
-    """Return what passes progress on, but not too often, and never at the job's cost."""
+    """Return a function that forwards progress, not too often, and never fails the job."""
     sent: dict[str, tuple[float, str]] = {}
 
     def tell(job: dict, progress: dict) -> None:
@@ -66,17 +66,17 @@ def _progress(runpod: object) -> Callable[[dict, dict], None]:
         sent[job.get("id", "")] = now, progress["stage"]
         try:
             runpod.serverless.progress_update(job, progress)
-        except Exception as err:  # whatever the SDK makes of it
+        except Exception as err:  # whatever the SDK raises
             log(f"progress is not told: {type(err).__name__}")
 
     return tell
 
 
 def one_at_a_time(signals: Signals) -> Callable[[int], int]:
-    """Return what tells the SDK how many jobs to take.
+    """Return a function that tells the SDK how many jobs to take.
 
-    It asks once it has set its own handler of SIGTERM, which lets a job run on and waits
-    90 s for another one: ours goes over it.
+    The SDK calls it after setting its own SIGTERM handler, which lets a job run on and waits
+    90 s for another one: ours replaces it.
     """
 
     def jobs(_: int) -> int:

@@ -1,4 +1,4 @@
-"""Settings: what the environment says, read once."""
+"""Settings, read once from the environment."""
 
 import math
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ QUEUE, BALANCED = "queue", "load-balancing"
 MB = 10**6
 
 # Runpod takes 10 MB from /run, 20 MB from /runsync, 30 MB from a load balancer, and a worker
-# can't know how it was asked. Base64 makes 4 bytes of 3: 7 MB fit 10 MB, 22 MB fit 30 MB.
+# can't know which one was used. Base64 makes 4 bytes of 3: 7 MB fit 10 MB, 22 MB fit 30 MB.
 INLINE = {QUEUE: 7 * MB, BALANCED: 22 * MB}
 
 # Runpod's load balancers end requests after 5.5 minutes. An endpoint's execution timeout is 600 s
-# unless set otherwise: the worker isn't told, so a job ends by its own estimate.
+# unless set otherwise: the worker doesn't learn it, so a job ends by its own estimate.
 TIMEOUT = {QUEUE: math.inf, BALANCED: 320.0}
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the image: where its files are, or would be, and the list of them."""
+    """A model of the image: where its files are or belong, and their list."""
 
     name: str
     """As in image.toml; the first has none."""
@@ -35,7 +35,7 @@ class Settings:
 
     mode: str
     user: str
-    """Whom a start as root goes on as."""
+    """The user that a start as root switches to."""
     port: int
     health_port: int
     wan_home: Path
@@ -82,7 +82,7 @@ class Settings:
 
 
 def read(env: Mapping[str, str]) -> Settings:
-    """Return the settings; what is wrong with them is a StartError that names all of it."""
+    """Return the settings, or raise a StartError that lists every problem."""
     reader = _Reader(env)
     settings = Settings(**_service(reader), **_places(reader), **_weights(reader), **_limits(reader))
     if reader.problems:
@@ -122,7 +122,7 @@ def _places(env: "_Reader") -> dict:
 
 
 def _models(env: "_Reader") -> tuple[Model, ...]:
-    """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
+    """Return the image's models: Lamina sets MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
     first = Model(
         "", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json")
     )
@@ -161,7 +161,7 @@ def _limits(env: "_Reader") -> dict:
 
 
 class _Reader:
-    """Reads variables, and keeps what is wrong with them."""
+    """Reads variables, and collects their problems."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -175,7 +175,7 @@ class _Reader:
         return self._env.get(name, "").strip() or default
 
     def after(self, start: str) -> list[str]:
-        """Return what the names that begin so go on with."""
+        """Return the suffixes of the names that begin with start."""
         return sorted(name.removeprefix(start) for name in self._env if name.startswith(start))
 
     def path(self, name: str, default: str) -> Path:

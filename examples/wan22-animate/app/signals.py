@@ -14,7 +14,7 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Signals:
-    """Calls end, in a thread of its own, once the process is told to end; PID 1 has no default for that."""
+    """Calls end in its own thread once the process is told to stop; PID 1 has no default action."""
 
     def __init__(self, end: Callable[[], None]) -> None:
         self.end = end
@@ -24,7 +24,7 @@ class Signals:
         threading.Thread(target=self._wait, daemon=True).start()
 
     def install(self) -> None:
-        """Listen; a handler that is there already, such as the SDK's, is called as well."""
+        """Install the handler; it also calls an existing one, such as the SDK's."""
         for number in NUMBERS:
             there = signal.getsignal(number)
             if there == self._heard:

@@ -1,4 +1,4 @@
-"""The start of a worker: a GPU, no leftovers, weights, the process that loads them; then it is ready."""
+"""The start of a worker: GPU, cleanup, weights, and the process that loads them; then it is ready."""
 
 import json
 import math
@@ -23,14 +23,14 @@ PROGRAM = Path(__file__).with_name("pipeline_main.py")
 
 
 def prepare(worker: Worker) -> None:
-    """Make a worker ready, or say in it why it can't be."""
+    """Make a worker ready, or record in it why it can't be."""
     try:
         _prepare(worker)
     except (StartError, JobError) as err:
         worker.fail(str(err))
-    except Exception as err:  # whatever it is, /ping has to tell it
+    except Exception as err:  # /ping must report any error
         log(f"internal error: {type(err).__name__}: {scrub(str(err))}")
-        worker.fail(f"internal error: {where(err)}")  # the message may have paths or an address in it
+        worker.fail(f"internal error: {where(err)}")  # the message may hold paths or a URL
 
 
 def _prepare(worker: Worker) -> None:
@@ -53,7 +53,7 @@ def _prepare(worker: Worker) -> None:
 
 
 def largest(area: int) -> tuple[int, int]:
-    """Return the sides of the largest films that a worker takes."""
+    """Return the sides of the largest films that a worker allows."""
     return next((sides for sides in fields.DEFAULTS if sides[0] * sides[1] <= area), fields.DEFAULTS[-1])
 
 

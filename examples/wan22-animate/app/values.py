@@ -1,4 +1,4 @@
-"""Values of a job's fields: URLs, base64, sides; a ValueError says what is wrong with one."""
+"""Values of a job's fields: URLs, base64, sides; a ValueError describes an invalid one."""
 
 import base64
 import binascii
@@ -9,14 +9,14 @@ from urllib.parse import SplitResult, urlsplit
 MAX_AREA = 1280 * 720
 SIDES = range(256, 2049)
 GRID = 16
-"""Of Wan's resize_by_area, which rounds to it anyway."""
+"""Wan's resize_by_area rounds to it anyway."""
 MAX_URL = 8192
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file to come: from a URL, or from the job itself."""
+    """A file that a URL or the job itself supplies."""
 
     url: str = ""
     content: bytes = b""
@@ -27,7 +27,7 @@ class TooLarge(ValueError):
 
 
 def check_url(text: str) -> SplitResult:
-    """Return a URL's parts; raise a ValueError for what can't be asked for."""
+    """Return a URL's parts; raise a ValueError for an unusable one."""
     if re.search(r"[\x00-\x20\x7f]", text) or len(text) > MAX_URL:
         raise ValueError("has spaces or control characters, or is over 8192 characters")
     url = urlsplit(text)
@@ -90,18 +90,18 @@ def parse_sides(value: object) -> tuple[int, int]:
 
 
 def reason(err: ValueError) -> str:
-    """Return what is wrong with a URL or file; the library's own words would quote the URL."""
+    """Return the problem of a URL or file; the library's own message would quote the URL."""
     text = str(err)
     return text if text.startswith(("is ", "has ", "names ", "carries ")) else "is no URL that can be read"
 
 
 def kind(value: object) -> str:
-    """Return what a value of JSON is, in words."""
+    """Name the type of a JSON value."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "missing"}
     return names.get(type(value), "a number")
 
 
 def show(value: object) -> str:
-    """Return a value as it may be quoted: not all of it where it is long."""
+    """Quote a value, shortened if it is long."""
     said = repr(value[:40] if isinstance(value, str) else value)
     return said if len(said) <= 40 else said[:37] + "…"

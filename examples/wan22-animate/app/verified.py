@@ -1,8 +1,7 @@
-"""Which weights on a volume have been read and found right: a mark next to them says so.
+"""Which weights on a volume have been read and verified: a mark next to them records it.
 
-Of a copy only the sizes are known at first, so it is read once as a whole. The mark has a line a file, with
-its sha256 and the time of its last change: a reading that was cut off goes on where it was, and a file that
-was replaced is read again.
+Only the sizes of a copy are known at first, so all of it is read once. The mark has a line per file, with its
+sha256 and modification time: an interrupted check resumes where it stopped, and a replaced file is read again.
 """
 
 import hashlib
@@ -24,25 +23,25 @@ REPORT_SECONDS = 10.0
 
 
 class Mark:
-    """The mark of a directory; it is lost where it can't be written, and the files are read the next time, too."""
+    """The mark of a directory; where it can't be written, the files are read again the next time."""
 
     def __init__(self, directory: Path) -> None:
         self._directory, self._path = directory, directory / MARK
         self._lock = threading.Lock()
 
     def lines(self) -> list[str]:
-        """Return what it says."""
+        """Return its lines."""
         try:
             return self._path.read_text(errors="replace").splitlines()
         except OSError:
             return []
 
     def line(self, file: File) -> str:
-        """Return what it should say of a file."""
+        """Return the line of a verified file."""
         return f"{file.sha256} {(self._directory / file.path).stat().st_mtime_ns} {file.path}"
 
     def add(self, file: File, line: str) -> None:
-        """Say that a file is right, instead of what was said of it before."""
+        """Record that a file is verified, in place of its earlier line."""
         with self._lock:
             others = [one for one in self.lines() if one.split(" ", 2)[2:] != [file.path]]
             aside = self._path.with_name(f"{MARK}-{uuid.uuid4().hex}")
@@ -54,7 +53,7 @@ class Mark:
 
 
 def corrupted(directory: Path, found: ModelList, kind: str, stop: threading.Event) -> list[str]:
-    """Return which files of a directory have another content than the list's; a file without its size isn't looked at."""
+    """Return the files of a directory whose content differs from the list's; one of another size isn't read."""
     mark = Mark(directory)
     marked = set(mark.lines())
     there = [file for file in found.files if modellist.complete(directory, file)]
@@ -92,7 +91,7 @@ def _digest(path: Path, meter: "_Meter", stop: threading.Event) -> str:
 
 
 class _Meter:
-    """Logs how far the reading is, every few seconds."""
+    """Logs the progress every few seconds."""
 
     def __init__(self, total: int) -> None:
         self._total, self._read = total, 0

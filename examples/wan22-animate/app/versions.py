@@ -1,4 +1,4 @@
-"""Versions that must fit each other: pip is content with sets that fail at run time."""
+"""Versions that must fit each other: pip accepts sets that fail at run time."""
 
 import importlib.metadata
 import re
@@ -8,7 +8,7 @@ Version = tuple[int, ...]
 
 CV2 = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 
-# At least, and below; why. Absent ones are a problem.
+# Minimum, upper bound and reason. An absent one is a problem.
 RANGES = {
     "torch": ((2, 6), (), "diffusers' Wan pipeline was tried with 2.6"),
     "numpy": ((1, 23, 5), (2,), "Wan needs numpy<2"),
@@ -26,7 +26,7 @@ RANGES = {
 
 
 def installed() -> dict[str, str]:
-    """Return the versions of all distributions, by their normal names."""
+    """Return the versions of all distributions, by their normalized names."""
     found: dict[str, str] = {}
     for one in importlib.metadata.distributions():
         if name := one.metadata["Name"]:
@@ -35,12 +35,12 @@ def installed() -> dict[str, str]:
 
 
 def problems(found: Mapping[str, str]) -> list[str]:
-    """Return what doesn't fit, a line each."""
+    """Return the conflicts, one line each."""
     return [problem for rule in (_ranges, _torchvision, _cv2, _onnx) for problem in rule(found)]
 
 
 def parse(text: str) -> Version:
-    """Return a version's release as numbers: 2.7.4.post1 and 2.6.0+cu124 lose their ends."""
+    """Return a version's release as numbers: 2.7.4.post1 and 2.6.0+cu124 lose their suffixes."""
     match = re.match(r"\d+(?:\.\d+)*", text)
     return tuple(map(int, match[0].split("."))) if match else ()
 

@@ -1,7 +1,7 @@
-"""Wan2.2's own preprocessing: how it is called, and what it leaves.
+"""Wan2.2's own preprocessing: its command, and the files that it leaves.
 
-Its scripts import each other by their own directory, so it is run by its absolute path; a
-PYTHONPATH isn't needed, and python's -P would break it.
+Its scripts import each other from their own directory, so it runs by its absolute path; it
+needs no PYTHONPATH, and python's -P would break it.
 """
 
 import sys
@@ -16,7 +16,7 @@ PREPROCESS = Path("wan/modules/animate/preprocess/preprocess_data.py")
 
 def preprocess(settings: Settings, model: Path, job: Job, video: Path, image: Path, out: Path) -> list[str]:
     """Return the command that finds poses, faces and masks in the driving video."""
-    # A square of 2n+1 once is what upstream's n threes are; with none the mask isn't widened to a box.
+    # One square of 2n+1 equals upstream's n threes; with none the mask isn't widened to a box.
     growth = ["--iterations", str(min(1, job.mask_growth)), "--k", str(2 * job.mask_growth + 1)]
     return [
         sys.executable, str(settings.wan_home / PREPROCESS),

@@ -1,4 +1,4 @@
-"""Requests for the sake of a job: checked addresses on every redirect, and an end to all waiting."""
+"""A job's requests: addresses are checked on every redirect, and every wait has an end."""
 
 import http.client
 import socket
@@ -20,34 +20,34 @@ MOVED = (301, 302, 303, 307, 308)
 
 
 class Unreachable(Exception):
-    """Nothing can be had from a URL; says why, without the URL."""
+    """A URL that can't be used; the message says why, without the URL."""
 
     def __init__(self, message: str, passing: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
-        """Whether it may be different the next time."""
+        """Whether a retry may succeed."""
 
 
 class Clock:
-    """The end of a job's time, and whether it was told to stop before."""
+    """A job's deadline, and whether it was told to stop earlier."""
 
     def __init__(self, seconds: float, stop: threading.Event) -> None:
         self.seconds, self.stop = seconds, stop
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left, 0 at least."""
+        """Return the seconds left, at least 0."""
         return max(0.0, self._end - time.monotonic())
 
     def check(self, doing: str) -> None:
-        """Raise the error of a job that may not go on."""
+        """Raise an error if the job must end."""
         if self.stop.is_set():
             raise Stopped
         if self.left() <= 0:
             raise OutOfTime(doing, self.seconds)
 
     def waiting(self) -> float:
-        """Return the seconds that something may be waited for: none once the job was stopped."""
+        """Return the seconds to wait at most: none once the job was stopped."""
         return 0.0 if self.stop.is_set() else self.left()
 
     def within(self, seconds: float) -> "Clock":
@@ -57,7 +57,7 @@ class Clock:
 
 @contextmanager
 def get(url: str, private: bool, clock: Clock) -> Iterator[http.client.HTTPResponse]:
-    """Open what a URL leads to."""
+    """Open a URL, following redirects."""
     for _ in range(REDIRECTS + 1):
         with exchange("GET", url, private, clock) as response:
             if response.status not in MOVED:
@@ -84,7 +84,7 @@ def put(url: str, private: bool, clock: Clock, body: BinaryIO, headers: dict[str
 def exchange(
     method: str, url: str, private: bool, clock: Clock, body: BinaryIO | None = None, headers: dict | None = None
 ) -> Iterator[http.client.HTTPResponse]:
-    """Send one request and give its answer; the clock ends it wherever it hangs."""
+    """Send one request and yield its response; the clock ends it wherever it hangs."""
     parts = _parts(url)
     silence = min(SILENCE, clock.left() or 0.01)
     link = addresses.connection(parts.scheme, parts.hostname, parts.port, private, silence, clock.waiting)
@@ -104,7 +104,7 @@ def _send(link: addresses.Connection, method: str, path: str, body: BinaryIO | N
     except (BrokenPipeError, ConnectionResetError):
         if body is None or link.sock is None:
             raise
-        # a server that refuses a file before it has all of it: its answer says why
+        # the server refused a file before it had all of it: its answer says why
 
 
 def _parts(url: str) -> SplitResult:
@@ -138,7 +138,7 @@ def _expect(response: http.client.HTTPResponse, wanted: tuple[int, ...]) -> None
 
 @contextmanager
 def _words(clock: Clock) -> Iterator[None]:
-    """Say in own words what the libraries raise: theirs quote hosts and paths."""
+    """Reword the libraries' errors, which quote hosts and paths."""
     try:
         yield
     except addresses.Refused:
@@ -148,7 +148,7 @@ def _words(clock: Clock) -> Iterator[None]:
     except (OSError, http.client.HTTPException, ValueError) as err:
         clock.check("waiting for a server")
         if isinstance(err, OSError) and err.errno in FULL:
-            raise  # of the file that is being written
+            raise  # the disk of the file being written
         raise Unreachable(_why(err), passing=True) from err
 
 
@@ -164,7 +164,7 @@ def _why(err: Exception) -> str:
 
 @contextmanager
 def ended(wire: Callable[[], socket.socket | None], clock: Clock, how: int = socket.SHUT_RDWR) -> Iterator[None]:
-    """Cut a connection when time is up or the job is stopped: a timeout alone is for each byte."""
+    """Cut a connection when time is up or the job is stopped: a timeout alone applies to each byte."""
     done = threading.Event()
     thread = threading.Thread(target=_watch, args=(wire, clock, how, done), daemon=True)
     thread.start()
@@ -177,5 +177,5 @@ def ended(wire: Callable[[], socket.socket | None], clock: Clock, how: int = soc
 def _watch(wire: Callable[[], socket.socket | None], clock: Clock, how: int, done: threading.Event) -> None:
     while not done.wait(0.1):
         if not clock.waiting() and (sock := wire()):
-            with suppress(OSError):  # shutdown of the plain socket: TLS's own would go on in plain
+            with suppress(OSError):  # of the plain socket: TLS's own shutdown would continue unencrypted
                 socket.socket.shutdown(sock, how)

@@ -15,11 +15,11 @@ from modellist import ModelList
 from settings import Model, Settings
 
 TEXT_ENCODER = "text-encoder"
-"""The model that an image with a prompt of its own can do without."""
+"""The model that an image with its own prompt doesn't need."""
 RELIGHTING = "relighting"
-"""The LoRA that jobs ask for."""
+"""The LoRA that jobs may request."""
 SMALL = 10 * 10**6
-"""Bytes up to which files of the hub's caches are read: over that their names there have their sha256."""
+"""Largest file of a hub cache that is read, in bytes: larger ones have their sha256 in their names there."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Place:
     kind: str
     path: Path
     copied: bool = False
-    """Whether anybody may have put the files there."""
+    """Whether anyone may have put the files there."""
 
 
 def of_all(settings: Settings, stop: threading.Event) -> dict[str, Path]:
-    """Return a directory for each of the image's models, by the model's name; each is looked for by itself."""
+    """Return a directory for each of the image's models, by the model's name; each is searched for separately."""
     found = {one.name: of(settings, one, stop) for one in settings.models}
     if TEXT_ENCODER not in found and settings.text_encoder.is_dir():
         log("weights: the text encoder is the one of TEXT_ENCODER, of which the image has no list")
@@ -47,7 +47,7 @@ def of(settings: Settings, model: Model, stop: threading.Event) -> Path:
 
 
 def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
-    """Return a directory with all of the weights, fetched if need be; else a StartError says what to do."""
+    """Return a directory with all of the weights, fetched if necessary; a StartError says what to do."""
     if directory := find(settings, found, stop):
         return directory
     if settings.offline:
@@ -63,7 +63,7 @@ def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
 
 
 def find(settings: Settings, found: ModelList, stop: threading.Event) -> Path | None:
-    """Return the first place that has all files, and log why those before it have not."""
+    """Return the first place that has all files, and log why the earlier ones don't."""
     for place in _places(settings, found):
         if not place.path.is_dir():
             continue
@@ -78,7 +78,7 @@ def find(settings: Settings, found: ModelList, stop: threading.Event) -> Path | 
 
 
 def _places(settings: Settings, found: ModelList) -> Iterator[Place]:
-    """Give the places in their order; an image that is meant to bring its weights has the right ones."""
+    """Yield the places in order; an image that is meant to hold its weights has the right ones."""
     image = Place("the image", settings.model_path)
     if settings.offline:
         yield image
@@ -110,7 +110,7 @@ def cached(settings: Settings, found: ModelList) -> list[Place]:
 
 
 def _same(snapshot: Path, found: ModelList) -> bool:
-    """Tell whether a snapshot of another revision has the list's files, as far as their contents go."""
+    """Tell whether a snapshot of another revision has the list's files, judged by their content."""
     try:
         return all(_is(snapshot / file.path, file) for file in found.files)
     except OSError:
@@ -118,7 +118,7 @@ def _same(snapshot: Path, found: ModelList) -> bool:
 
 
 def _is(path: Path, file: modellist.File) -> bool:
-    if file.size > SMALL:  # a link to a blob, which has its sha256 for a name: 57 GB needn't be read
+    if file.size > SMALL:  # a link to a blob named by its sha256: 57 GB needn't be read
         return path.is_symlink() and path.readlink().name == file.sha256
     return modellist.digest(path) == file.sha256
 
@@ -132,7 +132,7 @@ def _snapshots(hub: Path, repository: str) -> Path | None:
 
 
 def volumes(settings: Settings, found: ModelList) -> list[Place]:
-    """Return where the weights may be on volumes, and where an earlier fetch left them."""
+    """Return the places on volumes, and the one where an earlier fetch left the weights."""
     roots = (settings.volume, settings.workspace)
     places = [Place("the network volume", root / sub / found.name, True) for root in roots for sub in ("models", "")]
     return [*places, Place("an earlier fetch", settings.fetch_dir / found.name, True)]
@@ -142,5 +142,5 @@ def _advice(place: Place) -> str:
     if place.kind == "the image":
         return "build the image again"
     if place.kind == "the cached model":
-        return "wait until Runpod has cached it, or choose the model anew"
+        return "wait until Runpod has cached it, or select the model again"
     return "copy these files again, or remove the directory to have them fetched"

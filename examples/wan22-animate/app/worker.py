@@ -24,11 +24,11 @@ from settings import Settings
 from web import Clock
 
 GRACE = 10.0
-"""Seconds before Runpod's own timeout, in which the error of a job that took too long is told."""
+"""Seconds before Runpod's own timeout, in which a job that took too long reports its error."""
 
 
 class Status(enum.Enum):
-    """Where the worker is in its life."""
+    """The worker's state."""
 
     LOADING = "loading"
     READY = "ready"
@@ -48,39 +48,39 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.stop = threading.Event()
-        """Set once, when the worker is told to end."""
+        """Set once, when the worker is told to stop."""
         self.status, self.detail = Status.LOADING, ""
         self.model = Path()
         self.resident = Resident(self.fail)
         self.card: plan.Card | None = None
         self.plan = plan.Plan()
         self.speed = estimate.Speed()
-        """What the card does, as far as that is known."""
+        """The card's speed, as far as it is known."""
         self.models: dict[str, Path] = {}
-        """Where the image's models are, by their names."""
+        """The directories of the image's models, by name."""
         self._slot = threading.Lock()
         self._job_stop = threading.Event()
 
     def ready(self, model: Path) -> None:
-        """Take jobs from now on."""
+        """Accept jobs from now on."""
         self.model = model
         if self.status is Status.FAILED:
-            return  # the pipeline was faster
+            return  # the pipeline failed first
         self.status = Status.READY
         log("ready")
 
     def fail(self, detail: str) -> None:
-        """Take none, and say why."""
+        """Accept no jobs, and report why."""
         self.status, self.detail = Status.FAILED, detail
         log(f"not ready: {detail}")
 
     def end(self) -> None:
-        """Stop the running job, and take no other."""
+        """Stop the running job, and accept no other."""
         self.stop.set()
         self._job_stop.set()
 
     def close(self) -> None:
-        """End what outlives jobs, once the last one is over."""
+        """End the process that outlives jobs, once the last job is over."""
         self.resident.close()
 
     def drop(self) -> None:
@@ -92,18 +92,18 @@ class Worker:
         return self._slot.locked()
 
     def idle(self, seconds: float) -> bool:
-        """Wait for the running job to be over, with its files removed; False where it isn't."""
+        """Wait until the running job is over and its files are removed; False on a timeout."""
         if free := self._slot.acquire(timeout=seconds):
             self._slot.release()
         return free
 
     def run(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
-        """Return a job's result; what it dies of is a JobError, and said in the log."""
+        """Return a job's result; a failure is logged, and raised as a JobError."""
         with self.slot():
             return self.work(name, given, tell)
 
     def work(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
-        """Do the same for who has the slot already."""
+        """Do the same for a caller that has the slot already."""
         started = time.monotonic()
         try:
             result = self._guarded(name, given, tell)
@@ -124,7 +124,7 @@ class Worker:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold the place of the one job."""
+        """Hold the slot of the one job."""
         if not self._slot.acquire(blocking=False):
             raise Busy
         try:
@@ -149,7 +149,7 @@ class Worker:
             return jobs.run(run, self.resident, self.speed, self._learn, deliver.bucket())
 
     def _check(self, job: fields.Job) -> None:
-        """Raise an InputError for a job that this worker can't do, whatever others can."""
+        """Raise an InputError for a job that this worker can't do, even if others can."""
         text = weights.TEXT_ENCODER in self.models
         if self.card:
             plan.check(self.plan, self.card, job.width, job.height, text)
@@ -164,7 +164,7 @@ class Worker:
 
 
 def _teller(name: str, tell: Callable[[dict], None]) -> jobs.Tell:
-    """Return what logs progress and passes it on, each step once."""
+    """Return a function that logs and forwards progress, each step once."""
     last: list[tuple] = []
 
     def told(stage: str, percent: int | None = None, **more: int) -> None:
@@ -180,6 +180,6 @@ def _teller(name: str, tell: Callable[[dict], None]) -> jobs.Tell:
 
 
 def where(err: Exception) -> str:
-    """Return what happened and where, without what it happened to: a message may quote a URL."""
+    """Return an error's type and place, without its message, which may quote a URL."""
     frames = traceback.extract_tb(err.__traceback__)[-3:]
     return f"{type(err).__name__} at " + ", ".join(f"{Path(f.filename).name}:{f.lineno}" for f in frames)

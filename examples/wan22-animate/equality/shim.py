@@ -1,6 +1,6 @@
-"""Upstream's own code on any machine: in float32, without CUDA, without flash-attn.
+"""Runs upstream's own code on any machine: in float32, without CUDA, without flash-attn.
 
-Each thing that is put in the place of another says what it stands for; all else is upstream's.
+Each replacement says what it stands for; everything else is upstream's.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from functorch.einops import rearrange
 
 def upstream(home: Path) -> types.ModuleType:
     """Return upstream's wan.animate, from a directory that has the package wan."""
-    torch.cuda.current_device = lambda: "cpu"  # a default of T5EncoderModel, asked for at import
-    package("wan", home / "wan")  # whose __init__ imports the other tasks, and what only they need
-    package("wan.modules", home / "wan" / "modules")  # whose __init__ hands flash_attention on before it is replaced
+    torch.cuda.current_device = lambda: "cpu"  # a default of T5EncoderModel, evaluated at import
+    package("wan", home / "wan")  # whose __init__ imports the other tasks and their dependencies
+    package("wan.modules", home / "wan" / "modules")  # whose __init__ re-exports flash_attention before it is replaced
     package("wan.utils", home / "wan" / "utils")  # whose __init__ imports prompt extenders
-    module("easydict", EasyDict=Easy)  # which the image hasn't, since only upstream's configurations need it
-    module("einops", rearrange=rearrange)  # which it hasn't either: torch has that function as well
+    module("easydict", EasyDict=Easy)  # not in the image: only upstream's configurations need it
+    module("einops", rearrange=rearrange)  # not in the image either: torch has that function, too
     importlib.import_module("wan.modules.attention").flash_attention = flash_attention  # a wrapper of flash-attn's
     importlib.import_module("wan.modules.animate.face_blocks").flash_attn_func = attention  # flash-attn's own
     animate = importlib.import_module("wan.animate")
     animate.torch = Float32("torch")  # generate() names bfloat16, autocast and cuda:0
     animate.VideoReader = Reader  # decord's: films are arrays here, since a codec would change them
     encoder = importlib.import_module("wan.modules.animate.motion_encoder").Generator
-    encoder.get_motion = remembering(encoder.get_motion)  # 40 GFLOP a face, asked for in each step
+    encoder.get_motion = remembering(encoder.get_motion)  # 40 GFLOP per face, called in each step
     return animate
 
 
@@ -42,13 +42,13 @@ def config() -> object:
 
 
 def package(name: str, path: Path) -> None:
-    """Have a package that imports nothing by itself."""
+    """Add a package that imports nothing by itself."""
     sys.modules[name] = made = types.ModuleType(name)
     made.__path__ = [str(path)]
 
 
 def module(name: str, **attributes: object) -> None:
-    """Have a module of these attributes."""
+    """Add a module with these attributes."""
     sys.modules[name] = made = types.ModuleType(name)
     vars(made).update(attributes)
 
@@ -60,7 +60,7 @@ class Easy(dict):
 
 
 class Float32(types.ModuleType):
-    """torch, where half precision is float32, autocast leaves all as it is, and a device is the CPU."""
+    """torch, where half precision is float32, autocast does nothing, and every device is the CPU."""
 
     bfloat16 = float16 = torch.float32
     autocast = staticmethod(lambda **_: contextlib.nullcontext())
@@ -71,19 +71,19 @@ class Float32(types.ModuleType):
 
 
 def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Do what flash-attn's flash_attn_func does: [batch, length, heads, width]."""
+    """Like flash-attn's flash_attn_func: [batch, length, heads, width]."""
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).contiguous()
 
 
 def flash_attention(q, k, v, k_lens=None, **_):  # noqa: ANN001, ANN003, ANN201 (upstream's signature)
-    """Do what upstream's flash_attention does where nothing is padded, as in all that is compared."""
+    """Like upstream's flash_attention without padding, as in all comparisons."""
     assert k_lens is None or all(length == k.shape[1] for length in k_lens)
     return attention(q, k, v)
 
 
 class Reader:
-    """decord's VideoReader, of a file that holds an array."""
+    """decord's VideoReader, for a file that holds an array."""
 
     def __init__(self, path: str) -> None:
         with open(path, "rb") as file:
@@ -93,7 +93,7 @@ class Reader:
         return len(self._frames)
 
     def get_batch(self, indices: list[int]) -> object:
-        """Return frames, as an object of decord's."""
+        """Return frames, as decord does."""
         return types.SimpleNamespace(asnumpy=lambda: self._frames[indices])
 
 

@@ -2,7 +2,7 @@
 
     WAN_HOME=UPSTREAM TQDM_DISABLE=1 python3 -W ignore -m unittest -v test_equal
 
-WAN_HOME is the directory that upstream's package wan lies in: /opt/Wan2.2 unless it is said.
+WAN_HOME is the directory with upstream's package wan, by default /opt/Wan2.2.
 """
 
 import itertools
@@ -19,7 +19,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "app"), str(HERE.parent)]
 
-import shim  # noqa: E402 (they are next to this file, and in the worker's directory)
+import shim  # noqa: E402 (it is next to this file, others in the worker's directory)
 
 WAN = shim.upstream(Path(os.environ.get("WAN_HOME", "/opt/Wan2.2")))
 
@@ -32,11 +32,11 @@ from diffusers.models.transformers.transformer_wan_animate import WanAnimateMoti
 WIDTH, HEIGHT, COUNT = 64, 48, 100
 STEPS, SEED = 2, 7
 LEVEL = 1
-"""Of 255, by which frames may differ."""
+"""The allowed difference between frames, of 255."""
 
 
 class Film:
-    """Frames that differ everywhere, a film of two segments, the last of them filled up."""
+    """Frames that differ everywhere, a film of two segments, the last of them padded."""
 
     def __init__(self, count: int = COUNT) -> None:
         draw = np.random.default_rng(1)
@@ -59,7 +59,7 @@ class Film:
         return self.kinds[kind][start:stop]
 
     def write(self, directory: Path) -> None:
-        """Leave them where upstream looks, as the shim's reader wants them."""
+        """Write the files that upstream reads, for the shim's reader."""
         names = {orders.POSE: "pose", orders.FACE: "face", orders.BACKGROUND: "bg", orders.MASK: "mask"}
         for kind, name in names.items():
             frames = self.kinds[kind]
@@ -69,12 +69,12 @@ class Film:
 
 
 def saved(video: torch.Tensor) -> np.ndarray:
-    """Return upstream's result [3, n, h, w] as its save_video has it, before the codec."""
+    """Return upstream's result [3, n, h, w] as its save_video passes it to the codec."""
     return ((video.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8).permute(1, 2, 3, 0).numpy()
 
 
 class Equal(unittest.TestCase):
-    """Each test makes a film by both."""
+    """Each test makes a film with both."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -96,12 +96,12 @@ class Equal(unittest.TestCase):
 
     @classmethod
     def embed(cls, prompt: str) -> torch.Tensor:
-        """Give upstream's own embedding, padded: whether the worker's is the same is a test of embed.py."""
+        """Return upstream's own embedding, padded: the tests of embed.py compare the worker's."""
         rows = cls.upstream.text_encoder([prompt], torch.device("cpu"))[0]
         return torch.cat([rows, rows.new_zeros(pipeline.TOKENS - len(rows), rows.shape[1])])
 
     def compare(self, film: Film, upstream: object = None, **given: object) -> np.ndarray:
-        """Return upstream's frames, of which ours must be the same."""
+        """Return upstream's frames, which ours must equal."""
         order = orders.Order(**{"mode": orders.ANIMATION, "seed": SEED, "steps": STEPS} | given)
         directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
         film.write(directory)
@@ -120,7 +120,7 @@ class Equal(unittest.TestCase):
         return wanted.astype(int)
 
     def test_modes_overlaps_and_guidance(self) -> None:
-        """The solvers by turns, so that each is tried with both of everything."""
+        """Alternates the solvers, so that each is tried with both values of everything."""
         cases = itertools.product((orders.ANIMATION, orders.REPLACEMENT), (1, 5), (1.0, 3.0))
         for number, (mode, overlap, cfg) in enumerate(cases):
             solver = (orders.UNIPC, orders.DPM)[number.bit_count() % 2]
@@ -128,13 +128,13 @@ class Equal(unittest.TestCase):
                 self.compare(Film(), mode=mode, refert_num=overlap, cfg=cfg, solver=solver)
 
     def test_more_steps(self) -> None:
-        """Of higher orders than two steps have."""
+        """Solvers reach higher orders than in two steps."""
         for solver in (orders.UNIPC, orders.DPM):
             with self.subTest(solver=solver):
                 self.compare(Film(30), solver=solver, steps=6, shift=3.0)
 
     def test_relighting_comes_and_goes(self) -> None:
-        """The adapter is switched: with it, and without it again."""
+        """Switches the adapter: with it, then without it again."""
         lit = WAN.WanAnimate(shim.config(), str(self.weights), use_relighting_lora=True)
         with_it = self.compare(Film(30), lit, mode=orders.REPLACEMENT, relighting=True)
         without = self.compare(Film(30), mode=orders.REPLACEMENT)

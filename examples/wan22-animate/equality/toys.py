@@ -1,13 +1,12 @@
-"""Toy weights: the files of Wan2.2-Animate-14B by their names and in their formats, made by upstream's own classes.
+"""Toy weights: the files of Wan2.2-Animate-14B, with their names and formats, made by upstream's own classes.
 
     python3 toys.py UPSTREAM DIR [SHARE]
 
-What is small is what upstream lets be small. Fixed in its code, and so as large as in the real
-model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. With SHARE the
-motion encoder has that many times fewer channels, which diffusers' class takes, and upstream's
-doesn't. DIR has what WanAnimate reads, and image_encoder/, which is CLIP's vision half as
-transformers has it: of the real one somebody else has made that, so that only here there is a
-function for it.
+Everything is small that upstream's code allows to be small. It fixes the motion encoder, faces
+of 512 by 512, CLIP's width and its 257 tokens, which are as large as in the real model. With
+SHARE the motion encoder has that many times fewer channels, which diffusers' class accepts and
+upstream's doesn't. DIR gets what WanAnimate reads, and image_encoder/, CLIP's vision half for
+transformers: others have converted the real one, so only this file has a function for that.
 """
 
 import functools
@@ -35,14 +34,14 @@ SHARD = "20MB"
 
 
 def make(directory: Path, share: int = 1) -> None:
-    """Write all files; upstream has to be imported by the shim before."""
+    """Write all files; the shim must have imported upstream before."""
     torch.manual_seed(0)
     small()
     names = shim.config()
     directory.mkdir(parents=True, exist_ok=True)
     dit = importlib.import_module("wan.modules.animate").WanAnimateModel(**DIT)
     narrow(dit, share)
-    spread(dit).to(torch.bfloat16).save_pretrained(directory, max_shard_size=SHARD)  # as the original's are
+    spread(dit).to(torch.bfloat16).save_pretrained(directory, max_shard_size=SHARD)  # like the original's
     if share > 1:
         config = json.loads((directory / "config.json").read_text())
         sizes = {side: channels // share for side, channels in CHANNELS.items()}
@@ -73,7 +72,7 @@ def small() -> None:
 
 
 def vae_sizes() -> dict:
-    """Return the sizes of the VAE, which upstream has in a function that reads a file."""
+    """Return the sizes of the VAE, which upstream has only in a function that reads a file."""
     return VAE | {"z_dim": 16, "temperal_downsample": [False, True, True]}
 
 
@@ -81,7 +80,7 @@ def spread(model: nn.Module) -> nn.Module:
     """Give each weight a value that keeps its layer's output at the size of its input."""
     for name, weight in model.named_parameters():
         if "motion_encoder" in name:
-            continue  # which scales in its layers
+            continue  # it scales in its layers
         if weight.dim() > 1 and "modulation" not in name and "gamma" not in name:
             nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel()))
         else:
@@ -90,7 +89,7 @@ def spread(model: nn.Module) -> nn.Module:
 
 
 def narrow(dit: nn.Module, share: int) -> None:
-    """Have the motion encoder look at a face by fewer channels: by all of them that costs 40 GFLOP, in each step."""
+    """Give the motion encoder fewer channels: with all of them a face costs 40 GFLOP in each step."""
     app = dit.motion_encoder.enc.net_app
     last = app.convs[-1].weight
     for weight in app.parameters():
@@ -109,7 +108,7 @@ def lora(dit: nn.Module) -> dict[str, Tensor]:
 
 
 def vision(state: dict[str, Tensor]) -> CLIPVisionModel:
-    """Return upstream's vision half as transformers has it."""
+    """Convert upstream's vision half to transformers' class."""
     layers = CLIP["vision_layers"]
     made = CLIPVisionModel(
         CLIPVisionConfig(
@@ -138,7 +137,7 @@ def vision(state: dict[str, Tensor]) -> CLIPVisionModel:
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Return one that has a token for each byte, and an end."""
+    """Return a tokenizer with a token for each byte, and an end token."""
     vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2} | {
         character: 3 + at for at, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))
     }

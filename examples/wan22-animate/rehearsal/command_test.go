@@ -9,9 +9,9 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// The command does on its own what the tests do, and refuses other projects. It is in
-// the world of the tests, where the engine has most of what it builds. The environment
-// stays, since Go's cache would move with XDG_CACHE_HOME and the command be compiled anew.
+// The command does by itself what the tests do, and refuses other projects. It runs in
+// the tests' world, where the engine already has most of what it builds. The environment
+// stays, since Go's cache would move with XDG_CACHE_HOME and the command be compiled again.
 func (s *setting) testCommand(t *testing.T) {
 	var out strings.Builder
 	r := rehearsal{

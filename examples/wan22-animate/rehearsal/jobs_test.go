@@ -54,14 +54,14 @@ func checkResult(t *testing.T, w service, mode string, size [2]int) {
 	if !r.Sound || !film.Sound || film.Seconds != 2 || r.Duration != 2 || film.FPS != 30 {
 		t.Errorf("%s: got %+v, sound %t, %g s; want two seconds with the sound of the driving film", mode, film, r.Sound, r.Duration)
 	}
-	// Wan keeps the shape of the driving film (4:3) and about the area that was asked for.
+	// Wan keeps the aspect ratio of the driving film (4:3) and about the requested area.
 	if area, want := film.Width*film.Height, size[0]*size[1]; area > want || area*10 < want*9 || r.Width != film.Width || r.Height != film.Height {
-		t.Errorf("%s: got a film of %dx%d, told as %dx%d, want about %d pixels", mode, film.Width, film.Height, r.Width, r.Height, want)
+		t.Errorf("%s: got a film of %dx%d, reported as %dx%d, want about %d pixels", mode, film.Width, film.Height, r.Width, r.Height, want)
 	}
 }
 
-// checkProblems has one job after the other fail, each in its own way. None of them
-// takes the worker along.
+// checkProblems makes one job after the other fail, each in its own way. The worker
+// survives all of them.
 func checkProblems(t *testing.T, w service) {
 	t.Helper()
 	bad := func(problem string) []byte {
@@ -87,9 +87,9 @@ func checkProblems(t *testing.T, w service) {
 		{"preprocessing that writes nothing", bad("preprocess-nothing"), nil, 500, ""},
 		{"nobody in the film", nobody.MP4(), nil, 422, "face"},
 		{"no film", make([]byte, 5000), nil, 422, "video"},
-		{"a mode that there isn't", film, map[string]any{"mode": "dance"}, 400, "mode"},
-		{"the 77 frames that Wan takes by itself", film, map[string]any{"refert_num": 77}, 400, "refert_num"},
-		{"a field that there isn't", film, map[string]any{"color": "x"}, 400, "color"},
+		{"an unknown mode", film, map[string]any{"mode": "dance"}, 400, "mode"},
+		{"the 77 frames of Wan's default", film, map[string]any{"refert_num": 77}, 400, "refert_num"},
+		{"an unknown field", film, map[string]any{"color": "x"}, 400, "color"},
 	} {
 		r := w.run(tt.film, tt.more)
 		if r.Status != tt.status || r.Error == "" || !strings.Contains(r.Error, tt.says) || r.Video != nil {
@@ -98,14 +98,14 @@ func checkProblems(t *testing.T, w service) {
 		if strings.Contains(r.Error, "/tmp/") || strings.Contains(r.Error, "/opt/") {
 			t.Errorf("%s: the error names a path: %q", tt.name, r.Error)
 		}
-		if r.Refresh { // it lets itself be replaced, and takes no other job
+		if r.Refresh { // Runpod would replace the worker
 			t.Errorf("%s: asks to be replaced: %q", tt.name, r.Error)
 		}
 	}
 	w.ping(http.StatusOK, time.Second)
 }
 
-// testHanging has a job run out of its time.
+// testHanging lets a job time out.
 func (s *setting) testHanging(t *testing.T) {
 	t.Parallel()
 	m := s.machine(t, "production")
@@ -117,8 +117,8 @@ func (s *setting) testHanging(t *testing.T) {
 	holdsNoFiles(t, m)
 }
 
-// testBrokenWeights starts an image in which a file of the model is cut, and one
-// without a GPU.
+// testBrokenWeights starts an image with a truncated file of the model, and one without
+// a GPU.
 func (s *setting) testBrokenWeights(t *testing.T) {
 	t.Parallel()
 	m := s.machine(t, "production")
@@ -132,11 +132,11 @@ func (s *setting) testBrokenWeights(t *testing.T) {
 	w := serve(t, m)
 	w.ping(http.StatusServiceUnavailable, time.Minute)
 	if !strings.Contains(w.Output(), name) {
-		t.Errorf("nothing is said of %s:\n%s", name, w.Output())
+		t.Errorf("the output doesn't mention %s:\n%s", name, w.Output())
 	}
 }
 
-// testQueue runs one job as Runpod's SDK does on a machine of one's own.
+// testQueue runs one job as Runpod's SDK does on the user's own machine.
 func (s *setting) testQueue(t *testing.T) {
 	t.Parallel()
 	m := s.machine(t, "production")
@@ -159,8 +159,8 @@ func (s *setting) testQueue(t *testing.T) {
 	holdsNoFiles(t, m)
 }
 
-// testFetching starts the image without weights. A connection breaks in the
-// middle of the largest file, and what came before isn't asked for again.
+// testFetching starts the image without weights. A connection breaks in the middle of
+// the largest file, and the worker doesn't request what it has already.
 func (s *setting) testFetching(t *testing.T) {
 	t.Parallel()
 	m := s.machine(t, "minimal")
@@ -175,10 +175,10 @@ func (s *setting) testFetching(t *testing.T) {
 	w.ping(http.StatusOK, 3*time.Minute)
 	text := w.Output()
 	if !strings.Contains(text, "resuming "+world.TextEncoder+" at ") {
-		t.Errorf("the file that was cut isn't resumed:\n%s", text)
+		t.Errorf("the interrupted file isn't resumed:\n%s", text)
 	}
 	wanted := s.wantedBytes(t)
-	// What was in flight when the connection broke was sent twice; all of that file is a fifth.
+	// Bytes in flight when the connection broke were sent twice; the whole file is a fifth.
 	if sent := cdn.Sent("/**"); sent < wanted*99/100 || sent > wanted*105/100 {
 		t.Errorf("%d bytes were sent for %d bytes of weights", sent, wanted)
 	}

@@ -14,8 +14,7 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// machine unpacks a variant. Without root it skips the test: whose containers are
-// these to be?
+// machine unpacks a variant. Without root it skips the test.
 func (s *setting) machine(t *testing.T, variant string) *container.Machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -29,7 +28,7 @@ func (s *setting) machine(t *testing.T, variant string) *container.Machine {
 	return m
 }
 
-// started is a container that ends with the test.
+// started returns a function that removes a container after the test.
 func started(t *testing.T) func(c *container.Container, err error) *container.Container {
 	return func(c *container.Container, err error) *container.Container {
 		t.Helper()
@@ -51,7 +50,7 @@ func wait(t *testing.T, c *container.Container) int {
 	return code
 }
 
-// service is a worker of a load-balancing endpoint in a test.
+// service is the worker of a load-balancing endpoint in a test.
 type service struct {
 	*world.Worker
 
@@ -88,7 +87,7 @@ func (s service) run(film []byte, more map[string]any) world.Reply {
 	return r
 }
 
-// holdsNoFiles looks for what jobs may have left.
+// holdsNoFiles checks that jobs left no files.
 func holdsNoFiles(t *testing.T, m *container.Machine) {
 	t.Helper()
 	left, err := os.ReadDir(filepath.Join(m.Root, "tmp", "processing"))

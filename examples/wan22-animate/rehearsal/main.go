@@ -1,14 +1,14 @@
-// Command rehearsal builds the example wan22-animate, or what you made of it,
+// Command rehearsal builds the example wan22-animate, or your variation of it,
 // against stand-ins for the internet on this machine: package indexes with every
 // distribution of its closure, git repositories and a hub, with the real names,
 // versions and dependencies and a thousandth of the bytes. Then it starts each image
-// under runc, waits until it is ready and has it do a job.
+// under runc, waits until it is ready and runs a job in it.
 //
 //	go run ./examples/wan22-animate/rehearsal [--variant NAMES] [--keep DIR] [DIR]
 //
-// The spec is the one that is shipped, but for addresses and the two git commits. It
+// The spec is the shipped one except for addresses and the two git commits. A rehearsal
 // takes minutes where the real build takes an hour, and proves all but what the
-// stand-ins can't know: that the real files are there, and what a GPU does. Debian's
+// stand-ins can't: that the real files are there, and what a GPU does. Debian's
 // packages are the real ones. Only root can start containers.
 package main
 
@@ -42,7 +42,7 @@ import (
 func main() {
 	r := rehearsal{out: os.Stdout}
 	pflag.StringSliceVar(&r.variants, "variant", []string{"production", "minimal", "debug"}, "rehearse these `VARIANTS`")
-	pflag.StringVar(&r.keep, "keep", "", "write the project as it is rehearsed and the images into this `DIR`, which must not be there yet")
+	pflag.StringVar(&r.keep, "keep", "", "write the rehearsed project and the images to `DIR`, which must not exist")
 	pflag.Parse()
 	r.example = pflag.Arg(0)
 	if r.example == "" {
@@ -57,14 +57,14 @@ func main() {
 	}
 }
 
-// rehearsal is one while it goes on.
+// rehearsal is a rehearsal in progress.
 type rehearsal struct {
 	example  string // directory of the spec
 	variants []string
 	keep     string
 	out      io.Writer
-	world    *world.World // one is made where there is none
-	cache    string       // XDG_CACHE_HOME, the user's own where it is empty
+	world    *world.World // nil for a new one
+	cache    string       // XDG_CACHE_HOME; the user's own if empty
 	env      []string     // of the builds, on top of the process's own
 
 	dir   string // for the project and the images
@@ -77,7 +77,7 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 		return errors.New("only root can start containers with the user of an image")
 	}
 	if err = world.Check(os.DirFS(r.example)); err != nil {
-		return fmt.Errorf("%w: rehearsals are for the example wan22-animate, and for what is made of it", err)
+		return fmt.Errorf("%w: a rehearsal is for the example wan22-animate, and for variations of it", err)
 	}
 	if r.cache == "" {
 		if r.cache, err = os.UserCacheDir(); err != nil {
@@ -137,11 +137,11 @@ func (r *rehearsal) all(t testing.TB) error {
 
 func (r *rehearsal) project() string { return filepath.Join(r.dir, "project") }
 
-// variant builds one, tries it, and tells how it did.
+// variant builds a variant, tries it, and returns its line of the table.
 func (r *rehearsal) variant(t testing.TB, variant string) (line string, err error) {
 	t.Helper()
 	ctx, start, images := t.Context(), time.Now(), filepath.Join(r.dir, "images")
-	// The small weights aren't left among the user's models.
+	// Keep the small weights out of the user's models.
 	models := filepath.Join(r.dir, "models")
 	l, err := layout.Open(ctx, models)
 	if err != nil {
@@ -179,7 +179,7 @@ func (r *rehearsal) variant(t testing.TB, variant string) (line string, err erro
 
 func isWeights(h ocispec.History) bool { return h.CreatedBy == "lamina model" }
 
-// command is a program whose output is seen, and told from the result.
+// command returns a program whose output is shown, apart from the result.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // our own
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -15,7 +15,7 @@ import (
 
 var variants = []string{"production", "minimal", "debug"}
 
-// The three variants, built as a user builds them, are what the example promises.
+// The three variants, built as a user builds them, keep the example's promises.
 func TestRealRehearsal(t *testing.T) {
 	s := newSetting(t)
 	start := time.Now()
@@ -30,21 +30,21 @@ func TestRealRehearsal(t *testing.T) {
 	t.Run("run jobs", s.testJobs)
 	t.Run("are rehearsed by the command", s.testCommand)
 	t.Run("come for Blackwell", func(t *testing.T) { s.Build(t, s.dir, "--variant", "blackwell") })
-	t.Run("change the app", s.testChange) // the last: it builds production anew
+	t.Run("change the app", s.testChange) // the last: it builds production again
 }
 
-// What two variants both have is one layer, and there is little besides the
-// largest of them.
+// Variants share the layers of their common parts, and together are little larger than
+// the largest of them.
 func (s *setting) testSharing(t *testing.T) {
 	production, minimal, debug := s.sizes(t, "production"), s.sizes(t, "minimal"), s.sizes(t, "debug")
 	for d := range minimal {
 		if _, ok := production[d]; !ok {
-			t.Errorf("minimal has layer %s, and production has not", d)
+			t.Errorf("minimal has layer %s, production doesn't", d)
 		}
 	}
 	for d := range production {
 		if _, ok := debug[d]; !ok {
-			t.Errorf("production has layer %s, and debug has not", d)
+			t.Errorf("production has layer %s, debug doesn't", d)
 		}
 	}
 	if len(debug) != len(production)+1 || len(minimal) >= len(production) {
@@ -69,13 +69,13 @@ func (s *setting) testWarm(t *testing.T) {
 	for _, variant := range variants {
 		r := s.Build(t, s.dir, "--variant", variant, "--progress", "rawjson")
 		if ran, cached := e2etest.Execs(r.Stderr); len(ran) > 0 || len(cached) == 0 {
-			t.Errorf("%s: ran %q anew, and %d steps were cached", variant, ran, len(cached))
+			t.Errorf("%s: ran %q again, and %d steps were cached", variant, ran, len(cached))
 		}
 	}
 	t.Logf("built %v again in %s", variants, time.Since(start).Round(time.Second/10))
 }
 
-// A change of the app moves one layer, which is small.
+// A change of the app changes one layer, which is small.
 func (s *setting) testChange(t *testing.T) {
 	before := s.sizes(t, "production")
 	e2etest.Write(t, filepath.Join(s.dir, "app", "note.txt"), []byte("changed\n"))
@@ -83,6 +83,6 @@ func (s *setting) testChange(t *testing.T) {
 	moved := s.sizes(t, "production")
 	maps.DeleteFunc(moved, func(d digest.Digest, _ int64) bool { return before[d] != 0 })
 	if sizes := slices.Collect(maps.Values(moved)); len(sizes) != 1 || sizes[0] >= 1_000_000 {
-		t.Errorf("layers of %v bytes moved, want one of less than a megabyte", sizes)
+		t.Errorf("layers of %v bytes changed, want one of less than a megabyte", sizes)
 	}
 }

@@ -38,7 +38,7 @@ func newSetting(t *testing.T) *setting {
 	return s
 }
 
-// image is a variant as it lies in dist/.
+// image opens a variant in dist/.
 func (s *setting) image(t *testing.T, variant string) (*layout.Layout, layout.Image) {
 	t.Helper()
 	l, err := layout.Open(t.Context(), filepath.Join(s.Dir, "dist", "wan22-animate"))
@@ -53,7 +53,7 @@ func (s *setting) image(t *testing.T, variant string) (*layout.Layout, layout.Im
 	return l, image
 }
 
-// sizes are those of a variant's layers.
+// sizes returns the sizes of a variant's layers.
 func (s *setting) sizes(t *testing.T, variant string) map[digest.Digest]int64 {
 	t.Helper()
 	_, image := s.image(t, variant)
@@ -72,7 +72,7 @@ func sum(sizes map[digest.Digest]int64) int64 {
 	return all
 }
 
-// wantedBytes are those of the weights that the variant without any fetches.
+// wantedBytes returns the size of the weights that the variant without any fetches.
 func (s *setting) wantedBytes(t *testing.T) (size int64) {
 	t.Helper()
 	for _, m := range e2etest.ReadLock(t, s.dir).Models {

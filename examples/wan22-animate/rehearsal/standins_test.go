@@ -14,8 +14,7 @@ const (
 	preprocess = "/opt/Wan2.2/wan/modules/animate/preprocess"
 )
 
-// A rehearsal is worth what its stand-ins are: they have the traps of the real
-// scripts.
+// A rehearsal is as good as its stand-ins, which have the traps of the real scripts.
 func (s *setting) testStandIns(t *testing.T) {
 	m := s.machine(t, "production")
 	work := filepath.Join(m.Root, "trial")

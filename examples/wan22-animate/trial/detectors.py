@@ -1,4 +1,4 @@
-"""Toy detectors: the files of process_checkpoint, by their names and in their formats, which see one person everywhere.
+"""Toy detectors: the files of process_checkpoint, with their names and formats, which see one person everywhere.
 
 python3 detectors.py DIR
 """
@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from onnx import TensorProto, helper, numpy_helper, save
 
-# A person who stands, in shares of the box: COCO's seventeen points, and six of the feet.
+# A standing person, in fractions of the box: COCO's seventeen points, and six of the feet.
 BODY = (
     (0.5, 0.14), (0.53, 0.12), (0.47, 0.12), (0.56, 0.13), (0.44, 0.13), (0.62, 0.25), (0.38, 0.25), (0.7, 0.4),
     (0.3, 0.4), (0.74, 0.53), (0.26, 0.53), (0.57, 0.55), (0.43, 0.55), (0.58, 0.72), (0.42, 0.72), (0.58, 0.88),
@@ -21,7 +21,7 @@ BODY = (
 )  # fmt: skip
 FACE, HAND = 68, 21
 HEIGHT, WIDTH = 64, 48
-"""Of the heat maps, a quarter of what the pose model reads."""
+"""Of the heat maps, a quarter of the pose model's input."""
 SAM = ("sam2_hiera_t.yaml", "++model.image_size=256")
 """The smallest of sam2's configurations, on smaller frames."""
 
@@ -39,14 +39,14 @@ def points() -> np.ndarray:
 
 
 def heat() -> np.ndarray:
-    """Return a heat map for each point."""
+    """Return one heat map per point."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     maps = [np.exp(-((columns - x * (WIDTH - 1)) ** 2 + (rows - y * (HEIGHT - 1)) ** 2) / 8) for x, y in points()]
     return np.stack(maps)[None].astype(np.float32)
 
 
 def always(path: Path, size: tuple[int, int], answer: np.ndarray) -> None:
-    """Write a model that reads pictures of a size, and gives the same answer for each."""
+    """Write a model that reads pictures of a size, and returns the same answer for each."""
     picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, *size])
     found = helper.make_tensor_value_info("found", TensorProto.FLOAT, list(answer.shape))
     constants = [numpy_helper.from_array(answer, "answer"), numpy_helper.from_array(np.zeros(1, np.float32), "nothing")]
@@ -61,7 +61,7 @@ def always(path: Path, size: tuple[int, int], answer: np.ndarray) -> None:
 
 
 def segmenter(path: Path) -> None:
-    """Write weights of sam2 that see the person in the whole frame: what is empty is another trial's."""
+    """Write weights of sam2 that see the person in the whole frame: another trial covers empty masks."""
     torch.manual_seed(0)
     found = compose(config_name=SAM[0], overrides=list(SAM[1:]))
     OmegaConf.resolve(found)
@@ -77,7 +77,7 @@ def segmenter(path: Path) -> None:
 
 def make(directory: Path) -> None:
     """Write all files."""
-    box = np.array([[[160, 32, 480, 608, 0.9, 0]]], np.float32)  # of 640 by 640: corners, confidence, a person
+    box = np.array([[[160, 32, 480, 608, 0.9, 0]]], np.float32)  # in 640 by 640: corners, confidence, class person
     always(directory / "det/yolov10m.onnx", (640, 640), box)
     always(directory / "pose2d/vitpose_h_wholebody.onnx/end2end.onnx", (256, 192), heat())
     segmenter(directory / "sam2/sam2_hiera_large.pt")

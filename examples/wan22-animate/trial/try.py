@@ -1,10 +1,10 @@
-"""The whole worker, tried on toy weights: a film and a picture become a film with sound, in both modes.
+"""Tries the whole worker on toy weights: a film and a picture become a film with sound, in both modes.
 
     WORKER=APP TOYS=DIR OUT=DIR python3 try.py
 
-The worker is started as in production, over HTTP. TOYS has the files of the models, as
-../equality/toys.py makes them, and in process_checkpoint what detectors.py makes. What is
-between the worker and upstream's preprocessing is for machines without a GPU.
+The worker starts as in production, over HTTP. TOYS has the models' files, as made by
+../equality/toys.py, and in process_checkpoint those of detectors.py. The layer between the
+worker and upstream's preprocessing is for machines without a GPU.
 """
 
 import base64
@@ -36,7 +36,7 @@ JOBS = ({"mode": "animation", "retarget": True}, {"mode": "replacement", "codec"
 
 
 def main() -> int:
-    """Try it, and return an exit code."""
+    """Run the trial, and return an exit code."""
     OUT.mkdir(exist_ok=True)
     film, picture = OUT / "film.mp4", OUT / "picture.png"
     pictures, sound = f"testsrc2=s=160x90:r=30:d={SECONDS}", f"sine=d={SECONDS}"
@@ -45,7 +45,7 @@ def main() -> int:
     directory = app()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_")}  # of an image's own
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_")}  # an image sets its own
     env |= places() | {"WORKER_MODE": "load-balancing", "PORT": str(port), "REQUIRE_GPU": "0", "MIN_FREE_BYTES": "1"}
     env["JOB_TIMEOUT"] = str(MINUTES * 60)
     started = time.monotonic()
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def places() -> dict[str, str]:
-    """Return the variables that lead to the toys: all are in one directory, and each model has a list of its own."""
+    """Return the variables that point to the toys: all in one directory, with a list for each model."""
     found = {
         "WAN_HOME": str(HERE),
         "HF_HUB_OFFLINE": "1",
@@ -97,7 +97,7 @@ def places() -> dict[str, str]:
 
 
 def app() -> Path:
-    """Return a copy of the worker's directory, with the prompt's tensor in it as an image has it that is without T5."""
+    """Return a copy of the worker's directory with the prompt's tensor, as in an image without T5."""
     copied = OUT / "app"
     shutil.copytree(
         APP, copied, ignore=shutil.ignore_patterns("tests", "equality", "trial", "__pycache__"), dirs_exist_ok=True
@@ -115,7 +115,7 @@ def app() -> Path:
 
 
 def made(*arguments: object) -> None:
-    """Have ffmpeg make something."""
+    """Make something with ffmpeg."""
     subprocess.run([FFMPEG, "-v", "error", "-y", *map(str, arguments)], check=True)
 
 
@@ -133,7 +133,7 @@ def ask(port: int, method: str, path: str, body: dict | None = None) -> tuple[in
 
 
 def check(port: int, job: dict) -> bool:
-    """Tell whether a job makes a film that is what it should be."""
+    """Tell whether a job makes a correct film."""
     started = time.monotonic()
     status, answer = ask(port, "POST", "/", job)
     about = {name: value for name, value in job.items() if name not in ("video", "image")}

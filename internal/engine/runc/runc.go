@@ -1,5 +1,5 @@
-// Package runc provides runc where a host has none: from Debian's own signed
-// packages, unpacked into a cache directory. The system is left alone.
+// Package runc provides runc on a host that has none: from Debian's signed packages,
+// unpacked into a cache directory. The system is not changed.
 package runc
 
 import (
@@ -23,20 +23,20 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Options says where runc comes from and where it goes.
+// Options says where to download runc from and where to put it.
 type Options struct {
 	Mirrors  debian.Mirrors
 	CacheDir string         // runc goes to runc/VERSION below it
-	Arch     string         // Debian's word: "amd64"
-	Getter   *debian.Getter // one with CacheDir as its cache where nil
-	Keys     debian.Keyring // Debian's own where empty
-	Suites   []string       // bookworm and its security updates where empty
-	Now      time.Time      // the present where zero
+	Arch     string         // in Debian's terms: "amd64"
+	Getter   *debian.Getter // default: one with CacheDir as its cache
+	Keys     debian.Keyring // default: Debian's own
+	Suites   []string       // default: bookworm and its security updates
+	Now      time.Time      // default: the present
 	Progress func(string)   // may be nil
 }
 
-// Fetch returns the path of a runc that runs here. What an earlier call
-// unpacked is used again, without a look at the network.
+// Fetch returns the path of a runc that runs here. It reuses what an earlier call
+// unpacked, without using the network.
 func Fetch(ctx context.Context, o Options) (string, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -87,7 +87,7 @@ func (o Options) withDefaults() (Options, error) {
 
 func directory(cacheDir string) string { return filepath.Join(cacheDir, "runc") }
 
-// newest returns the runc that was unpacked last.
+// newest returns the most recently unpacked runc.
 func newest(cacheDir string) string {
 	programs, _ := filepath.Glob(filepath.Join(directory(cacheDir), "*", "runc"))
 	slices.SortFunc(programs, func(a, b string) int { return cmp.Compare(modified(a), modified(b)) })
@@ -133,7 +133,7 @@ func find(ctx context.Context, o Options) (*debian.Package, error) {
 	return p, nil
 }
 
-// unpack writes the program as a whole, so that a runc that is there can be used.
+// unpack writes the program atomically, so that an existing runc is always usable.
 func unpack(deb, program string) error {
 	content, err := debian.ReadDebFile(deb, "usr/sbin/runc")
 	if err != nil {
@@ -145,13 +145,13 @@ func unpack(deb, program string) error {
 	})
 }
 
-// check runs the program: it needs the host's libc and libseccomp.
+// check runs the program, which needs the host's libc and libseccomp.
 func check(ctx context.Context, program string) error {
 	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
-	// A child that another goroutine is just starting may hold the file that was written
-	// a moment ago (https://go.dev/issue/22315).
+	// A child that another goroutine is just starting may still hold the new file open for
+	// writing (https://go.dev/issue/22315).
 	for n := 0; errors.Is(err, unix.ETXTBSY) && n < 10; n++ {
-		_ = failure.Pause(ctx, 10*time.Millisecond<<n) // the next attempt says what ended
+		_ = failure.Pause(ctx, 10*time.Millisecond<<n) // the next attempt reports the end of ctx
 		out, err = exec.CommandContext(ctx, program, "--version").CombinedOutput()
 	}
 	switch {

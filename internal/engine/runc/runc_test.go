@@ -18,7 +18,7 @@ import (
 
 const works = "#!/bin/sh\necho runc version 1.1\n"
 
-// options sees a test's repository as if it were Debian.
+// options uses a test's repository in place of Debian.
 func options(t *testing.T, d *testworld.Debian) runc.Options {
 	t.Helper()
 	keys, err := debian.ParseKeys("key.asc", d.Key)
@@ -90,7 +90,7 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		{"another problem", runcDeb("1.0", "#!/bin/sh\nexit 3\n"), false, "exit status 3", failure.NoEngine, "install runc or crun"},
 		{"the program", testworld.Deb{Name: "runc"}, false, `no file "usr/sbin/runc"`, failure.Failure, ""},
 		{"the package", testworld.Deb{Name: "crun"}, false, `no package "runc" for amd64`, failure.Failure, ""},
-		{"the network", runcDeb("1.0", works), true, "given up after", failure.Transient, "check the network"},
+		{"the network", runcDeb("1.0", works), true, "gave up after", failure.Transient, "check the network"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -15,20 +15,20 @@ import (
 	"syscall"
 )
 
-// anyGroup is the control group that buildkitd.toml has the steps of builds run in.
+// anyGroup sets the control group that the steps of builds run in by default.
 const anyGroup = `defaultCgroupParent = "/lamina"`
 
-// group is that of this engine in its place. Each engine has its own, so that what the
-// steps of one take is nothing that another's lack.
+// group is this engine's control group, used in its place. Each engine has its own, so that
+// the steps of one don't use up the limits of another.
 func (c config) group() string {
 	sum := sha256.Sum256([]byte(c.root))
 	return fmt.Sprintf("lamina-%x", sum[:4])
 }
 
-// divided is the configuration that buildkitd is started with.
+// divided is the path of the configuration that buildkitd is started with.
 func (c config) divided() string { return c.path("divided.toml") }
 
-// divide writes it. A group that the user has chosen stays.
+// divide writes that configuration. It keeps a group that the user has chosen.
 func divide(c config) error {
 	text, err := os.ReadFile(c.config)
 	if err != nil {
@@ -38,20 +38,20 @@ func divide(c config) error {
 	return os.WriteFile(c.divided(), text, 0o600) //nolint:gosec // the client names the directories
 }
 
-// groups are the directories of the engine's control group, of either version, what lies
-// in others first: the first version has runc make one in the tree of each controller, and
-// BuildKit has one below for its containers.
+// groups returns the directories of the engine's control group in cgroup v1 and v2, the
+// innermost first: with v1 runc makes one in the tree of each controller, and BuildKit
+// has one below it for its containers.
 func (c config) groups(root string) (dirs []string) {
 	for _, below := range []string{"buildkit", ""} {
-		trees, _ := filepath.Glob(filepath.Join(root, "*", c.group(), below)) // the pattern is a right one
+		trees, _ := filepath.Glob(filepath.Join(root, "*", c.group(), below)) // the pattern is valid
 		dirs = append(append(dirs, trees...), filepath.Join(root, c.group(), below))
 	}
 	return dirs
 }
 
-// limitBuilds keeps what the steps of builds take below what the machine has, all together:
-// a step that forks or allocates without end ends itself, and neither the engine nor
-// somebody else. root is where control groups are mounted, of either version.
+// limitBuilds keeps all steps of builds together below what the machine has: a step that
+// forks or allocates without end kills itself, and neither the engine nor other programs.
+// root is where control groups, v1 or v2, are mounted.
 func limitBuilds(root, cgroup string) error {
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err != nil {
@@ -60,7 +60,7 @@ func limitBuilds(root, cgroup string) error {
 	memory := uint64(info.Totalram) * uint64(info.Unit) / 10 * 9 //nolint:unconvert // 32 bits elsewhere
 	processes := 4096 + 1024*runtime.NumCPU()                    // threads are counted
 	_, err := os.Stat(filepath.Join(root, "cgroup.controllers"))
-	if errors.Is(err, fs.ErrNotExist) { // the first version has a tree for each
+	if errors.Is(err, fs.ErrNotExist) { // v1 has a tree for each
 		return errors.Join(
 			limit(filepath.Join(root, "pids", cgroup), "pids.max", strconv.Itoa(processes)),
 			limit(filepath.Join(root, "memory", cgroup), "memory.limit_in_bytes", strconv.FormatUint(memory, 10)),
@@ -73,7 +73,7 @@ func limitBuilds(root, cgroup string) error {
 	)
 }
 
-// limit sets a limit of a group, which it makes where nobody has.
+// limit sets a limit of a group, making the group if necessary.
 func limit(dir, name, value string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as others are
 		return err

@@ -13,8 +13,8 @@ import (
 )
 
 // initMain is pid 1 of the namespaces. It stays instead of becoming buildkitd:
-// somebody has to reap what runc leaves to pid 1, and a pid 1 ignores the
-// signals that it has no handler for.
+// pid 1 must reap the orphans of runc, and ignores the signals that it has no
+// handler for.
 func initMain(c config, output *os.File) (int, error) {
 	if err := errors.Join(dieWithParent(), privateMounts(c)); err != nil {
 		if c.rootless() {
@@ -28,7 +28,7 @@ func initMain(c config, output *os.File) (int, error) {
 		if !c.rootless() {
 			return exitNoOverlay, err
 		}
-		// Kernels before 5.11 let no user mount it: fuse-overlayfs, or else copies, do.
+		// Before Linux 5.11 users can't mount it: use fuse-overlayfs, or else copies.
 		fmt.Fprintln(output, "engine:", err)
 		arguments = append(arguments, "--oci-worker-snapshotter", "auto")
 	}
@@ -44,7 +44,7 @@ func initMain(c config, output *os.File) (int, error) {
 	}
 	go func() {
 		for range signals {
-			// A process that is gone already is noticed by reap.
+			// reap notices if the process is gone already.
 			_ = syscall.Kill(daemon.Process.Pid, syscall.SIGTERM)
 		}
 	}()
@@ -59,8 +59,7 @@ func (c config) arguments() []string {
 	}
 }
 
-// reap waits for every child until the daemon itself ends, and returns its
-// exit code.
+// reap waits for every child until the daemon itself ends, and returns the daemon's exit code.
 func reap(daemon int) (int, error) {
 	for {
 		var status syscall.WaitStatus
@@ -77,12 +76,12 @@ func reap(daemon int) (int, error) {
 	}
 }
 
-// privateMounts cuts the namespace off: nothing mounted here is seen outside,
-// while what the system unmounts disappears here too. /proc becomes that of
-// the pid namespace, and runc's state a memory that ends with us.
+// privateMounts isolates the mount namespace: mounts made here are invisible outside,
+// while what the system unmounts disappears here, too. /proc shows the pid namespace,
+// and runc's state is on a tmpfs that ends with us.
 func privateMounts(c config) error {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("cutting the mount namespace off: %w", err)
+		return fmt.Errorf("isolating the mount namespace: %w", err)
 	}
 	const bare = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
 	if err := syscall.Mount("proc", "/proc", "proc", bare, ""); err != nil {
@@ -98,8 +97,8 @@ func privateMounts(c config) error {
 	return nil
 }
 
-// overlayWorks tries one overlay mount in the engine's root. buildkitd would
-// say so only in the middle of a build.
+// overlayWorks tries an overlay mount in the engine's root. buildkitd would report the
+// failure only in the middle of a build.
 func overlayWorks(c config) (err error) {
 	dir, err := os.MkdirTemp(c.root, "overlay-")
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// verdict says what the leases and the requirements of the user mean together.
+// verdict is what follows from the leases and from what the user asked for.
 type verdict int
 
 const (
-	leased  verdict = iota // somebody builds, or the engine is kept up
-	unused                 // nobody does
-	dropped                // it is to end whoever builds
+	leased  verdict = iota // a build is running, or the engine is kept up
+	unused                 // neither
+	dropped                // the engine ends even if builds are running
 )
 
 // lease watches the file on which every client holds a shared lock. The kernel
@@ -42,8 +42,8 @@ func openLease(c config) (lease, error) {
 	return l, nil
 }
 
-// verdict keeps the exclusive lock when it answers unused, so that a client
-// that comes while the engine stops waits for the end and then starts another.
+// verdict keeps the exclusive lock when it returns unused, so that a client that
+// arrives while the engine stops waits for the end and then starts another.
 func (l lease) verdict() verdict {
 	if exists(l.stop) || l.replaced() {
 		return dropped
@@ -54,7 +54,7 @@ func (l lease) verdict() verdict {
 	if !exists(l.keep) {
 		return unused
 	}
-	// Nothing is to be done about an error here, the next round tries again.
+	// The next round retries after an error.
 	_ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
 	return leased
 }
@@ -79,8 +79,8 @@ func tryLock(file *os.File) bool {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
-// takeLock takes the exclusive lock of a file, which it makes if need be. A
-// killed predecessor holds it a moment longer.
+// takeLock takes the exclusive lock of a file, creating the file if necessary. A killed
+// predecessor holds it a moment longer.
 func takeLock(path string) (*os.File, error) {
 	//nolint:gosec // the client names the directory
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

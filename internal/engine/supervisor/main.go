@@ -1,22 +1,21 @@
 //go:build linux
 
-// Command supervisor keeps the private engine: one buildkitd in a pid and
-// mount namespace of its own, alive as long as somebody holds a lease on it.
+// Command supervisor runs the private engine: a buildkitd in its own pid and mount
+// namespace, which lives as long as anybody holds a lease on it.
 //
-// It is started detached by the first client. The tree of processes is
+// The first client starts it detached. The process tree is
 //
 //	supervisor ── init (pid 1 of the namespaces) ── buildkitd ── runc ── …
 //
-// init dies with the supervisor (a parent-death signal), and the kernel kills
-// everything in a pid namespace with its pid 1 and drops the mounts of a mount
-// namespace with its last process. So a kill -9 of any of the three leaves
-// neither a process nor a mount behind.
+// init dies with the supervisor (a parent-death signal), and the kernel kills everything
+// in a pid namespace with its pid 1 and drops the mounts of a mount namespace with its
+// last process. So a kill -9 of any of the three leaves no process and no mount behind.
 //
-// The engine of an ordinary user has a user namespace besides, in which that user is root
-// (user.go). Nobody else's files are in reach of it.
+// An ordinary user's engine also has a user namespace, in which that user is root (user.go).
+// It cannot reach the files of other users.
 //
-// The program is compiled next to buildkitd, in buildkitd's module, from the
-// source embedded in package engine: it imports the standard library only.
+// The program is compiled together with buildkitd, in buildkitd's module, from the source
+// embedded in package engine. It imports only the standard library.
 package main
 
 import (
@@ -50,7 +49,7 @@ func run(args []string, stderr *os.File) int {
 		return exitFailure
 	}
 	if c.role == roleEnter {
-		logger.Print(enter(c)) // which doesn't come back where nothing is wrong
+		logger.Print(enter(c)) // returns only on an error
 		return exitNoNamespace
 	}
 	if c.role == roleInit {
@@ -71,14 +70,14 @@ func run(args []string, stderr *os.File) int {
 	return exitFailure
 }
 
-// The roles that one binary plays.
+// The roles of this one binary.
 const (
 	roleSupervise = "supervise"
-	roleEnter     = "enter" // which becomes init, once the users of its namespace are mapped
+	roleEnter     = "enter" // becomes init once the users of its namespace are mapped
 	roleInit      = "init"
 )
 
-// config is what the client asks for; both roles get the same flags.
+// config is what the client asked for; all roles get the same flags.
 type config struct {
 	role      string
 	flags     []string
@@ -91,10 +90,10 @@ type config struct {
 	version   string
 
 	newuidmap, newgidmap string // programs
-	uids, gids           string // what they are told: "0 1000 1 1 100000 65536"; "" for root
+	uids, gids           string // their arguments: "0 1000 1 1 100000 65536"; "" for root
 }
 
-// rootless says that the engine is an ordinary user's, in a user namespace.
+// rootless reports whether an ordinary user runs the engine, in a user namespace.
 func (c config) rootless() bool { return c.uids != "" }
 
 func parse(args []string) (config, error) {
@@ -113,7 +112,7 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&c.version, "version", "", "version to record")
 	flags.StringVar(&c.newuidmap, "newuidmap", "", "program that maps the users of a user namespace")
 	flags.StringVar(&c.newgidmap, "newgidmap", "", "program that maps its groups")
-	flags.StringVar(&c.uids, "uids", "", "users of the namespace; root's engine has none")
+	flags.StringVar(&c.uids, "uids", "", "users of the namespace; empty for root")
 	flags.StringVar(&c.gids, "gids", "", "its groups")
 	if err := flags.Parse(c.flags); err != nil {
 		return config{}, fmt.Errorf("parsing flags: %w", err)
@@ -121,13 +120,13 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
-// path is the place of a file that clients and supervisor share. The names are
-// those of package engine's state.go, which this program cannot import.
+// path returns the path of a file that clients and supervisor share. The names repeat those
+// in package engine's state.go, which this program cannot import.
 func (c config) path(name string) string { return filepath.Join(c.state, name) }
 
-// temp is where buildkitd and runc put their temporary files and mount points,
-// so that a killed engine leaves none of them in the system's directory.
+// temp is where buildkitd and runc put temporary files and mount points, so that a
+// killed engine leaves none of them in the system's directory.
 func (c config) temp() string { return c.path("tmp") }
 
-// traces is the socket on which buildkitd takes the traces of its containers.
+// traces is the socket on which buildkitd receives traces from its containers.
 func (c config) traces() string { return filepath.Join(filepath.Dir(c.socket), "otel.sock") }

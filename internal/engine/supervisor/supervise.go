@@ -18,15 +18,14 @@ import (
 const (
 	pollEvery  = 100 * time.Millisecond
 	grace      = 10 * time.Second // for buildkitd to end by itself
-	forceGrace = 3 * time.Second  // the same when builds are to be dropped
+	forceGrace = 3 * time.Second  // the same if running builds are aborted
 	freeWithin = 20 * time.Second // for a killed predecessor to be gone
 )
 
-// exitError carries the exit code of init, or of what went wrong before it, to the caller of
-// supervisor.
+// exitError carries the exit code of init, or of an earlier failure, to the caller of supervise.
 type exitError struct {
 	code int
-	why  error // nil where init has said it
+	why  error // nil if init has reported it
 }
 
 func (e *exitError) Error() string {
@@ -59,14 +58,14 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	}
 	defer l.file.Close()
 
-	// In a container that may not divide its control group builds go on without limits, as
-	// those of an ordinary user do, who has none.
+	// Builds have no limits in a container that may not divide its control group, and for an
+	// ordinary user, who has none.
 	if c.rootless() {
 		logger.Print("builds have no limits: control groups are root's")
 	} else if err = limitBuilds(cgroups, c.group()); err != nil {
 		logger.Printf("builds have no limits: %v", err)
 	}
-	defer func() { removeAll(c.groups(cgroups)...) }() // those that there are by then
+	defer func() { removeAll(c.groups(cgroups)...) }() // those that exist by then
 	if err = divide(c); err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	return watch(l, child.Process, exited, signals, logger)
 }
 
-// startInit starts this very program once more, in its namespaces.
+// startInit starts this same program again, in its namespaces.
 func startInit(c config, output *os.File) (*exec.Cmd, error) {
 	role := roleInit
 	if c.rootless() {
@@ -108,15 +107,15 @@ func startInit(c config, output *os.File) (*exec.Cmd, error) {
 // cgroups is where Linux distributions mount control groups.
 const cgroups = "/sys/fs/cgroup"
 
-// removeAll tidies up. What is not there any more or in use by now may stay.
+// removeAll cleans up. Whatever is already gone or in use again is left alone.
 func removeAll(paths ...string) {
 	for _, path := range paths {
 		_ = os.Remove(path) //nolint:gosec // the client names the directories
 	}
 }
 
-// watch waits for the first reason to end: buildkitd is gone, a signal, or
-// nobody wants the engine any more.
+// watch waits for the first reason to end: buildkitd is gone, a signal arrives, or nobody
+// needs the engine any more.
 func watch(l lease, child *os.Process, exited <-chan error, signals <-chan os.Signal, logger *log.Logger) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -151,7 +150,7 @@ func ended(err error) error {
 	return &exitError{code: exitFailure}
 }
 
-// stop ends the child. Its exit status says nothing then.
+// stop ends the child, whose exit status is then meaningless.
 func stop(child *os.Process, exited <-chan error, timeout time.Duration) error {
 	if err := child.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping buildkitd: %w", err)
@@ -168,8 +167,8 @@ func stop(child *os.Process, exited <-chan error, timeout time.Duration) error {
 	return nil
 }
 
-// prepare makes the directories, and waits until a predecessor that was killed has
-// let go of the root: only one buildkitd can own it.
+// prepare makes the directories, and waits until a killed predecessor has released the
+// root: only one buildkitd can own it.
 func prepare(c config) error {
 	for _, dir := range []string{c.root, filepath.Dir(c.socket)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -178,7 +177,7 @@ func prepare(c config) error {
 	}
 	owner, err := takeLock(filepath.Join(c.root, "buildkitd.lock"))
 	if err != nil {
-		return fmt.Errorf("waiting for another buildkitd to leave %q: %w", c.root, err)
+		return fmt.Errorf("waiting for another buildkitd to release %q: %w", c.root, err)
 	}
 	if err = owner.Close(); err != nil {
 		return fmt.Errorf("releasing %q: %w", owner.Name(), err)

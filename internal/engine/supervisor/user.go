@@ -13,11 +13,11 @@ import (
 	"syscall"
 )
 
-// mapped is the file on which a child in a user namespace is told that its users are mapped.
+// mapped is the file descriptor that tells a child in a user namespace that its users are mapped.
 const mapped = 3
 
-// startMapped starts a child in a user namespace, and has newuidmap and newgidmap map the
-// users there: only root may map more than one, so they are setuid.
+// startMapped starts a child in a user namespace, and runs newuidmap and newgidmap to map its
+// users: only root may map more than one, so they are setuid.
 func startMapped(c config, child *exec.Cmd) error {
 	told, tell, err := os.Pipe()
 	if err != nil {
@@ -34,7 +34,7 @@ func startMapped(c config, child *exec.Cmd) error {
 		args := append([]string{strconv.Itoa(child.Process.Pid)}, strings.Fields(m[1])...)
 		out, bad := exec.Command(m[0], args...).CombinedOutput() //nolint:gosec // the client names the programs
 		if bad != nil {
-			_ = child.Process.Kill() // it waits to be told
+			_ = child.Process.Kill() // it waits on the pipe
 			_ = child.Wait()
 			return &exitError{exitNoNamespace, fmt.Errorf("%s %s: %w: %s", m[0], strings.Join(args, " "), bad, out)}
 		}
@@ -43,7 +43,7 @@ func startMapped(c config, child *exec.Cmd) error {
 	return err
 }
 
-// enter waits for that. A program that is started then by the namespace's root has all
+// enter waits for the mapping. A program that the namespace's root starts after it has all
 // capabilities there.
 func enter(c config) error {
 	told := os.NewFile(mapped, "pipe")
@@ -56,8 +56,8 @@ func enter(c config) error {
 	return syscall.Exec("/proc/self/exe", append([]string{os.Args[0], roleInit}, c.flags...), os.Environ()) //nolint:forbidigo,gosec // this very program
 }
 
-// dieWithParent has the kernel end this process with the supervisor once more: it forgets
-// that when a program gains capabilities. The thread must not end before.
+// dieWithParent asks the kernel again to end this process with the supervisor: it forgets
+// that when a program gains capabilities. The thread must not end earlier.
 func dieWithParent() error {
 	runtime.LockOSThread()
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0); errno != 0 {
@@ -66,7 +66,7 @@ func dieWithParent() error {
 	return nil
 }
 
-// runtimeDir is where runc keeps what it knows of its containers.
+// runtimeDir is where runc keeps the state of its containers.
 func (c config) runtimeDir() string {
 	if c.rootless() {
 		return filepath.Join(c.temp(), "run")

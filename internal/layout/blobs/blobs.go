@@ -18,8 +18,8 @@ import (
 	"lamina.build/internal/beneath"
 )
 
-// checkBlobs refuses links among the blobs: who writes a blob takes one for what
-// it leads to, and doesn't write it.
+// checkBlobs refuses links among the blobs: a writer would take one for its target, and
+// not write the blob.
 func checkBlobs(root *os.Root) error {
 	algorithms, err := algorithmsIn(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -31,7 +31,7 @@ func checkBlobs(root *os.Root) error {
 	return err
 }
 
-// algorithmsIn are those whose directories hold blobs.
+// algorithmsIn returns those whose directories hold blobs.
 func algorithmsIn(root *os.Root) (list []digest.Algorithm, err error) {
 	entries, err := beneath.ReadDir(root, blobsName)
 	for _, e := range entries {
@@ -42,7 +42,7 @@ func algorithmsIn(root *os.Root) (list []digest.Algorithm, err error) {
 	return list, err
 }
 
-// withBlob does something with a blob by its name in its directory.
+// withBlob calls do with the directory of a blob and its name there.
 func (s *Store) withBlob(dgst digest.Digest, do func(directory *os.Root, name string) error) error {
 	if err := dgst.Validate(); err != nil {
 		return fmt.Errorf("blob %q: %w: %w", dgst, err, errdefs.ErrInvalidArgument)
@@ -57,7 +57,7 @@ func (s *Store) withBlob(dgst digest.Digest, do func(directory *os.Root, name st
 	return err
 }
 
-// Info tells about a blob, and marks it as used.
+// Info returns a blob's size and times, and marks it as used.
 func (s *Store) Info(_ context.Context, dgst digest.Digest) (content.Info, error) {
 	r, err := s.open(dgst)
 	if err != nil {
@@ -71,12 +71,12 @@ func infoOf(dgst digest.Digest, stat fs.FileInfo) content.Info {
 	return content.Info{Digest: dgst, Size: stat.Size(), CreatedAt: stat.ModTime(), UpdatedAt: stat.ModTime()}
 }
 
-// touch moves a blob's time to now, so that a cleanup by age spares it. Once an
-// hour is enough and keeps a warm build from writing.
+// touch sets a blob's time to now, so that a cleanup by age spares it. Once an hour is
+// enough, and keeps a warm build from writing.
 func (s *Store) touch(dgst digest.Digest, stat fs.FileInfo) {
 	now := time.Now()
 	if s.lease != nil && now.Sub(stat.ModTime()) > time.Hour {
-		// A directory of somebody else: its owner's cleanup decides.
+		// In another user's directory, that owner's cleanup decides.
 		_ = s.withBlob(dgst, func(directory *os.Root, name string) error { return directory.Chtimes(name, now, now) })
 	}
 }
@@ -95,7 +95,7 @@ type reader struct {
 	stat fs.FileInfo
 }
 
-// Size is that of the blob.
+// Size returns the size of the blob.
 func (r reader) Size() int64 { return r.stat.Size() }
 
 func (s *Store) open(dgst digest.Digest) (r reader, err error) {
@@ -117,7 +117,7 @@ func (s *Store) Delete(_ context.Context, dgst digest.Digest) error {
 	return s.withBlob(dgst, func(directory *os.Root, name string) error { return directory.Remove(name) })
 }
 
-// Walk visits all blobs. What has no name of a blob is left alone.
+// Walk visits all blobs. It ignores files whose names aren't those of blobs.
 func (s *Store) Walk(_ context.Context, visit content.WalkFunc, chosen ...string) error {
 	filter, err := filters.ParseAll(chosen...)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) list(a digest.Algorithm) ([]content.Info, error) {
 		}
 		stat, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
+			continue // removed since
 		}
 		if err != nil {
 			return nil, err

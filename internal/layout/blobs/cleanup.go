@@ -18,13 +18,13 @@ import (
 type Removed struct {
 	Blobs int
 	Bytes int64
-	Busy  bool // another opening is at work: nothing was looked at
+	Busy  bool // the store is open elsewhere: nothing was checked
 }
 
-// Cleanup removes the blobs that keep does not claim and what dead processes
-// left half-written. It does nothing while the directory is open elsewhere, so
-// that it never takes what another build has just written and not yet named.
-// Nothing else may write through s meanwhile.
+// Cleanup removes the blobs that keep does not claim, and what killed processes left
+// half-written. It does nothing while the directory is open elsewhere, so that it never
+// removes what another build has just written and not yet named. Nothing else may write
+// through s during the cleanup.
 func (s *Store) Cleanup(ctx context.Context, keep func(content.Info) bool) (Removed, error) {
 	removed, err := s.alone(ctx, func() (Removed, error) { return s.cleanup(ctx, keep) })
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) Cleanup(ctx context.Context, keep func(content.Info) bool) (Remo
 	return removed, nil
 }
 
-// alone runs f with the lease taken exclusively.
+// alone runs f while holding the lease exclusively.
 func (s *Store) alone(ctx context.Context, f func() (Removed, error)) (Removed, error) {
 	var removed Removed
 	err := s.lease.TryExclusive()
@@ -43,7 +43,7 @@ func (s *Store) alone(ctx context.Context, f func() (Removed, error)) (Removed, 
 	if errors.Is(err, atomicfile.ErrBusy) {
 		removed, err = Removed{Busy: true}, nil
 	}
-	// An exclusive try may have cost the shared lock.
+	// An exclusive try may have lost the shared lock.
 	return removed, errors.Join(err, s.lease.Shared(context.WithoutCancel(ctx)))
 }
 
@@ -72,9 +72,9 @@ func (s *Store) cleanup(ctx context.Context, keep func(content.Info) bool) (remo
 	return removed, nil
 }
 
-// dropIngests removes the unfinished writings whose reference is chosen. One
-// without a readable reference was cut off in its first moment: it goes too
-// when a cleanup asks, which it does by choosing the empty reference.
+// dropIngests removes the unfinished writes whose reference is chosen. One without a
+// readable reference was interrupted at its very start: a cleanup removes it, too, by
+// choosing the empty reference.
 func (s *Store) dropIngests(chosen func(ref string) bool) error {
 	ingests, err := beneath.Dir(s.root, ingestName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func (s *Store) dropIngests(chosen func(ref string) bool) error {
 	return errors.Join(append(errs, ingests.Close())...)
 }
 
-// refOf is the reference of an unfinished writing, "" where there is none.
+// refOf returns the reference of an unfinished write, "" if there is none.
 func refOf(ingests *os.Root, name string) string {
 	at, err := beneath.Dir(ingests, name)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"lamina.build/internal/test/process"
 )
 
-// victim in the environment makes the test binary open the store of that directory, put a
-// blob into it, write half of another one, say so and wait to be killed.
+// victim in the environment makes the test binary open the store in that directory, write a
+// blob, write half of another one, report that and wait to be killed.
 const victim = "LAMINA_BLOBS_TEST"
 
 func TestMain(m *testing.M) {
@@ -44,8 +44,8 @@ func hang(dir string) {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// other is a process that has the store open and is in the middle of a blob. The
-// function returned kills it.
+// other starts a process that has the store open and is in the middle of a blob. The
+// returned function kills it.
 func other(t *testing.T, dir string) (kill func()) {
 	t.Helper()
 	cmd, _ := process.Start(t, victim+"="+dir)
@@ -57,18 +57,18 @@ func other(t *testing.T, dir string) (kill func()) {
 	}
 }
 
-// What a living process has not named yet is safe; of a killed one, what was whole is
-// there, and what was half is neither seen nor kept.
+// What a running process has not named yet is safe; after a kill, complete blobs exist, and
+// incomplete ones are neither visible nor kept.
 func TestAProcessThatIsKilledInTheMiddle(t *testing.T) {
 	dir := t.TempDir()
 	kill := other(t, dir)
 	s := open(t, dir)
 	none := func(content.Info) bool { return false }
 	if removed, err := s.Cleanup(t.Context(), none); err != nil || !removed.Busy {
-		t.Errorf("alongside a living process: got %+v, %v; want busy", removed, err)
+		t.Errorf("alongside a running process: got %+v, %v; want busy", removed, err)
 	}
 	if list, err := s.ListStatuses(t.Context()); err != nil || len(list) > 0 {
-		t.Errorf("what the other one writes is listed: %v, %v", list, err)
+		t.Errorf("the other process's writes are listed: %v, %v", list, err)
 	}
 	kill()
 	for _, text := range []string{"whole", "half", "ha"} {
@@ -81,7 +81,7 @@ func TestAProcessThatIsKilledInTheMiddle(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if removed, err := s.Cleanup(t.Context(), none); err != nil || removed != (blobs.Removed{Blobs: 1, Bytes: 5}) {
-		t.Errorf("after its death: got %+v, %v", removed, err)
+		t.Errorf("after the kill: got %+v, %v", removed, err)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "ingest")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)

@@ -2,14 +2,14 @@
 // processes may use at once.
 //
 // The store of containerd alone is made for one process: two writers of one
-// reference in two processes would write into one file. Here every opening
-// has a name space of its own for what it is writing, and a shared lease on
-// the directory. Who gets the lease alone may clean up: nobody is in the middle of
-// anything then. A process that is killed loses its lease with its life, and
-// the next cleanup removes what it left half-written.
+// reference in two processes would write to the same file. Here every opening
+// has its own namespace for what it is writing, and a shared lease on the
+// directory. Whoever holds the lease exclusively may clean up: nothing is being
+// written then. A process that is killed loses its lease, and the next cleanup
+// removes what it left half-written.
 //
-// What lies in the directory may be somebody else's doing, so no link in it is followed,
-// see [beneath]: the store of containerd only writes, by paths that were looked at.
+// Others may have written to the directory, so no link in it is followed, see
+// [beneath]: the store of containerd only writes, to paths that were checked.
 package blobs
 
 import (
@@ -44,21 +44,21 @@ type Store struct {
 	content.Store
 
 	root  *os.Root
-	token string // before every reference that this opening writes to
+	token string // prefix of every reference that this opening writes to
 	lease *atomicfile.Lock
 }
 
-// errRemoved says that a store was discarded while it was opened.
-var errRemoved = errors.New("somebody else keeps removing it")
+// errRemoved means that a store was discarded while it was opened.
+var errRemoved = errors.New("another process keeps removing it")
 
-// openings is how often a store is opened that others discard meanwhile.
+// openings limits the attempts to open a store that others keep discarding.
 const openings = 10
 
 // Open opens the store in a directory that the user named, or that is Lamina's own,
-// making it where there is none.
+// creating it if needed.
 func Open(ctx context.Context, dir string) (*Store, error) { return OpenAt(ctx, beneath.Typed(dir)) }
 
-// OpenAt opens the store in a place, making the directory where there is none.
+// OpenAt opens the store in a place, creating the directory if needed.
 func OpenAt(ctx context.Context, place beneath.Place) (s *Store, err error) {
 	err = errRemoved
 	for n := 0; n < openings && errors.Is(err, errRemoved); n++ {
@@ -113,8 +113,8 @@ func openIn(ctx context.Context, root *os.Root) (*Store, error) {
 	return &Store{Store: inner, root: root, token: rand.Text() + "/", lease: lease}, nil
 }
 
-// OpenToRead opens a store that is there, to read it: nothing in its directory changes, which
-// need not be writable, nor does anything keep others from cleaning up it.
+// OpenToRead opens an existing store for reading: it changes nothing in the directory, which
+// need not be writable, and doesn't prevent others from cleaning it up.
 func OpenToRead(place beneath.Place) (*Store, error) {
 	root, err := place.Open()
 	if err == nil {
@@ -129,8 +129,8 @@ func OpenToRead(place beneath.Place) (*Store, error) {
 // Dir opens the directory, for what else is kept in it.
 func (s *Store) Dir() (*os.Root, error) { return s.root.OpenRoot(".") }
 
-// check refuses a directory in which something else than directories is where directories
-// should be, and one that its path no longer leads to.
+// check refuses a directory with anything but directories where the store has directories,
+// and one that its path no longer leads to.
 func check(root *os.Root) error {
 	here, err := root.Stat(".")
 	if err != nil {
@@ -147,8 +147,8 @@ func check(root *os.Root) error {
 	return nil
 }
 
-// Discard closes s and removes the store, if nobody else is at work in it and
-// agree says so: it is asked when nobody can come any more.
+// Discard closes s and removes the store, if nobody else has it open and agree, which is
+// called when nobody can open it any more, returns true.
 func (s *Store) Discard(agree func() (bool, error)) error {
 	if s.lease.TryExclusive() != nil {
 		return s.Close()
@@ -163,23 +163,23 @@ func (s *Store) Discard(agree func() (bool, error)) error {
 	return errors.Join(err, s.lease.Close(), s.root.Close())
 }
 
-// Close drops what this opening left unfinished, and the lease.
+// Close drops the unfinished writes of this opening, and the lease.
 func (s *Store) Close() error {
-	if s.lease == nil { // it was opened to be read
+	if s.lease == nil { // opened for reading
 		return s.root.Close()
 	}
 	err := s.dropIngests(func(ref string) bool { return strings.HasPrefix(ref, s.token) })
 	if s.lease.TryExclusive() == nil {
-		// An OCI layout has no such directory. It goes only if it is empty.
+		// An OCI layout has no such directory. Only an empty one is removed.
 		_ = s.root.Remove(ingestName)
 	}
 	return errors.Join(err, s.lease.Close(), s.root.Close())
 }
 
-// Writer begins to write a blob under a reference of this opening.
+// Writer starts writing a blob under a reference of this opening.
 func (s *Store) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
 	if s.Store == nil {
-		return nil, fmt.Errorf("store %q was opened to be read: %w", s.root.Name(), errdefs.ErrPermissionDenied)
+		return nil, fmt.Errorf("store %q was opened for reading: %w", s.root.Name(), errdefs.ErrPermissionDenied)
 	}
 	var o content.WriterOpts
 	for _, opt := range opts {
@@ -187,7 +187,7 @@ func (s *Store) Writer(ctx context.Context, opts ...content.WriterOpt) (content.
 			return nil, err
 		}
 	}
-	if o.Ref != "" { // an empty one is the inner store's to refuse
+	if o.Ref != "" { // the inner store refuses an empty one
 		o.Ref = s.token + o.Ref
 	}
 	if err := check(s.root); err != nil {
@@ -196,7 +196,7 @@ func (s *Store) Writer(ctx context.Context, opts ...content.WriterOpt) (content.
 	return s.Store.Writer(ctx, content.WithRef(o.Ref), content.WithDescriptor(o.Desc))
 }
 
-// Status tells how far the writing under ref is.
+// Status returns the progress of the write under ref.
 func (s *Store) Status(ctx context.Context, ref string) (content.Status, error) {
 	st, err := s.Store.Status(ctx, s.token+ref)
 	st.Ref = strings.TrimPrefix(st.Ref, s.token)
@@ -216,7 +216,7 @@ func (s *Store) ListStatuses(ctx context.Context, filters ...string) ([]content.
 	return own, err
 }
 
-// Abort drops what was written under ref.
+// Abort drops the write under ref.
 func (s *Store) Abort(ctx context.Context, ref string) error {
 	if err := check(s.root); err != nil {
 		return err

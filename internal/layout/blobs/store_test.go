@@ -31,12 +31,12 @@ func open(t *testing.T, dir string) *blobs.Store {
 	return s
 }
 
-// of is the blob of a text.
+// of returns the descriptor of a text.
 func of(text string) ocispec.Descriptor {
 	return ocispec.Descriptor{Digest: digest.FromString(text), Size: int64(len(text))}
 }
 
-// reading is a reader that can't be anything else.
+// reading returns a reader that implements nothing else.
 func reading(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
 
 func put(t *testing.T, s content.Store, text string) digest.Digest {
@@ -198,7 +198,7 @@ func TestInfoOfWhatWasUsedWritesNothing(t *testing.T) {
 	}
 }
 
-// A blob is what its digest says, or isn't there.
+// A blob matches its digest, or doesn't exist.
 func TestABlobThatIsNotWhatItsDigestSays(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -226,7 +226,7 @@ func TestABlobThatIsNotWhatItsDigestSays(t *testing.T) {
 
 func TestBlobsThatAreNotThere(t *testing.T) {
 	s := open(t, t.TempDir())
-	for range 2 { // before there is a directory for blobs, and after that
+	for range 2 { // before and after the directory for blobs exists
 		for d, is := range map[digest.Digest]func(error) bool{
 			of("none").Digest: errdefs.IsNotFound, "": errdefs.IsInvalidArgument, "sha256:abc": errdefs.IsInvalidArgument, "../x:" + digest.Digest(strings.Repeat("a", 64)): errdefs.IsInvalidArgument,
 		} {
@@ -242,7 +242,7 @@ func TestBlobsThatAreNotThere(t *testing.T) {
 	}
 }
 
-// What has no name of a blob is not Lamina's to look at or to remove.
+// Files without the name of a blob are neither listed nor removed.
 func TestWalkLeavesOthersAlone(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -280,7 +280,7 @@ func TestWalkLeavesOthersAlone(t *testing.T) {
 		t.Errorf("a visit that fails: %v", err)
 	}
 	if err := s.Walk(t.Context(), func(content.Info) error { return nil }, "=="); err == nil {
-		t.Error("a filter that is none is taken")
+		t.Error("an invalid filter is accepted")
 	}
 	if removed, err := s.Cleanup(t.Context(), func(content.Info) bool { return false }); err != nil || removed.Blobs != 2 {
 		t.Errorf("removed %+v, %v", removed, err)
@@ -292,7 +292,7 @@ func TestWalkLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// A cleanup that is interrupted has removed nothing that it was not sure of.
+// An interrupted cleanup removes nothing.
 func TestCleanupThatIsInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -307,11 +307,11 @@ func TestCleanupThatIsInterrupted(t *testing.T) {
 		t.Error("the lease is lost")
 	}
 	if removed, err := s.Cleanup(t.Context(), func(content.Info) bool { return false }); err != nil || removed.Blobs != 2 {
-		t.Errorf("the next one: %+v, %v", removed, err)
+		t.Errorf("the next cleanup: %+v, %v", removed, err)
 	}
 }
 
-// References are those of an opening: what one drops, another goes on with.
+// References belong to an opening: dropping one doesn't affect the others.
 func TestAbortIsOfOnesOwn(t *testing.T) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
@@ -328,17 +328,17 @@ func TestAbortIsOfOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := a.Status(t.Context(), "layer"); !errdefs.IsNotFound(err) {
-		t.Errorf("what was dropped: %v", err)
+		t.Errorf("the dropped write: %v", err)
 	}
 	if st, err := b.Status(t.Context(), "layer"); err != nil || st.Offset != 4 || st.Ref != "layer" {
-		t.Errorf("that of the other one: %+v, %v", st, err)
+		t.Errorf("the other opening's write: %+v, %v", st, err)
 	}
 	if err := content.WriteBlob(t.Context(), b, "layer", strings.NewReader("half and half"), of("half and half")); err != nil {
-		t.Errorf("the other one can't go on: %v", err)
+		t.Errorf("the other opening can't continue: %v", err)
 	}
 }
 
-// Discarding takes the store away, and nothing else of its directory: if all agree.
+// Discarding removes the store, and nothing else in its directory, if agreed.
 func TestDiscard(t *testing.T) {
 	agree := func(yes bool, err error) func() (bool, error) { return func() (bool, error) { return yes, err } }
 	why := errors.New("can't say")
@@ -351,8 +351,8 @@ func TestDiscard(t *testing.T) {
 	}{
 		{"agreed", agree(true, nil), false, nil, false},
 		{"not agreed", agree(false, nil), false, nil, true},
-		{"nobody knows", agree(true, why), false, why, true},
-		{"somebody else is at work", agree(true, nil), true, nil, true},
+		{"unknown", agree(true, why), false, why, true},
+		{"open elsewhere", agree(true, nil), true, nil, true},
 	} {
 		dir := t.TempDir()
 		s := open(t, dir)
@@ -376,8 +376,8 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// No link stands in for a part of a store, whether it was there before or came later, and
-// who asks is told.
+// No link replaces a part of a store, whether it existed before or appeared later, and the
+// error is reported.
 func TestLinksInAStore(t *testing.T) {
 	refused := func(what string, err error) {
 		t.Helper()
@@ -398,7 +398,7 @@ func TestLinksInAStore(t *testing.T) {
 		s, err := blobs.Open(t.Context(), dir)
 		refused(name, err)
 		if s != nil {
-			t.Errorf("%s: a store", name)
+			t.Errorf("%s: the store was opened", name)
 		}
 	}
 	keep := func(content.Info) bool { return true }
@@ -416,7 +416,7 @@ func TestLinksInAStore(t *testing.T) {
 	}
 }
 
-// Who may not discard a store lets go of it.
+// Discard releases a store that it may not remove.
 func TestDiscardLetsGo(t *testing.T) {
 	dir := t.TempDir()
 	one, other := open(t, dir), open(t, dir)

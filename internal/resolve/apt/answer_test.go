@@ -13,7 +13,7 @@ import (
 	"lamina.build/lock"
 )
 
-// open returns the archive that a test's packages make.
+// open returns an archive of a test's packages.
 func open(t *testing.T, debs ...testworld.Deb) *archive {
 	t.Helper()
 	d := testworld.New(t).Debian(testworld.DebianOptions{}, debs...)
@@ -47,8 +47,8 @@ func TestOnlyWhatTheVerifiedIndexHasIsTaken(t *testing.T) {
 	good := fmt.Sprintf("'file:/repository/0/pool/main/h/hello/hello_1.0%%2bb1_all.deb' hello_1%%3a1.0+b1_all.deb %d SHA256:%s", p.Size, p.SHA256)
 	for _, tc := range []struct{ name, line, want string }{
 		{"as it is", good, ""},
-		{"another hash", strings.Replace(good, p.SHA256, strings.Repeat("0", 64), 1), "another size or sha256"},
-		{"another size", strings.Replace(good, fmt.Sprintf(" %d ", p.Size), " 1 ", 1), "another size or sha256"},
+		{"another hash", strings.Replace(good, p.SHA256, strings.Repeat("0", 64), 1), "different size or sha256"},
+		{"another size", strings.Replace(good, fmt.Sprintf(" %d ", p.Size), " 1 ", 1), "different size or sha256"},
 		{"another path", strings.Replace(good, "hello/hello_1.0", "hello/hello_2.0", 1), "no such package"},
 		{"another repository", strings.Replace(good, "/0/", "/1/", 1), "no such repository"},
 		{"a weaker hash", strings.Replace(good, "SHA256:", "MD5Sum:", 1), "not a line of --print-uris"},
@@ -69,7 +69,7 @@ func TestARefusalHoldsWhatAptSaid(t *testing.T) {
 	log := "Reading package lists...\nBuilding dependency tree...\nSome packages could not be installed.\n" +
 		"The following packages have unmet dependencies:\n a : Depends: b (>= 2) but 1 is to be installed\nE: Unable to correct problems\n"
 	_, err := (&archive{}).packages(question{set: lock.Set{Kind: lock.SetBuilder}, packages: []string{essential, "a"}}, answer{status: "100\n", log: log})
-	want := "builder: apt can not install a together:\n  Some packages could not be installed.\n" +
+	want := "builder: apt can't install a together:\n  Some packages could not be installed.\n" +
 		"  The following packages have unmet dependencies:\n   a : Depends: b (>= 2) but 1 is to be installed\n  E: Unable to correct problems"
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" || failure.KindOf(err) != failure.Usage {
 		t.Errorf("kind %d (-want +got)\n%s", failure.KindOf(err), diff)

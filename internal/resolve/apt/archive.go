@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// archive is all that the sources offer for one architecture, verified.
+// archive is the verified content of the sources for one architecture.
 type archive struct {
 	getter   *debian.Getter
 	mirrors  debian.Mirrors
@@ -24,11 +24,11 @@ type archive struct {
 	releases []*debian.Release // one each source
 	files    []debian.IndexFile
 	index    *debian.Index
-	part     *debian.Part // of the index, what bears upon the requirements
+	part     *debian.Part // of the index: what is relevant to the requirements
 }
 
-// openArchive fetches the indexes of all sources side by side. Every source
-// that has something wrong with it is reported.
+// openArchive fetches the indexes of all sources concurrently, and reports the problems
+// of all of them.
 func openArchive(ctx context.Context, o Options, arch string) (*archive, error) {
 	sources, err := o.sources()
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *archive) open(ctx context.Context, o Options, s debian.Source) (*debian
 
 const essential = "?essential"
 
-// checkRequests refuses names that apt would fail on or choose for.
+// checkRequests rejects names that apt would fail on, or for which it would choose a package.
 func (a *archive) checkRequests(w lock.Requirements) error {
 	var problems []error
 	for _, r := range w.Requests {
@@ -86,8 +86,8 @@ func (a *archive) checkName(asked string, w lock.Requirements) error {
 	candidates := a.index.Candidates(name)
 	if len(candidates) == 0 {
 		if providers := a.index.Providers(name); len(providers) > 0 {
-			// Also where there is but one: of a lock it must be plain what it has for a name.
-			return failure.WithHint(errors.New("it is virtual: others provide it"), "write the name of one: "+strings.Join(providers, ", "))
+			// Even with a single provider: a lock must show what a name stands for.
+			return failure.WithHint(errors.New("it is a virtual package"), "name a package that provides it: "+strings.Join(providers, ", "))
 		}
 		return a.unknown(name, w)
 	}
@@ -109,12 +109,12 @@ func (a *archive) checkName(asked string, w lock.Requirements) error {
 	case len(problems) > 0:
 		return errors.Join(problems...)
 	case how == "/":
-		return failure.WithHint(fmt.Errorf("no suite %q has it", wanted), "it is in "+strings.Join(suites(candidates), ", ")+"; [debian].suites says where to look")
+		return failure.WithHint(fmt.Errorf("no suite %q has it", wanted), "it is in "+strings.Join(suites(candidates), ", ")+"; [debian].suites lists the suites to search")
 	}
-	return failure.WithHint(fmt.Errorf("no index has this version"), "there is "+versions(candidates))
+	return failure.WithHint(fmt.Errorf("no index has this version"), "available: "+versions(candidates))
 }
 
-// cutName divides what is asked for as apt does: "cmake", "cmake=3.25.1-1" or
+// cutName splits a request as apt does: "cmake", "cmake=3.25.1-1" or
 // "cmake/bookworm-backports".
 func cutName(asked string) (name, how, wanted string) {
 	if i := strings.IndexAny(asked, "=/"); i >= 0 {
@@ -140,15 +140,14 @@ func (a *archive) unknown(name string, w lock.Requirements) error {
 	for _, r := range w.Repositories {
 		places = append(places, r.Name)
 	}
-	err := fmt.Errorf("there is none of that name in %s", strings.Join(places, ", "))
+	err := fmt.Errorf("no such package in %s", strings.Join(places, ", "))
 	if suggestions := a.index.Suggestions(name); len(suggestions) > 0 {
 		return failure.WithHint(err, "did you mean "+strings.Join(suggestions, ", ")+"?")
 	}
-	return failure.WithHint(err, "is its component among [debian].components?")
+	return failure.WithHint(err, "check that [debian].components has its component")
 }
 
-// tellUnused names the suites that apt takes nothing from unless it is asked to, where
-// nothing asks.
+// tellUnused reports the suites that apt uses only on request and that no package is from.
 func (a *archive) tellUnused(tell func(string), found map[lock.Set][]*debian.Package) {
 	used := map[*debian.Release]bool{}
 	for _, packages := range found {
@@ -158,7 +157,7 @@ func (a *archive) tellUnused(tell func(string), found map[lock.Set][]*debian.Pac
 	}
 	for _, r := range a.releases {
 		if r.NotAutomatic && !used[r] {
-			tell(fmt.Sprintf("nothing is taken from %s: apt takes a package from there where it is asked for as \"NAME/%s\"", r.Suite, r.Suite))
+			tell(fmt.Sprintf("nothing is locked from %s: apt takes a package from there only if it is requested as \"NAME/%s\"", r.Suite, r.Suite))
 		}
 	}
 }
@@ -197,7 +196,7 @@ func (a *archive) lock(w lock.Requirements, found map[lock.Set][]*debian.Package
 	return l
 }
 
-// locked is p as a lock has it.
+// locked returns the entry of p in a lock.
 func locked(p *debian.Package) lock.Package {
 	return lock.Package{
 		Name: p.Name, Version: p.Version, Architecture: p.Architecture,
@@ -205,8 +204,8 @@ func locked(p *debian.Package) lock.Package {
 	}
 }
 
-// hash fetches the packages whose index has no SHA256 of them, which is what a lock has.
-// What their index has instead, they are verified by.
+// hash downloads the packages whose index has no SHA256, which a lock requires, and
+// verifies them by the hash that their index has instead.
 func (a *archive) hash(ctx context.Context, found map[lock.Set][]*debian.Package) error {
 	var problems []error
 	for _, p := range slices.Concat(slices.Collect(maps.Values(found))...) {

@@ -15,26 +15,25 @@ import (
 	"lamina.build/lock"
 )
 
-// question is what apt is asked for one set.
+// question is a question to apt about one set.
 type question struct {
 	set      lock.Set
 	kind     kind
-	base     int // what an addition adds to: the place of another question
+	base     int // index of the question that an addition extends
 	packages []string
 }
 
-// kind says how the packages of a set are found. Its word begins the name of
-// the question's file.
+// kind is how the packages of a set are found. The question's file name begins with it.
 type kind string
 
 const (
 	download kind = "download" // the named packages alone
-	install  kind = "install"  // with all that they need
-	addition kind = "add"      // what is needed beyond another set
+	install  kind = "install"  // with all their dependencies
+	addition kind = "add"      // those that another set lacks
 )
 
-// questions turns the requests into questions, in the same order. What the base
-// asks for, every set that is installed asks for first: they all hold it.
+// questions turns the requests into questions, in the same order. Every installed set
+// begins with the requests of the base, since it includes them.
 func questions(requests []lock.Request) ([]question, error) {
 	list := make([]question, len(requests))
 	base := baseOf(requests)
@@ -47,7 +46,7 @@ func questions(requests []lock.Request) ([]question, error) {
 			q.kind = addition
 			q.base = runtimeOf(requests, r.Set.Variant)
 			if q.base < 0 {
-				return nil, failure.New(failure.Usage, fmt.Errorf("set %q adds to a runtime that was not asked for", r.Set))
+				return nil, failure.New(failure.Usage, fmt.Errorf("set %q extends a runtime that is not requested", r.Set))
 			}
 		default:
 			q.packages = slices.Concat(base, without(r.Packages, base))
@@ -57,7 +56,7 @@ func questions(requests []lock.Request) ([]question, error) {
 	return list, nil
 }
 
-// runtimeOf returns the place of the runtime that a variant is built on.
+// runtimeOf returns the index of the runtime that a variant is built on.
 func runtimeOf(requests []lock.Request, variant string) int {
 	for _, set := range []lock.Set{{Kind: lock.SetRuntime, Variant: variant}, {Kind: lock.SetRuntime}} {
 		if i := slices.IndexFunc(requests, func(r lock.Request) bool { return r.Set == set }); i >= 0 {
@@ -67,7 +66,7 @@ func runtimeOf(requests []lock.Request, variant string) int {
 	return -1
 }
 
-// baseOf is what the base asks for, the essential packages in any case.
+// baseOf returns the packages of the base, always with the essential ones.
 func baseOf(requests []lock.Request) []string {
 	for _, r := range requests {
 		if r.Set.Kind == lock.SetBase {
@@ -81,8 +80,8 @@ func without(list, items []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(items, s) })
 }
 
-// name is that of the files of a question: sets have letters in their names
-// that a shell would see something in.
+// name names the files of a question. The names of sets have characters that are special
+// to a shell.
 func name(i int) string { return fmt.Sprintf("%03d", i) }
 
 // files returns the questions as the script reads them.
@@ -98,15 +97,15 @@ func files(list []question) map[string]string {
 	return out
 }
 
-// answer is what apt said to a question.
+// answer is apt's answer to a question.
 type answer struct {
 	status string // exit status
 	uris   string // the lines of --print-uris
-	log    string // all that it printed
+	log    string // its whole output
 }
 
-// packages finds what apt chose in the verified index. Apt read the same
-// index: what differs from it is a problem of ours or an attack, never taken.
+// packages finds apt's choice in the verified index. Apt read the same index: a difference
+// is a bug or an attack, and rejected.
 func (a *archive) packages(q question, ans answer) ([]*debian.Package, error) {
 	if strings.TrimSpace(ans.status) != "0" {
 		return nil, refusal(q, ans.log)
@@ -128,11 +127,11 @@ func (a *archive) packages(q question, ans answer) ([]*debian.Package, error) {
 	return found, errors.Join(problems...)
 }
 
-// What it would call the file says nothing where the path has no extension, and there is no
-// SHA256 where the index has none.
+// The file name is useless if the path has no extension, and SHA256 is missing if the index
+// has none.
 var uriLine = regexp.MustCompile(`^'file:/repository/([^/]+)/([^']+)' \S+ (\d+)(?: SHA256:([0-9a-f]{64}))?$`)
 
-// printed reads a line as
+// printed parses a line such as
 //
 //	'file:/repository/0/pool/main/a/adduser/adduser_3.134_all.deb' adduser_3.134_all.deb 116064 SHA256:…
 func (a *archive) printed(line string) (*debian.Package, error) {
@@ -157,11 +156,11 @@ func (a *archive) printed(line string) (*debian.Package, error) {
 			return p, nil
 		}
 	}
-	return nil, errors.New("the verified index has another size or sha256")
+	return nil, errors.New("the verified index has a different size or sha256")
 }
 
-// repositories lists those of the sources, each once. Its order names their
-// directories.
+// repositories lists the repositories of the sources, each once. Their directories are
+// numbered in this order.
 func (a *archive) repositories() []string {
 	var names []string
 	for _, s := range a.sources {
@@ -172,8 +171,7 @@ func (a *archive) repositories() []string {
 	return names
 }
 
-// refusal repeats apt's own explanation, without the lines that say that it
-// was reading.
+// refusal repeats apt's own explanation, without its progress lines.
 func refusal(q question, log string) error {
 	var kept []string
 	for line := range strings.Lines(log) {
@@ -184,8 +182,8 @@ func refusal(q question, log string) error {
 		kept = append(kept, "  "+line)
 	}
 	return failure.WithHint(
-		failure.New(failure.Usage, fmt.Errorf("%s: apt can not install %s together:\n%s",
+		failure.New(failure.Usage, fmt.Errorf("%s: apt can't install %s together:\n%s",
 			q.set, strings.Join(without(q.packages, []string{essential}), ", "), strings.Join(kept, "\n"))),
-		"packages of different suites or repositories may not fit together: check [debian].suites and what each asks for",
+		"packages from different suites or repositories may conflict; check [debian].suites and the requested packages",
 	)
 }

@@ -10,9 +10,8 @@ import (
 	"lamina.build/lock"
 )
 
-// checkSets refuses sets that would not install: one that lacks something, that
-// holds enemies, or two versions of one package. Apt should never answer so;
-// this is the proof that it did not.
+// checkSets rejects sets that would not install: with missing dependencies, conflicts, or
+// two versions of one package. Apt should never return one; this proves that it did not.
 func checkSets(w lock.Requirements, arch string, found map[lock.Set][]*debian.Package) error {
 	var problems []error
 	for _, r := range w.Requests {
@@ -31,13 +30,13 @@ func checkSets(w lock.Requirements, arch string, found map[lock.Set][]*debian.Pa
 	return errors.Join(problems...)
 }
 
-// checkSet says what keeps packages from being installed together and alone.
+// checkSet returns what prevents installing exactly these packages.
 func checkSet(arch string, packages []*debian.Package) []error {
 	s := set{arch: arch, byName: map[string]*debian.Package{}, provided: map[string][]provision{}}
 	var problems []error
 	for _, p := range packages {
 		if twin, twice := s.byName[p.Name]; twice {
-			problems = append(problems, fmt.Errorf("%s is there in two versions, %s and %s", p.Name, twin.Version, p.Version))
+			problems = append(problems, fmt.Errorf("%s is present in two versions, %s and %s", p.Name, twin.Version, p.Version))
 			continue
 		}
 		s.byName[p.Name] = p
@@ -50,14 +49,14 @@ func checkSet(arch string, packages []*debian.Package) []error {
 	return problems
 }
 
-// set is what is installed together, by the names it can be asked for.
+// set has packages that are installed together, by all their names.
 type set struct {
 	arch     string // of the image
 	byName   map[string]*debian.Package
 	provided map[string][]provision
 }
 
-// provision is that a package counts as another one, in a version or in none.
+// provision is one package providing another, with a version or without.
 type provision struct {
 	by      *debian.Package
 	version string
@@ -86,7 +85,7 @@ func (s set) checkNeeds(p *debian.Package) []error {
 		}
 		for _, alternatives := range needs {
 			if !slices.ContainsFunc(alternatives, func(r debian.Relation) bool { return len(s.answering(r)) > 0 }) {
-				problems = append(problems, fmt.Errorf("%s needs %s, which is not there", p, words(alternatives)))
+				problems = append(problems, fmt.Errorf("%s requires %s, which is missing", p, words(alternatives)))
 			}
 		}
 	}
@@ -111,9 +110,9 @@ func (s set) checkEnemies(p *debian.Package) []error {
 		}
 		for _, r := range slices.Concat(enemies...) {
 			for _, enemy := range s.answering(r) {
-				// A package may conflict with all others that provide what it provides.
+				// A package may conflict with all other providers of what it provides.
 				if enemy != p {
-					problems = append(problems, fmt.Errorf("%s can not be with %s (%s)", p, enemy, r))
+					problems = append(problems, fmt.Errorf("%s conflicts with %s (%s)", p, enemy, r))
 				}
 			}
 		}
@@ -121,8 +120,8 @@ func (s set) checkEnemies(p *debian.Package) []error {
 	return problems
 }
 
-// answering returns the packages that are what a relation names, themselves or
-// by providing it. Only a versioned provision meets a versioned relation.
+// answering returns the packages that satisfy a relation, by name or by providing it. Only
+// a versioned provision satisfies a versioned relation.
 func (s set) answering(r debian.Relation) []*debian.Package {
 	if !s.isHere(r.Arch) {
 		return nil
@@ -139,8 +138,8 @@ func (s set) answering(r debian.Relation) []*debian.Package {
 	return found
 }
 
-// isHere says whether an image has packages of an architecture that a relation names:
-// there is but one, next to "all", which counts as it.
+// isHere reports whether an image has packages of an architecture that a relation names:
+// only one exists, next to "all", which counts as it.
 func (s set) isHere(arch string) bool {
 	return arch == "" || arch == "any" || arch == "native" || arch == s.arch
 }

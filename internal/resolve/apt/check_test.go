@@ -22,24 +22,24 @@ func TestASetThatWouldNotInstallIsRefused(t *testing.T) {
 			{Name: "e", Version: "1", Provides: "libv (= 3)"},
 			{Name: "python3", Version: "3.11.2-1+b1", Breaks: "b (<< 2:1.0), libv (<< 3)"},
 		}, ""},
-		{"missing", []*debian.Package{{Name: "a", Version: "1", Depends: "b | c"}}, "a 1 needs b | c, which is not there"},
+		{"missing", []*debian.Package{{Name: "a", Version: "1", Depends: "b | c"}}, "a 1 requires b | c, which is missing"},
 		{"too old", []*debian.Package{
 			{Name: "a", Version: "1", PreDepends: "b (>= 2)"}, {Name: "b", Version: "2~rc1"},
-		}, "a 1 needs b (>= 2)"},
+		}, "a 1 requires b (>= 2)"},
 		{"a provision without a version", []*debian.Package{
 			{Name: "a", Version: "1", Depends: "v (>= 1)"}, {Name: "b", Version: "2", Provides: "v"},
-		}, "a 1 needs v (>= 1)"},
+		}, "a 1 requires v (>= 1)"},
 		{"enemies", []*debian.Package{
 			{Name: "a", Version: "1", Conflicts: "v"}, {Name: "b", Version: "2", Provides: "v"},
-		}, "a 1 can not be with b 2"},
+		}, "a 1 conflicts with b 2"},
 		{"broken", []*debian.Package{
 			{Name: "a", Version: "1", Breaks: "b (<< 3)"}, {Name: "b", Version: "2"},
-		}, "a 1 can not be with b 2"},
+		}, "a 1 conflicts with b 2"},
 		{"other architectures", []*debian.Package{
 			{Name: "a", Version: "1", Conflicts: "b:x32, v:i386", Depends: "b:any | c", Provides: "w:x32"}, {Name: "b", Version: "2", Provides: "v", Breaks: "w"},
 		}, ""},
-		{"this architecture", []*debian.Package{{Name: "a", Version: "1", Conflicts: "b:amd64"}, {Name: "b", Version: "2"}}, "a 1 can not be with b 2 (b:amd64)"},
-		{"another architecture's", []*debian.Package{{Name: "a", Version: "1", Depends: "b:i386"}, {Name: "b", Version: "2"}}, "a 1 needs b:i386, which is not there"},
+		{"this architecture", []*debian.Package{{Name: "a", Version: "1", Conflicts: "b:amd64"}, {Name: "b", Version: "2"}}, "a 1 conflicts with b 2 (b:amd64)"},
+		{"another architecture's", []*debian.Package{{Name: "a", Version: "1", Depends: "b:i386"}, {Name: "b", Version: "2"}}, "a 1 requires b:i386, which is missing"},
 		{"its own kind", []*debian.Package{
 			{Name: "a", Version: "1", Provides: "mta", Conflicts: "mta"},
 		}, ""},

@@ -21,9 +21,9 @@ import (
 //go:embed scripts/*.sh
 var scripts embed.FS
 
-// closure returns what packages need to run, found as debootstrap does: of
-// alternatives the first that there is, of a virtual package the first that
-// provides it. It is good enough for apt and not for an image.
+// closure returns packages with their dependencies, found as debootstrap does: the first
+// available alternative, the first provider of a virtual package. This is good enough for
+// apt, not for an image.
 func closure(x *debian.Index, names ...string) ([]*debian.Package, error) {
 	seen := map[string]bool{}
 	var found []*debian.Package
@@ -66,11 +66,10 @@ func firstAlternative(x *debian.Index, relation string) string {
 	return first
 }
 
-// writeTools fills a directory with what the execs run: busybox, the scripts,
-// and apt with all that it needs, still packed.
+// writeTools fills a directory with the programs of the execs: busybox, the scripts, and
+// apt with its dependencies, still packed.
 func (a *archive) writeTools(ctx context.Context, dir string) error {
-	// apt reads dpkg's tables of architectures, and leaves it to ?essential to
-	// bring it.
+	// apt reads dpkg's architecture tables, but doesn't depend on it, since it is essential.
 	debs, err := closure(a.index, "apt", "dpkg")
 	if err != nil {
 		return err
@@ -89,7 +88,7 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 			return fmt.Errorf("unpacking %s: %w", debs[i], err)
 		}
 	}
-	// It moved from /bin to /usr/bin between the releases of Debian.
+	// It moved from /bin to /usr/bin between Debian releases.
 	program, err := a.getter.Derived("busybox-"+filepath.Base(local[last]), func() ([]byte, error) {
 		return debian.ReadDebFile(local[last], "bin/busybox", "usr/bin/busybox")
 	})
@@ -104,7 +103,7 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 	return err
 }
 
-// fetch gets packages into the cache, several at a time.
+// fetch downloads packages into the cache, several at a time.
 func (a *archive) fetch(ctx context.Context, packages []*debian.Package) ([]string, error) {
 	local := make([]string, len(packages))
 	group, ctx := errgroup.WithContext(ctx)
@@ -130,8 +129,8 @@ func placeDeb(from, to string) error {
 	return os.WriteFile(to, plain, 0o600)
 }
 
-// place puts a file of the cache where a layer is packed from, without a copy
-// where the file system can.
+// place puts a file of the cache into the directory that a layer is packed from, as a hard
+// link where possible.
 func place(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // packed and removed
 		return err
@@ -146,9 +145,9 @@ func place(from, to string) error {
 	return os.WriteFile(to, data, 0o600) //nolint:gosec // next to the other tools
 }
 
-// aptConf makes apt answer from the indexes alone and the same way everywhere.
-// It need not verify them again, and its engine's clock need not be right. It counts
-// itself among the essential packages unless it is told that none is so by force.
+// aptConf makes apt answer from the indexes alone and the same way everywhere. It need not
+// verify them again, and the engine's clock may be wrong. Without ForceEssential, apt
+// counts itself among the essential packages.
 const aptConf = `Acquire::Languages "none";
 Acquire::By-Hash "no";
 Acquire::Check-Valid-Until "false";
@@ -193,9 +192,8 @@ func (a *archive) writeIndexes(dir string) error {
 	return errors.Join(problems...)
 }
 
-// nameless lists the packages whose paths have no extension, as lines of the address and
-// name=version: apt's answer, which calls a file NAME_VERSION_ARCH and the extension, has
-// neither for these.
+// nameless lists the packages whose paths have no extension, as lines of URL and
+// name=version: for these, apt's answer lacks its usual NAME_VERSION_ARCH.EXTENSION.
 func (a *archive) nameless() string {
 	var list strings.Builder
 	for _, p := range a.part.All() {
@@ -210,13 +208,13 @@ func (a *archive) directory(dir, repository string) string {
 	return filepath.Join(dir, strconv.Itoa(slices.Index(a.repositories(), repository)))
 }
 
-// sourcesList says trusted, since the signatures were checked here and apt
-// gets the signed text without them.
+// sourcesList marks the sources as trusted, since the signatures were checked here and
+// apt gets the signed text without them.
 func (a *archive) sourcesList() (string, error) {
 	var list strings.Builder
 	for _, s := range a.sources {
 		if !filepath.IsLocal(path.Clean(s.Suite)) || strings.ContainsAny(s.Suite+strings.Join(s.Components, ""), " \t\n[]#'") {
-			return "", fmt.Errorf("%s: a suite or component has no such letters", s.Subject())
+			return "", fmt.Errorf("%s: invalid character in a suite or component", s.Subject())
 		}
 		fields := append([]string{"deb [trusted=yes]", "file:" + a.directory("/repository", s.Repository), s.Suite}, s.Components...)
 		fmt.Fprintln(&list, strings.Join(fields, " "))

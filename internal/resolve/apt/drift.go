@@ -10,10 +10,9 @@ import (
 	"lamina.build/lock"
 )
 
-// Drift says what of a lock's packages no resolving of the requirements would have written, one
-// sentence each. It is all that can be known before one is fetched: that a package is
-// needed at all, and that its hash is the one of a signed index, apt and its indexes say
-// when a lock is made.
+// Drift lists what locking the requirements would never have written about packages, one
+// sentence each. It covers all that can be checked without a download: only apt and the
+// signed indexes, when a lock is made, show that a package is needed and its hash right.
 func Drift(w lock.Requirements, l lock.Lock) (drift []string) {
 	say := func(format string, args ...any) { drift = append(drift, fmt.Sprintf(format, args...)) }
 	arch, _ := debianArch(w.Platform) // a spec has no other
@@ -24,7 +23,7 @@ func Drift(w lock.Requirements, l lock.Lock) (drift []string) {
 	}
 	for _, r := range w.Requests {
 		there := l.In(r.Set.Kind, r.Set.Variant)
-		if r.Set.Kind == lock.SetExtra { // it is added to what the runtime has
+		if r.Set.Kind == lock.SetExtra { // it extends the runtime
 			there = slices.Concat(there, l.In(lock.SetRuntime, r.Set.Variant))
 		}
 		for _, asked := range r.Packages {
@@ -47,15 +46,15 @@ func Drift(w lock.Requirements, l lock.Lock) (drift []string) {
 	return drift
 }
 
-// unlike says why p is no package that the requirements lead to.
+// unlike says why the requirements can't lead to p, or returns "".
 func unlike(p lock.Package, w lock.Requirements, arch string) string {
 	isOwn := func(r lock.Repository) bool { return r.Name == p.Repository }
 	isOfDebian := func(suite string) bool { return debian.RepositoryOf(suite) == p.Repository }
 	switch {
 	case p.Architecture != "all" && p.Architecture != arch:
-		return fmt.Sprintf("it is for %s, and the image for %s", p.Architecture, arch)
+		return fmt.Sprintf("it is for %s; the image is for %s", p.Architecture, arch)
 	case slices.ContainsFunc(w.Repositories, isOwn):
-		return "" // whose paths are its own
+		return "" // its paths are its own affair
 	case !slices.ContainsFunc(w.Suites, isOfDebian):
 		return fmt.Sprintf("the spec has no repository %q", p.Repository)
 	}
@@ -66,7 +65,7 @@ func unlike(p lock.Package, w lock.Requirements, arch string) string {
 	inComponent := func(component string) bool { return strings.HasPrefix(below, component+"/") }
 	switch {
 	case path.Base(p.Path) != p.FileName():
-		return fmt.Sprintf("path %q is that of another one", p.Path)
+		return fmt.Sprintf("path %q belongs to another package", p.Path)
 	case below == p.Path || !slices.ContainsFunc(w.Components, inComponent):
 		return fmt.Sprintf("path %q is in no component of the spec", p.Path)
 	}

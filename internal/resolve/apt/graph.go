@@ -30,7 +30,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 		return nil, err
 	}
 	a.part = a.index.Part(asked(o.Requirements.Requests)...)
-	// It is never put in its place: what a killed run leaves goes with the next one.
+	// It is never committed: the next run removes what a killed one left.
 	work, err := atomicfile.Dir(filepath.Join(o.Getter.CacheDir, "resolve"))
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for apt: %w", err)
@@ -53,7 +53,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 	return a.sort(list, answers)
 }
 
-// asked are the names of all packages that requests have.
+// asked returns the names of all requested packages.
 func asked(requests []lock.Request) (names []string) {
 	for _, r := range requests {
 		for _, p := range r.Packages {
@@ -73,7 +73,7 @@ func sets(requests []lock.Request) string {
 	return strings.Join(names, ", ")
 }
 
-// sort gives each set its packages; of an addition those that its base lacks.
+// sort returns the packages of each set; for an addition, those that its base lacks.
 func (a *archive) sort(list []question, answers []answer) (map[lock.Set][]*debian.Package, error) {
 	found := map[lock.Set][]*debian.Package{}
 	problems := make([]error, 0, len(list))
@@ -104,7 +104,7 @@ func subtract(from, packages []*debian.Package) []*debian.Package {
 	return left
 }
 
-// footing is what apt runs on, in a content store of their own.
+// footing has the layers that apt runs on, in their own content store.
 type footing struct {
 	store   content.Store
 	tools   llb.Layer
@@ -130,7 +130,7 @@ func (a *archive) pack(ctx context.Context, dir string, p ocispec.Platform) (ls 
 	return ls, err
 }
 
-// packDir leaves the layer as it is: all that is large in it is compressed.
+// packDir packs an uncompressed layer: all large files in it are compressed already.
 func packDir(
 	ctx context.Context, store content.Store, name, dir string, p ocispec.Platform,
 ) (l llb.Layer, err error) {
@@ -144,7 +144,8 @@ func packDir(
 	})
 }
 
-// steps are two, so that the engine keeps what seldom changes: apt itself, and the answers.
+// steps draws two steps, so that the engine caches both of what seldom changes: apt itself
+// and the answers.
 func steps(ls footing, list []question) llb.State {
 	step := func(name, script string, mounts ...llb.Mount) llb.Exec {
 		return llb.Exec{
@@ -159,7 +160,7 @@ func steps(ls footing, list []question) llb.State {
 		Output(apt, "/answers")
 }
 
-// run has the engine solve the graph and reads the answers out of it.
+// run has the engine solve the graph, and reads the answers.
 func run(ctx context.Context, c *client.Client, ls footing, p ocispec.Platform, list []question) ([]answer, error) {
 	names := make([]string, 0, 3*len(list))
 	for i := range list {

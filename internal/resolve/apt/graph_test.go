@@ -8,7 +8,7 @@ import (
 	"lamina.build/internal/graph"
 )
 
-// No exec that asks apt has a network, a credential, or a directory that others write to.
+// No exec of apt has a network, a credential, or a directory that others write to.
 func TestEveryExecIsSealed(t *testing.T) {
 	state := steps(footing{}, nil)
 	def, err := state.Marshal(t.Context())

@@ -1,15 +1,14 @@
-// Package apt turns what a spec requirements for into a lock.
+// Package apt locks the Debian packages of a spec.
 //
-// Debian packages are resolved by apt itself, which runs in the engine without
-// a network:
+// apt itself resolves them. It runs in the engine, without a network:
 //
-//	fetch and verify the indexes                     (archive.go, package debian)
-//	unpack apt and what it needs into a root directory  (directories.go)
-//	show it what of the indexes bears upon the requirements (directories.go, graph.go)
-//	let it say what each set of packages takes       (ask.go)
-//	check that against the indexes                   (check.go)
+//	fetch and verify the indexes                               (archive.go, package debian)
+//	unpack apt and its dependencies into a root directory      (directories.go)
+//	give it the part of the indexes relevant to the request    (directories.go, graph.go)
+//	ask it for the packages of each set                        (ask.go)
+//	check its answers against the indexes                      (check.go)
 //
-// Nothing here chooses a package that apt would choose; the checks only refuse.
+// Only apt chooses packages; the checks here can only reject them.
 package apt
 
 import (
@@ -24,18 +23,18 @@ import (
 	"lamina.build/lock"
 )
 
-// Options says what to resolve, and with what.
+// Options configure [Lock].
 type Options struct {
 	Client       *client.Client // the engine that apt runs in
 	Requirements lock.Requirements
 	Keys         map[string][]byte // the key file of each further repository, by its name
 	Mirrors      debian.Mirrors    // of all repositories
-	Getter       *debian.Getter    // which keeps indexes and apt's own packages
-	AnyAge       bool              // indexes that are no longer valid are taken, too
-	Progress     func(string)      // told what is going on, from several goroutines
+	Getter       *debian.Getter    // caches indexes and apt's own packages
+	AnyAge       bool              // accept expired indexes
+	Progress     func(string)      // called from several goroutines
 }
 
-// Lock resolves the requirements. All that is wrong with them is reported at once.
+// Lock resolves the requirements, and reports all their problems at once.
 func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	arch, err := debianArch(o.Requirements.Platform)
 	if err != nil {
@@ -63,7 +62,7 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	return l, nil
 }
 
-// debianArch returns Debian's word for a platform.
+// debianArch returns Debian's name for a platform.
 func debianArch(platform string) (string, error) {
 	switch platform {
 	case "linux/amd64", "linux/arm64", "linux/riscv64", "linux/s390x":
@@ -78,7 +77,7 @@ func debianArch(platform string) (string, error) {
 	return "", failure.New(failure.Usage, fmt.Errorf("platform %q: Debian has no packages for it", platform))
 }
 
-// sources are those of the requirements with the keys that may sign them.
+// sources returns the sources of the requirements with the keys that may sign them.
 func (o Options) sources() ([]debian.Source, error) {
 	own, err := debian.ArchiveKeys()
 	if err != nil {
@@ -97,7 +96,7 @@ func (o Options) sources() ([]debian.Source, error) {
 }
 
 // sourcesOf lists the suites in the order of the spec, then the further repositories,
-// without keys. Of equal versions apt takes the one of the earlier source.
+// without keys. Among equal versions, apt prefers the earlier source.
 func sourcesOf(w lock.Requirements) (sources []debian.Source) {
 	for _, suite := range w.Suites {
 		sources = append(sources, debian.Source{Repository: debian.RepositoryOf(suite), Suite: suite, Components: w.Components})
@@ -114,7 +113,7 @@ func (o Options) keysOf(r lock.Repository) (debian.Keyring, error) {
 		return debian.Keyring{}, fmt.Errorf("no key file is given for it")
 	}
 	if got := digest.FromBytes(data); r.Key != "" && got != r.Key {
-		return debian.Keyring{}, fmt.Errorf("its key file is %s and not %s", got, r.Key)
+		return debian.Keyring{}, fmt.Errorf("its key file is %s, not %s", got, r.Key)
 	}
 	return debian.ParseKeys(r.Name, data)
 }

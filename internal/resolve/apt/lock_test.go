@@ -22,7 +22,7 @@ import (
 	"lamina.build/lock"
 )
 
-// requirement asks for packages of a test's repository alone.
+// requirement requires packages of a test's repository only.
 func requirement(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Options {
 	t.Helper()
 	r := lock.Repository{
@@ -58,10 +58,10 @@ func TestAllWrongRequirementsAreReportedAtOnce(t *testing.T) {
 	}
 	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{
-		`builder: package "python3-numpy=9": no index has this version`, "there is 1.0",
-		`runtime: package "awk": it is virtual: others provide it`, "write the name of one: gawk, mawk",
-		`runtime: package "mta": it is virtual: others provide it`, "write the name of one: exim",
-		`runtime: package "python3-nunpy": there is none of that name`, "did you mean python3-numpy?",
+		`builder: package "python3-numpy=9": no index has this version`, "available: 1.0",
+		`runtime: package "awk": it is a virtual package`, "name a package that provides it: gawk, mawk",
+		`runtime: package "mta": it is a virtual package`, "name a package that provides it: exim",
+		`runtime: package "python3-nunpy": no such package`, "did you mean python3-numpy?",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing in:\n%s", want, said)
@@ -94,13 +94,13 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		{"index gone", func(w *testworld.World, _ *apt.Options) {
 			w.Fail("/debian/dists/**", testworld.Status(http.StatusNotFound, testworld.Always))
 		}, "answers 404 to", failure.Usage},
-		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "given up after 4 attempts", failure.Transient},
+		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "gave up after 4 attempts", failure.Transient},
 		{"unknown platform", func(_ *testworld.World, o *apt.Options) {
 			o.Requirements.Platform = "windows/amd64"
 		}, "Debian has no packages for it", failure.Usage},
 		{"extra of nothing", func(_ *testworld.World, o *apt.Options) {
 			o.Requirements.Requests = []lock.Request{{Set: lock.ParseSet("extra@debug"), Packages: []string{"hello"}}}
-		}, "adds to a runtime that was not asked for", failure.Usage},
+		}, "extends a runtime that is not requested", failure.Usage},
 		{"no apt", func(*testworld.World, *apt.Options) {}, `package "apt", which apt needs to run`, failure.Failure},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -178,8 +178,8 @@ func TestAptResolves(t *testing.T) {
 	if string(first.Format()) != string(offline.Format()) {
 		t.Error("the cache gave another lock")
 	}
-	if !strings.Contains(strings.Join(notes, "\n"), "going on with what was fetched last") {
-		t.Errorf("nothing was said of the missing network: %q", notes)
+	if !strings.Contains(strings.Join(notes, "\n"), "using the copy that was fetched last") {
+		t.Errorf("no note about the missing network: %q", notes)
 	}
 	left, err := filepath.Glob(filepath.Join(o.Getter.CacheDir, ".resolve*"))
 	if err != nil || len(left) > 0 {
@@ -187,7 +187,7 @@ func TestAptResolves(t *testing.T) {
 	}
 }
 
-// unplugged is a network that is not there.
+// unplugged is a missing network.
 type unplugged struct{}
 
 func (unplugged) RoundTrip(*http.Request) (*http.Response, error) {
@@ -218,7 +218,7 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 		sets string
 	}{
 		{"base-files", "base builder runtime"},
-		{"apt", "extra@debug"}, // which is in no set that doesn't ask for it
+		{"apt", "extra@debug"}, // only in a set that requests it
 		{"libc6", "base builder runtime"},
 		{"busybox-static", "bootstrap"},
 		{"libeatmydata1", "bootstrap"},
@@ -254,11 +254,11 @@ func TestAptsExplanationIsShown(t *testing.T) {
 	o.Requirements.Repositories = repositories
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err)
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can not install lamina-test") ||
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can't install lamina-test") ||
 		!strings.Contains(said, "lamina-test : Depends: lamina-missing (>= 3)") {
 		t.Errorf("got %v (kind %d), want what apt says", err, failure.KindOf(err))
 	}
 	if strings.Contains(said, "base:") || strings.Contains(said, "Reading package lists") {
-		t.Errorf("got %v, want no more than what is wrong", err)
+		t.Errorf("got %v, want only the problem", err)
 	}
 }

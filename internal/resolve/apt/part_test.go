@@ -23,7 +23,7 @@ import (
 	"lamina.build/lock"
 )
 
-// wholeIndexes fills a directory with the indexes as they are signed.
+// wholeIndexes fills a directory with the signed indexes.
 func (a *archive) wholeIndexes(dir string) error {
 	problems := []error{a.writeIndexes(dir)}
 	for _, f := range a.files {
@@ -36,7 +36,7 @@ func (a *archive) wholeIndexes(dir string) error {
 	return errors.Join(problems...)
 }
 
-// answers are what apt says to one question for each of the sets, of a directory of indexes.
+// answers returns apt's answers to one question for each set, with a directory of indexes.
 func (a *archive) answers(t *testing.T, sets [][]string, indexes func(dir string) error) []answer {
 	t.Helper()
 	var requests []lock.Request
@@ -74,8 +74,8 @@ func (a *archive) answers(t *testing.T, sets [][]string, indexes func(dir string
 	return found
 }
 
-// What apt is shown of an index gets the answer that the whole of it gets: for packages that
-// several provide, for sets picked at random, and for such as have enemies in them.
+// A part of an index gets the same answers as the whole: for packages with several providers,
+// for random sets, and for sets with conflicts.
 func TestAPartOfTheIndexGetsTheSameAnswer(t *testing.T) {
 	mirrors := testworld.RealMirrors(t)
 	enginetest.Engine(t)
@@ -124,8 +124,7 @@ func TestAPartOfTheIndexGetsTheSameAnswer(t *testing.T) {
 	}
 }
 
-// pick picks sets of packages by the numbers of a seed; every other one has a package in it
-// that another one conflicts with.
+// pick picks random sets of packages; every other one has packages that conflict.
 func pick(t *testing.T, a *archive, n int) (sets [][]string) {
 	t.Helper()
 	var all []debian.Package

@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// requirements asks for packages of Debian and of several repositories, called by their paths.
+// requirements requires packages of Debian and of several repositories, named by their paths.
 func requirements(t *testing.T, repositories []*testworld.Debian, requests ...lock.Request) apt.Options {
 	t.Helper()
 	o := apt.Options{
@@ -31,8 +31,8 @@ func requirements(t *testing.T, repositories []*testworld.Debian, requests ...lo
 	return o
 }
 
-// What repositories of others are like, apt takes, and so does a lock: files of one name and
-// of none, hashes of another kind, packages of other architectures, suites to be asked for.
+// A lock accepts whatever apt accepts of third-party repositories: files of one name and of
+// none, other hashes, packages of other architectures, suites used only on request.
 func TestAptsWords(t *testing.T) {
 	w := testworld.New(t)
 	odd := w.Debian(testworld.DebianOptions{Path: "odd", Flat: true},
@@ -76,13 +76,13 @@ func TestAptsWords(t *testing.T) {
 	if _, err := lock.Parse("image.lock", l.Format()); err != nil {
 		t.Error(err)
 	}
-	const note = `nothing is taken from idle: apt takes a package from there where it is asked for as "NAME/idle"`
-	if !slices.Contains(notes, note) || slices.ContainsFunc(notes, func(s string) bool { return strings.HasPrefix(s, "nothing is taken from ports") }) {
+	const note = `nothing is locked from idle: apt takes a package from there only if it is requested as "NAME/idle"`
+	if !slices.Contains(notes, note) || slices.ContainsFunc(notes, func(s string) bool { return strings.HasPrefix(s, "nothing is locked from ports") }) {
 		t.Errorf("told %q", notes)
 	}
 }
 
-// What no lock can have is told in a sentence each, before apt is fetched.
+// Packages that no lock can have are reported, each in a sentence, before apt is fetched.
 func TestPackagesThatNoLockCanHave(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
@@ -95,11 +95,11 @@ func TestPackagesThatNoLockCanHave(t *testing.T) {
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{
-		`runtime: package "hello/old": no suite "old" has it`, "it is in ./; [debian].suites says where to look",
+		`runtime: package "hello/old": no suite "old" has it`, "it is in ./; [debian].suites lists the suites to search",
 		`runtime: package "hello/odd": no suite "odd" has it`,
 		`runtime: package "hexed": repository "bad": reading its index: "` + strings.Repeat("x", 64) + `" is not a hash of 64 hexadecimal digits`,
-		`runtime: package "smashed": repository "odd": its index says that it has 0 bytes`,
-		`runtime: package "weak": repository "old": its index has neither a SHA256 nor a SHA512 of it, and weaker hashes are not taken`,
+		`runtime: package "smashed": repository "odd": its index lists a size of 0 bytes`,
+		`runtime: package "weak": repository "old": its index has neither a SHA256 nor a SHA512 of it, and weaker hashes are not accepted`,
 		`runtime: package "weak/old": repository "old": its index has neither`,
 	} {
 		if !strings.Contains(said, want) {

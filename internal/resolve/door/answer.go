@@ -13,7 +13,7 @@ import (
 	"lamina.build/lock"
 )
 
-// answer passes an answer on, and learns from it.
+// answer forwards a response, and records what it reveals.
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
 	d.see(r.Method, to, resp.StatusCode)
 	if isProblem(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
@@ -22,7 +22,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 	header := responseHeader(resp.Header)
 	if next, ok := redirect(to, resp); ok {
 		if err := d.hosts.admit(to, next); err != nil {
-			d.refuse(w, r.Method, next, fmt.Sprintf("%s leads there, and %v", to.Host, err))
+			d.refuse(w, r.Method, next, fmt.Sprintf("%s redirects there, but %v", to.Host, err))
 			return
 		}
 		if p, ok := d.pageAt(to); ok {
@@ -43,7 +43,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 		return
 	}
 	if said, ok := d.files.promised(to); ok && len(said.hashes) > 0 && isFine {
-		header.Del("Content-Encoding") // nobody asked for one, and its bytes are what they are
+		header.Del("Content-Encoding") // none was requested; the bytes are those of the file
 		freshen(header, "max-age=31536000, immutable")
 	}
 	maps.Copy(w.Header(), header)
@@ -56,12 +56,12 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 		if !isOver(r.Context(), err) {
 			d.record.fail(fetch.Redact(to.String()), fmt.Errorf("reading %s: %w", fetch.Redact(to.String()), err))
 		}
-		panic(http.ErrAbortHandler) // the client must not take it for whole
+		panic(http.ErrAbortHandler) // the client must not mistake it for complete
 	}
 }
 
-// isProblem tells the answers that mean trouble. An index answers 404 for
-// projects that it doesn't have.
+// isProblem reports whether a status is a problem. 404 isn't: it is how an index answers
+// for projects that it lacks.
 func isProblem(code int) bool {
 	switch code {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
@@ -70,13 +70,13 @@ func isProblem(code int) bool {
 	return code >= http.StatusInternalServerError
 }
 
-// isGone tells a file that its index names and its server doesn't have.
+// isGone reports whether the server lacks a file that its index lists.
 func (d *Door) isGone(u *url.URL, code int) bool {
 	_, named := d.files.promised(u)
 	return named && (code == http.StatusNotFound || code == http.StatusGone)
 }
 
-// redirect is where an answer leads, without a login.
+// redirect returns the target of a redirect, without a login.
 func redirect(from *url.URL, resp *http.Response) (*url.URL, bool) {
 	location := resp.Header.Get("Location")
 	if location == "" || resp.StatusCode < 300 || resp.StatusCode > 399 {
@@ -90,7 +90,7 @@ func redirect(from *url.URL, resp *http.Response) (*url.URL, bool) {
 	return u, true
 }
 
-// page reads a page of an index, and lets the hosts be asked that it names.
+// page reads a page of an index, and admits the hosts that it names.
 func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Header, resp *http.Response) {
 	data, list, err := d.read(p, to, header, resp)
 	if err != nil {
@@ -98,7 +98,7 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 		return
 	}
 	for _, clash := range d.files.add(p, list) {
-		d.record.fail("", fmt.Errorf("index %s says of %s another hash than the index before it", p.index, fetch.Redact(clash)))
+		d.record.fail("", fmt.Errorf("index %s lists %s with a different hash than an earlier index", p.index, fetch.Redact(clash)))
 	}
 	d.admitAll(to, list)
 	header.Del("Content-Encoding")
@@ -106,12 +106,12 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 	header.Set("Content-Length", strconv.Itoa(len(data)))
 	freshen(header, "max-age=600")
 	maps.Copy(w.Header(), header)
-	_, _ = w.Write(data) // a client that is gone needs no page
+	_, _ = w.Write(data) // a client that left needs no page
 }
 
-// freshen has an answer be good for as long as PyPI's are, where its index says
-// nothing of that: else uv asks for each page and file of a closure at each
-// resolve. It asks anew where what it kept is no solution.
+// freshen gives a response the lifetime of PyPI's, unless its index sets one: otherwise uv
+// requests each page and file of a closure at each resolve. It asks again if its cached
+// pages have no solution.
 func freshen(header http.Header, control string) {
 	for _, name := range []string{"Cache-Control", "ETag", "Last-Modified", "Expires"} {
 		if header.Get(name) != "" {
@@ -121,7 +121,7 @@ func freshen(header http.Header, control string) {
 	header.Set("Cache-Control", control)
 }
 
-// read leaves those files out of a flat page that other indexes are to serve.
+// read reads a page, without the files of a flat page that are bound to other indexes.
 func (d *Door) read(p page, to *url.URL, header http.Header, resp *http.Response) (data []byte, list []File, err error) {
 	data, err = plain(header.Get("Content-Encoding"), resp.Body)
 	if err == nil {
@@ -138,7 +138,7 @@ func (d *Door) read(p page, to *url.URL, header http.Header, resp *http.Response
 	return pageOf(list), list, nil
 }
 
-// nameIn is the name of the file at an address, whatever its page calls it.
+// nameIn returns the file name in an address, whatever its page calls the file.
 func nameIn(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -147,14 +147,13 @@ func nameIn(address string) string {
 	return fileName(u)
 }
 
-// admitAll lets the hosts of files be asked. One that may not be asked is
-// refused once somebody asks.
+// admitAll admits the hosts of files. A request to a forbidden one is refused later.
 func (d *Door) admitAll(namer *url.URL, list []File) {
 	done := map[string]bool{}
 	for i := range list {
 		u, err := url.Parse(list[i].URL)
 		if err != nil {
-			continue // parsePage has read it
+			continue // parsePage parsed it before
 		}
 		if at := u.Scheme + "://" + u.Host; !done[at] {
 			done[at] = true
@@ -163,8 +162,7 @@ func (d *Door) admitAll(namer *url.URL, list []File) {
 	}
 }
 
-// body passes a body on as it is. One that comes whole is held against what its
-// index says of it.
+// body forwards a body as it is, and checks a whole one against its index.
 func (d *Door) body(w http.ResponseWriter, to *url.URL, resp *http.Response, whole bool) error {
 	if !whole {
 		return stream(w, resp.Body, io.Discard, func() error { return nil })
@@ -180,8 +178,8 @@ func (d *Door) body(w http.ResponseWriter, to *url.URL, resp *http.Response, who
 	})
 }
 
-// pageAt tells whether an address is that of a page: by its index, or because
-// one redirects there.
+// pageAt returns the page at an address: one of an index, or one that such a page
+// redirects to.
 func (d *Door) pageAt(u *url.URL) (page, bool) {
 	if p, ok := d.bindings.page(u); ok {
 		return p, true

@@ -92,9 +92,9 @@ func TestFilesAreHeldAgainstTheirHashes(t *testing.T) {
 		{"no hash", "", long, ""},
 		{"sha512", "#sha512=" + hex.EncodeToString(sha[:]), long, ""},
 		{"unknown algorithm", "#blake9=00", long, ""},
-		{"another file", "#sha256=" + sum("x"), long, "index pypi says that the sha256 of https://files.example.com/a-1.whl is " + sum("x")},
-		{"another short file", "#sha256=" + sum("x"), "y", "what came has " + sum("y")},
-		{"an empty file", "#sha256=" + sum("x"), "", "what came has " + sum("")},
+		{"another file", "#sha256=" + sum("x"), long, "index pypi lists the sha256 of https://files.example.com/a-1.whl as " + sum("x")},
+		{"another short file", "#sha256=" + sum("x"), "y", "but the content has " + sum("y")},
+		{"an empty file", "#sha256=" + sum("x"), "", "but the content has " + sum("")},
 		{"md5", "#md5=00", long, "the md5 of"},
 		{"sha512 is wrong", "#sha512=00", long, "the sha512 of"},
 	}
@@ -121,7 +121,7 @@ func TestFilesAreHeldAgainstTheirHashes(t *testing.T) {
 	}
 }
 
-// However the bytes come, they are held against what their index says.
+// However the bytes arrive, they are checked against their index.
 func TestNoWayAroundTheHash(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"another status": func(rw http.ResponseWriter, _ *http.Request) {
@@ -142,7 +142,7 @@ func TestNoWayAroundTheHash(t *testing.T) {
 			} else if rw.Header().Set("Location", "/blob"); r.URL.Path == "/to" {
 				rw.WriteHeader(http.StatusFound)
 			} else if _, _, ok := r.BasicAuth(); ok {
-				t.Error("the login of another host went along")
+				t.Error("the login of another host was sent")
 			}
 			io.WriteString(rw, "evil")
 		},
@@ -158,14 +158,14 @@ func TestNoWayAroundTheHash(t *testing.T) {
 			for a.code == http.StatusFound {
 				a = get(t, d, a.header.Get("Location"))
 			}
-			if a.err == nil || !strings.Contains(problems(d), "index pypi says") {
+			if a.err == nil || !strings.Contains(problems(d), "index pypi lists") {
 				t.Errorf("passed: %+v, problems %q", a, problems(d))
 			}
 		})
 	}
 }
 
-// A server may call the bytes of a .tar.gz its encoding.
+// A server may declare the compression of a .tar.gz as its encoding.
 func TestEncodingOfAFileIsNone(t *testing.T) {
 	w := newWorld(t)
 	lying(w, "#sha256="+sum("honest"), "")
@@ -186,10 +186,10 @@ func TestFilesAreHeldAgainstTheirSize(t *testing.T) {
 	w.host("files.example.com", text("four"))
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.err == nil || !strings.Contains(problems(d), "is 3, what came has 4") {
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.err == nil || !strings.Contains(problems(d), "as 3, but the content has 4") {
 		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
-	if a := get(t, d, "https://files.example.com/a-1.whl.metadata"); a.err == nil || !strings.Contains(problems(d), "a-1.whl.metadata is "+sum("x")) {
+	if a := get(t, d, "https://files.example.com/a-1.whl.metadata"); a.err == nil || !strings.Contains(problems(d), "a-1.whl.metadata as "+sum("x")) {
 		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }
@@ -282,8 +282,7 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// What went wrong and went well the next time is no reason of anything, until it
-// goes wrong again.
+// An error that a retry resolved is no problem, until it occurs again.
 func TestTroubleThatPasses(t *testing.T) {
 	w := newWorld(t)
 	codes := []int{401, 200, 401}

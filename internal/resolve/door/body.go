@@ -2,7 +2,7 @@ package door
 
 import (
 	"crypto"
-	_ "crypto/md5"  //nolint:gosec // what old indexes and requirement files say
+	_ "crypto/md5"  //nolint:gosec // old indexes and requirement files use it
 	_ "crypto/sha1" //nolint:gosec // likewise
 	"crypto/sha256"
 	_ "crypto/sha512"
@@ -14,18 +14,18 @@ import (
 	"slices"
 	"strings"
 
-	_ "golang.org/x/crypto/blake2b" // a hash that uv knows
+	_ "golang.org/x/crypto/blake2b" // uv supports it
 
 	"lamina.build/internal/failure"
 )
 
-// BodyLimit is the largest body that passes.
+// BodyLimit is the size limit of a body.
 const BodyLimit = 16 << 30
 
-// strength orders the hashes that an index may say of a file, the best first.
+// strength orders the hashes that an index may list for a file, the strongest first.
 var strength = []string{"sha512", "sha384", "sha256", "sha224", "sha1", "md5"}
 
-// NewHash makes a hash by the name that pip and indexes have for it; nil for others.
+// NewHash returns a hash by its name in pip and indexes, or nil if it is unknown.
 func NewHash(name string) hash.Hash {
 	known := map[string]crypto.Hash{
 		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
@@ -37,10 +37,10 @@ func NewHash(name string) hash.Hash {
 	return nil
 }
 
-// measure counts and hashes what is written into it.
+// measure counts and hashes the bytes written to it.
 type measure struct {
 	sha256 hash.Hash
-	said   hash.Hash // that of the strongest algorithm that the index names, which may be sha256
+	said   hash.Hash // of the strongest algorithm that the index lists, possibly sha256
 	name   string
 	size   int64
 }
@@ -70,11 +70,11 @@ func (m *measure) digest() digest {
 	return digest{sha256: hex.EncodeToString(m.sha256.Sum(nil)), size: m.size}
 }
 
-// check compares what came with what an index says.
+// check compares the content with what an index lists.
 func (m *measure) check(address string, p promise) error {
 	lie := func(what, said, came string) error {
-		err := fmt.Errorf("index %s says that the %s of %s is %s, what came has %s", p.index, what, address, said, came)
-		return failure.WithHint(err, "a proxy may alter it, or its index be wrong: compare with another copy of the file")
+		err := fmt.Errorf("index %s lists the %s of %s as %s, but the content has %s", p.index, what, address, said, came)
+		return failure.WithHint(err, "a proxy may have altered it, or the index may be wrong; compare it with another copy of the file")
 	}
 	if p.size > 0 && p.size != m.size {
 		return lie("size", fmt.Sprint(p.size), fmt.Sprint(m.size))
@@ -88,22 +88,22 @@ func (m *measure) check(address string, p promise) error {
 	return nil
 }
 
-// stream copies a body into an answer, and calls whole before its last piece is
-// written, so that an error of it keeps the answer from ever being complete.
+// stream copies a body into a response, and calls whole before it writes the last piece, so
+// that an error leaves the response incomplete.
 func stream(w http.ResponseWriter, body io.Reader, each io.Writer, whole func() error) error {
 	flusher := http.NewResponseController(w)
 	held, next := make([]byte, 0, 64<<10), make([]byte, 64<<10)
 	for total := int64(0); ; {
 		n, err := body.Read(next)
 		if total += int64(n); total > BodyLimit {
-			return fmt.Errorf("it has more than %d bytes", int64(BodyLimit))
+			return fmt.Errorf("it is larger than %d bytes", int64(BodyLimit))
 		}
 		_, _ = each.Write(next[:n]) // hashes don't fail
 		if n > 0 && len(held) > 0 {
 			if _, writeErr := w.Write(held); writeErr != nil {
 				return &clientError{writeErr}
 			}
-			_ = flusher.Flush() // a client that waits for less than a buffer
+			_ = flusher.Flush() // the client may wait for less than a buffer
 		}
 		if n > 0 {
 			held, next = next[:n], held[:cap(held)]
@@ -120,12 +120,12 @@ func stream(w http.ResponseWriter, body io.Reader, each io.Writer, whole func() 
 	}
 }
 
-// cut is why a body ended before its end, which it may not do another time.
+// cut is the transient error of a body that ended early.
 func cut(err error) error {
-	return failure.WithHint(failure.New(failure.Transient, err), "the connection was cut: try again")
+	return failure.WithHint(failure.New(failure.Transient, err), "the connection was cut; try again")
 }
 
-// clientError is a client that takes no more.
+// clientError is an error of writing to the client.
 type clientError struct{ error }
 
 func (e *clientError) Unwrap() error { return e.error }

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/resolve/door"
 )
 
-// bridged is the bridge with a command of Python.
+// bridged returns the bridge with a Python command.
 func bridged(t *testing.T, d *door.Door, seconds, script string) *exec.Cmd {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -57,11 +57,11 @@ with concurrent.futures.ThreadPoolExecutor(50) as pool:
 		t.Errorf("got %s and %v", out, err)
 	}
 	if n := len(d.Seen()); n != 100 {
-		t.Errorf("%d requests came", n)
+		t.Errorf("%d requests arrived", n)
 	}
 }
 
-// Git speaks to a remote as it does in an exec, and only to read.
+// Git accesses a remote as in an exec, only to read.
 func TestGitThroughTheDoor(t *testing.T) {
 	git, err := exec.LookPath("git")
 	if err != nil {
@@ -94,7 +94,7 @@ with tempfile.TemporaryDirectory() as at:
 	if err != nil || !strings.Contains(string(out), "one") || !strings.Contains(string(out), "True") {
 		t.Errorf("got %s and %v", out, err)
 	}
-	if !strings.Contains(reasons(d), "git may read from here, and not write") {
+	if !strings.Contains(reasons(d), "git may read from here, but not write") {
 		t.Errorf("refused %q, problems %q", reasons(d), problems(d))
 	}
 }

@@ -1,38 +1,35 @@
-// Package door is the one door of a sealed exec: a proxy on a unix socket that
-// ends the TLS of what comes out, looks at it, and asks the real hosts with the
+// Package door is the only way out of a sealed exec: a proxy on a unix socket that
+// terminates the TLS of its requests, inspects them, and asks the real hosts with the
 // trust store, the proxies and the logins of this machine.
 //
 //	exec: uv, git, backends ──▶ bridge on its loopback ──(unix socket)──▶ door ──▶ hosts
 //
-//	connections, the TLS in them, and whom the exec trusts (serve.go, tunnel.go)
-//	what may be asked for, and of whom                     (serve.go, hosts.go)
-//	one request and its answer                             (forward.go, answer.go)
-//	which index a project is bound to                      (index.go)
-//	what index pages say of files                          (page.go, links.go, files.go)
-//	whether the bytes are those that they promise          (body.go)
-//	what was seen, refused, and went wrong                 (record.go)
-//	the bridge                                             (bridge.py)
+//	connections, their TLS, and the authority for it (serve.go, tunnel.go)
+//	allowed requests and hosts                       (serve.go, hosts.go)
+//	one request and its response                     (forward.go, answer.go)
+//	the index that a project is bound to             (index.go)
+//	index pages and their files                      (page.go, links.go, files.go)
+//	checks of the bytes against the pages            (body.go)
+//	the record of answers, refusals and problems     (record.go)
+//	the bridge                                       (bridge.py)
 //
-// Nothing in the exec speaks with a login of its own, and none comes in: logins
-// are added outside, for the host that is asked and for no other, and only to an
-// index, to what its pages name, to a file or repository that is required by its
-// address, and to where one of these redirects on its own origin.
+// The exec has no logins: the door adds them outside, only for the requested host, and
+// only for an index, for what its pages name, for a file or repository that is required by
+// its address, and for redirects of these within their own origin.
 //
 // # Hosts
 //
-// A host is allowed with its scheme and its port: those of the options, those that
-// pages of the indexes name for files, and those that answers of allowed hosts
-// redirect to.
-// A host that only a page or a redirect names may be on a kind of address that
-// is no more private than the one its namer is on: a public index can't lead to
-// the loopback or to a private network, while an index inside of a company may
-// name its file server there. What is asked by https leads to https alone, so
-// that no login goes out in the clear. The host of an index, or of what is required,
-// may be anywhere; one that only a text of a source tree names has to be public, and
-// one of a lock before may be private. Link-local addresses, where clouds keep the credentials
-// of a machine, are never asked. Where the client has the transport that fetch
-// makes, this is checked again as each connection is made, so that no name can
-// stand for two addresses; behind a proxy, names are for the proxy to look up.
+// Hosts are allowed by scheme, name and port: those of the options, those that pages of the
+// indexes name for files, and those that responses of allowed hosts redirect to.
+// The address of a host that only a page or a redirect names may be no more private than
+// the address of the host naming it: a public index can't lead to the loopback or to a
+// private network, while a company's internal index may name a file server there. https
+// leads only to https, so that no login is sent in the clear. The host of an index, or of a
+// requirement, may be anywhere; one that only the text of a source tree names must be
+// public, and one of an earlier lock may be private. Link-local addresses, where clouds
+// serve the credentials of a machine, are never asked. With a transport made by fetch, this
+// is checked again for each connection, so that no name can stand for two addresses; behind
+// a proxy, the proxy resolves names.
 package door
 
 import (
@@ -54,23 +51,23 @@ import (
 	"lamina.build/lock"
 )
 
-// mostRequests is how many requests are under way outside at once.
+// mostRequests limits the concurrent requests to hosts.
 const mostRequests = 100
 
-// longestSocket is the longest path that every system takes for a socket.
+// longestSocket is the longest socket path that every system accepts.
 const longestSocket = 100
 
 // Options describes a [Door].
 type Options struct {
-	// Client asks the hosts. Its connections are looked at as they are made: it is
-	// best used for nothing else.
+	// Client asks the hosts. Its connections are checked as they are made, so it is best
+	// used for nothing else.
 	Client *fetch.Client
 
-	Dir     string   // where the socket is made; nobody else may enter it
-	Indexes []Index  // those with one address are joined
-	Direct  []string // addresses that are required: of files, and of git's remotes
-	Named   []string // those that other texts require: a host of these has to be public
-	Known   []string // those of files that pages named before: a host of these may be private
+	Dir     string   // the private directory for the socket
+	Indexes []Index  // those that share an address are joined
+	Direct  []string // addresses of required files and git remotes
+	Named   []string // addresses that other texts require, whose hosts must be public
+	Known   []string // addresses of files that pages named before, whose hosts may be private
 }
 
 // Door lets requests of one exec out, and records them. It may be used from
@@ -82,9 +79,9 @@ type Door struct {
 	hosts     *hosts
 	bindings  bindings
 	files     *files
-	pages     table[page]      // besides those of indexes: where these redirect to
-	passed    table[digest]    // of what came whole
-	came      table[lock.Page] // pages as their indexes served them last
+	pages     table[page]      // targets of redirects of index pages
+	passed    table[digest]    // of whole files
+	came      table[lock.Page] // pages as their indexes last served them
 	own       table[bool]      // addresses that get the login of their host, besides those of indexes
 	record    record
 	slots     chan struct{}
@@ -98,7 +95,7 @@ type Door struct {
 	closed  bool
 }
 
-// Open makes a door, which is closed when ctx ends.
+// Open opens a door, which is closed when ctx ends.
 func Open(ctx context.Context, o Options) (*Door, error) {
 	h, err := newHosts(o)
 	if err != nil {
@@ -118,7 +115,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 		slots: make(chan struct{}, mostRequests),
 	}
 	for _, address := range slices.Concat(o.Direct, o.Named) {
-		if u, err := url.Parse(address); err == nil { // as newHosts has seen
+		if u, err := url.Parse(address); err == nil { // newHosts checked them
 			d.logInAt(u)
 		}
 	}
@@ -128,18 +125,18 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	return d, nil
 }
 
-// listen makes the socket, in a directory that is private.
+// listen creates the socket, in a private directory.
 func listen(ctx context.Context, dir string) (net.Listener, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("reading the directory of the door: %w", err)
 	case !info.IsDir() || info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("directory %q of the door is open to others", dir)
+		return nil, fmt.Errorf("directory %q of the door is accessible to others", dir)
 	}
 	socket := filepath.Join(dir, "door-"+rand.Text()[:8])
 	if len(socket) > longestSocket {
-		return nil, fmt.Errorf("directory %q of the door has too long a name for a socket", dir)
+		return nil, fmt.Errorf("directory %q of the door has a path too long for a socket", dir)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "unix", socket)
 	if err != nil {
@@ -151,11 +148,11 @@ func listen(ctx context.Context, dir string) (net.Listener, error) {
 // Socket returns the path of the socket.
 func (d *Door) Socket() string { return d.socket }
 
-// Authority returns the certificate, as PEM, that vouches inside of the exec
-// for each host that is asked through the door.
+// Authority returns the CA certificate, as PEM, that the exec must trust for hosts behind
+// the door.
 func (d *Door) Authority() []byte { return d.authority.pem() }
 
-// Close ends all connections, waits for what they do, and removes the socket.
+// Close closes all connections, waits for their handlers, and removes the socket.
 func (d *Door) Close() error {
 	d.mu.Lock()
 	d.closed = true
@@ -182,12 +179,12 @@ func (d *Door) enter() bool {
 //go:embed bridge.py
 var bridge string
 
-// Bridge returns the Python script that stands in an exec between programs that
-// speak to a proxy on a port, and the socket of a door:
+// Bridge returns the Python script that connects programs in an exec, which expect a proxy
+// on a port, to the socket of a door:
 //
 //	python3 -I bridge.py SOCKET SECONDS COMMAND...
 //
-// It runs the command with the proxy variables set, hands signals on to it, and
-// returns its status: 128 and the signal that ended it, or 124 once the seconds
-// are over, when its process group is killed.
+// It runs the command with the proxy variables set, forwards signals to it, and returns its
+// status: 128 plus the signal that ended it, or 124 after the timeout, when it kills the
+// process group.
 func Bridge() string { return bridge }

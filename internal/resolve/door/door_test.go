@@ -69,7 +69,7 @@ func TestRefusesHostsThatNothingNames(t *testing.T) {
 		t.Errorf("said %q", a.body)
 	}
 	if len(d.Refused()) != 6 {
-		t.Error("a refusal is told twice")
+		t.Error("a refusal is recorded twice")
 	}
 }
 
@@ -117,7 +117,7 @@ func TestMethods(t *testing.T) {
 		{"POST", "/o/r.git/git-receive-pack", "write", 403},
 		{"GET", "/o/r.git/info/refs?service=git-receive-pack", "write", 403},
 		{"GET", "/o/r.git/info/refs?a&service=git%2Dreceive-pack", "write", 403},
-		{"POST", "/x", "POST is not a way to read", 403},
+		{"POST", "/x", "POST is not allowed: requests may only read", 403},
 		{"PUT", "/x", "PUT", 403},
 		{"DELETE", "/x", "DELETE", 403},
 		{"OPTIONS", "/x", "OPTIONS", 403},
@@ -155,13 +155,13 @@ func TestLoginsAreAddedOutsideAlone(t *testing.T) {
 		}
 		for _, name := range []string{"Set-Cookie", "Www-Authenticate", "Proxy-Authenticate"} {
 			if a.header.Get(name) != "" {
-				t.Errorf("%s came in", name)
+				t.Errorf("%s passed in", name)
 			}
 		}
 		r := w.requests(host)[0]
 		for _, name := range []string{"Cookie", "Proxy-Authorization", "X-Api-Key", "Private-Token", "If-Match", "Connection"} {
 			if r.Header.Get(name) != "" {
-				t.Errorf("%s went out", name)
+				t.Errorf("%s passed out", name)
 			}
 		}
 		for _, line := range sent[7:] {
@@ -174,19 +174,19 @@ func TestLoginsAreAddedOutsideAlone(t *testing.T) {
 			t.Errorf("%s: the login of %q", host, user)
 		}
 	}
-	// What nothing names on the same host is asked for as everybody asks.
+	// Other requests to the same host are anonymous.
 	for _, path := range []string{"/x", "/simple/../admin", "/simplex"} {
 		before := len(w.requests("own.example.com"))
 		if a := ask(t, inside(t, d, false), http.MethodGet, "https://own.example.com"+path); a.err != nil {
 			t.Fatalf("got %+v", a)
 		}
 		if _, _, ok := w.requests("own.example.com")[before].BasicAuth(); ok {
-			t.Errorf("%s: the login went along", path)
+			t.Errorf("%s: the login was sent", path)
 		}
 	}
 }
 
-// Of what is required by its address, that gets the login, and nothing else.
+// Only what is required by its address gets the login.
 func TestLoginsOfWhatIsRequired(t *testing.T) {
 	w := newWorld(t)
 	for _, host := range []string{"own.example.com", "own.example.com:443"} {
@@ -225,7 +225,7 @@ func TestLoginsOfWhatIsRequired(t *testing.T) {
 	}
 }
 
-// A page that its index redirects to on its own host is asked for with its login.
+// A page to which an index redirects on its own host is requested with its login.
 func TestLoginsStayOnTheirOrigin(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {
@@ -259,7 +259,7 @@ func TestOpenRefuses(t *testing.T) {
 		o    door.Options
 		want string
 	}{
-		{"a directory of others", door.Options{Dir: public}, "open to others"},
+		{"a directory of others", door.Options{Dir: public}, "accessible to others"},
 		{"no directory", door.Options{Dir: filepath.Join(public, "none")}, "reading the directory"},
 		{"a long name", door.Options{Dir: long}, "too long"},
 		{"an index that is none", door.Options{Dir: private(t), Indexes: []door.Index{{Name: "x", URL: "file:///x"}}}, "address file:///x"},
@@ -316,7 +316,7 @@ func TestWhatIsNoRequestToAProxy(t *testing.T) {
 	}
 }
 
-// A client may begin its TLS before it knows that it may.
+// A client may begin TLS before the response to CONNECT.
 func TestTunnelTakesWhatCameEarly(t *testing.T) {
 	w := newWorld(t)
 	w.host("pypi.example.com", text("content"))
@@ -335,8 +335,7 @@ func TestTunnelTakesWhatCameEarly(t *testing.T) {
 	}
 }
 
-// eager says something together with the first bytes that are written, and
-// doesn't show the answer to it.
+// eager writes say together with the first bytes, and hides the response to it.
 type eager struct {
 	net.Conn
 	say  string
@@ -413,11 +412,11 @@ func TestCloseEndsWhatIsOpen(t *testing.T) {
 	}
 	for range 3 {
 		if a := <-ended; a.err == nil {
-			t.Errorf("an answer came whole: %d bytes", len(a.body))
+			t.Errorf("an answer arrived whole: %d bytes", len(a.body))
 		}
 	}
 	if _, err := os.Stat(d.Socket()); !os.IsNotExist(err) {
-		t.Errorf("the socket stays: %v", err)
+		t.Errorf("the socket is left: %v", err)
 	}
 	if len(d.Problems()) != 0 {
 		t.Errorf("problems: %s", problems(d))

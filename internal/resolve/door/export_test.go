@@ -14,10 +14,10 @@ var PageOf = pageOf
 // ReachOf names the kind of an address.
 func ReachOf(a netip.Addr) string { return reachOf(a).String() }
 
-// Hosts are those of a door.
+// Hosts are the hosts of a door.
 type Hosts struct{ h *hosts }
 
-// NewHosts are those that indexes name.
+// NewHosts returns the hosts that indexes name.
 func NewHosts(indexes ...string) (Hosts, error) {
 	var o Options
 	for _, i := range indexes {
@@ -27,10 +27,10 @@ func NewHosts(indexes ...string) (Hosts, error) {
 	return Hosts{h}, err
 }
 
-// Connect asks whether a host may be at an address.
+// Connect checks whether a host may have an address.
 func (h Hosts) Connect(at string, a netip.Addr) error { return h.h.connect(at, a) }
 
-// Admit takes what one address says of another.
+// Admit admits an address that another one names.
 func (h Hosts) Admit(namer, named string) error {
 	from, err := url.Parse(namer)
 	if err != nil {

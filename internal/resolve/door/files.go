@@ -9,7 +9,7 @@ import (
 	"lamina.build/lock"
 )
 
-// table is what is known of addresses, by any goroutine: of no more than [mostNotes].
+// table is a concurrent map by address, of at most [mostNotes] entries.
 type table[T any] struct {
 	mu sync.Mutex
 	at map[string]T
@@ -33,15 +33,14 @@ func (t *table[T]) get(address string) (value T, ok bool) {
 	return value, ok
 }
 
-// key is an address in the one spelling of it: servers take a+b and a%2Bb for
-// one file.
+// key returns the canonical spelling of an address: to servers, a+b and a%2Bb are one file.
 func key(u *url.URL) string {
 	u = target(u)
 	u.RawPath = ""
 	return u.String()
 }
 
-// asked is the address of a file, or of the repository that git reads something of.
+// asked returns the address of a file, or of the repository of a git request.
 func asked(u *url.URL) string {
 	at := cleaned(u)
 	for _, suffix := range []string{"/info/refs", uploadPack, ".git"} {
@@ -54,26 +53,26 @@ func asked(u *url.URL) string {
 	return origin(u) + at + "?" + query
 }
 
-// logInAt has an address get the login of its host, by what is asked of it. uv words a
-// commit of a repository as a query.
+// logInAt has requests for an address use the login of its host. uv puts the commit of a
+// repository into the query.
 func (d *Door) logInAt(u *url.URL) {
 	d.own.put(asked(u), true)
 	d.own.put(asked(&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}), true)
 }
 
-// files are those that pages name.
+// files are the files that pages list.
 type files struct {
 	mu    sync.Mutex
 	named map[string]*File // by key
 	parts map[string]*File // by the key of its metadata
 
-	led table[promise] // where redirects lead
+	led table[promise] // targets of redirects
 }
 
 func newFiles() *files { return &files{named: map[string]*File{}, parts: map[string]*File{}} }
 
-// add takes what a page says. Of two indexes that name a file the first one is
-// believed, and what the other adds: the clashes are returned.
+// add adds the files of a page. If two indexes list a file, the first one wins and the
+// other one may add to it; add returns the clashes.
 func (f *files) add(p page, list []File) (clashes []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,7 +85,7 @@ func (f *files) add(p page, list []File) (clashes []string) {
 		}
 		at := key(u)
 		if at == next.URL {
-			at = next.URL // one copy of it: there are hundreds of thousands
+			at = next.URL // share one copy: there are hundreds of thousands
 		}
 		if old, ok := f.named[at]; ok {
 			if old.Index != next.Index && !agree(old.Hashes, next.Hashes) {
@@ -103,8 +102,8 @@ func (f *files) add(p page, list []File) (clashes []string) {
 	return clashes
 }
 
-// joined is what two pages say of a file. The older one is left as it is:
-// others may hold it.
+// joined merges the entries of two pages for a file. It doesn't modify the old one, which
+// others may use.
 func joined(old, next *File) *File {
 	both := *old
 	if old.Index == next.Index {
@@ -131,7 +130,7 @@ func agree(a, b map[string]string) bool {
 	return true
 }
 
-// promise is what an index says of the bytes at an address.
+// promise is what an index states about the bytes at an address.
 type promise struct {
 	index  string
 	hashes map[string]string
@@ -139,13 +138,13 @@ type promise struct {
 	led    bool // a redirect leads there
 }
 
-// lead has an address promise what one does that redirects there.
+// lead records that an address with a promise redirects to u.
 func (f *files) lead(u *url.URL, p promise) {
 	p.led = true
 	f.led.put(key(u), p)
 }
 
-// promised returns what an index says of an address, if one names it.
+// promised returns the promise for an address, if an index lists it.
 func (f *files) promised(u *url.URL) (promise, bool) {
 	at := key(u)
 	f.mu.Lock()
@@ -160,7 +159,7 @@ func (f *files) promised(u *url.URL) (promise, bool) {
 	return f.led.get(at)
 }
 
-// Files returns what the pages that came through say of files, by address.
+// Files returns the files on the pages that passed the door, by address.
 func (d *Door) Files() map[string]File {
 	d.files.mu.Lock()
 	defer d.files.mu.Unlock()
@@ -171,7 +170,7 @@ func (d *Door) Files() map[string]File {
 	return all
 }
 
-// File returns what the pages that came through say of the file at an address.
+// File returns the file at an address, as the pages that passed the door list it.
 func (d *Door) File(address string) (File, bool) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -185,19 +184,19 @@ func (d *Door) File(address string) (File, bool) {
 	return File{}, false
 }
 
-// Page returns what the page of an index was that came through, last; ok is false where
-// none did, since the exec had kept it.
+// Page returns the page of an index that last passed the door. ok is false if none did,
+// because the exec had it cached.
 func (d *Door) Page(index, project string) (page lock.Page, ok bool) {
 	return d.came.get(index + "\n" + project)
 }
 
-// digest is that of a file that came whole.
+// digest is the digest of a whole file.
 type digest struct {
 	sha256 string
 	size   int64
 }
 
-// SHA256 returns the digest and the size of what came whole from an address.
+// SHA256 returns the digest and the size of a whole file that passed from an address.
 func (d *Door) SHA256(address string) (sha256 string, size int64, ok bool) {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// postLimit is the largest body of a request. What git posts when it reads is a
-// list of commits.
+// postLimit is the size limit of a request's body. To read, git posts a list of commits.
 const postLimit = 16 << 20
 
 // forward answers a request for an address.
@@ -49,8 +48,8 @@ func (d *Door) forward(w http.ResponseWriter, r *http.Request, to *url.URL) {
 	d.answer(w, r, to, resp)
 }
 
-// target is an address as it is asked for outside: without a login, and with a
-// port only where it is an odd one, since servers look at that.
+// target returns an address as it is requested outside: without a login or a default port,
+// which some servers don't expect.
 func target(u *url.URL) *url.URL {
 	name, port, _ := net.SplitHostPort(place(u))
 	host := net.JoinHostPort(name, port)
@@ -70,19 +69,18 @@ func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, to.String(), body) //nolint:gosec // hosts.check allows it, and hosts.connect where it is
+	req, err := http.NewRequestWithContext(ctx, r.Method, to.String(), body) //nolint:gosec // hosts.check allows the host, and hosts.connect its address
 	if err != nil {
-		return nil, errors.New("reading the address: not a URL") // which the error quotes
+		return nil, errors.New("reading the address: not a URL") // without err, which quotes the address
 	}
 	req.Header = requestHeader(r.Header)
 	d.shape(req)
 	return d.client.Do(ctx, req)
 }
 
-// mayLogIn says whether a login of the host goes along: to an index, to what its
-// pages name, to what is required by its address, and to where one of these leads
-// on its own origin. Code in the exec may ask for anything else on such a host, and
-// gets what everybody gets.
+// mayLogIn reports whether to send the login of a host: for an index, for what its pages
+// name, for what is required by its address, and for redirects of these within their own
+// origin. Other requests of the exec to such a host are anonymous.
 func (d *Door) mayLogIn(to *url.URL) bool {
 	at, _ := d.bindings.under(to)
 	own, _ := d.own.get(asked(to))
@@ -90,10 +88,10 @@ func (d *Door) mayLogIn(to *url.URL) bool {
 	return at != nil || ok && !p.led && d.hosts.isSafe(to) || own
 }
 
-// shape asks for what has to be looked at in a form that can be.
+// shape requests what must be inspected in a form that can be.
 func (d *Door) shape(req *http.Request) {
 	if _, ok := d.pageAt(req.URL); ok && req.Method == http.MethodGet {
-		// A page that the exec has kept has not been seen here.
+		// A page cached by the exec is unknown here.
 		for _, name := range []string{"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"} {
 			req.Header.Del(name)
 		}
@@ -104,7 +102,7 @@ func (d *Door) shape(req *http.Request) {
 	}
 }
 
-// posted is the body of a request, whole, so that it can be sent again.
+// posted returns the whole body of a request, so that it can be sent again.
 func posted(r *http.Request) (io.Reader, error) {
 	if r.Method != http.MethodPost {
 		return http.NoBody, nil
@@ -112,14 +110,14 @@ func posted(r *http.Request) (io.Reader, error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, postLimit+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading what is posted: %w", err)
+		return nil, fmt.Errorf("reading the request body: %w", err)
 	case len(data) > postLimit:
-		return nil, fmt.Errorf("what is posted has more than %d MB", postLimit>>20)
+		return nil, fmt.Errorf("the request body is larger than %d MB", postLimit>>20)
 	}
 	return bytes.NewReader(data), nil
 }
 
-// failed answers a request that got no answer outside.
+// failed answers a request that got no response outside.
 func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err error) {
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone, or the door closed
@@ -131,13 +129,13 @@ func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err e
 	d.problem(w, to, fetch.Explain(err))
 }
 
-// problem records what went wrong outside, and says it inside.
+// problem records an error of a host, and reports it to the exec.
 func (d *Door) problem(w http.ResponseWriter, to *url.URL, err error) {
 	d.record.fail(fetch.Redact(to.String()), fmt.Errorf("asking %s: %w", to.Host, err))
 	http.Error(w, strings.Join(strings.Fields(err.Error()), " "), http.StatusBadGateway)
 }
 
-// see records an answer.
+// see records a response.
 func (d *Door) see(method string, u *url.URL, status int) {
 	s := Seen{Method: method, URL: fetch.Redact(u.String()), Status: status}
 	if p, ok := d.pageAt(u); ok {
@@ -148,7 +146,7 @@ func (d *Door) see(method string, u *url.URL, status int) {
 	d.record.see(s)
 }
 
-// isOver tells a client that is gone from an answer that failed.
+// isOver reports whether the client is gone, rather than the response failed.
 func isOver(ctx context.Context, err error) bool {
 	_, ofClient := errors.AsType[*clientError](err)
 	return ofClient || ctx.Err() != nil

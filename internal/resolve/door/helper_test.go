@@ -101,7 +101,7 @@ func (w *world) host(name string, h http.HandlerFunc) {
 	w.hosts[name] = h
 }
 
-// requests are those that came to a host.
+// requests returns the requests to a host.
 func (w *world) requests(host string) []*http.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,10 +125,10 @@ func open(t *testing.T, o door.Options) *door.Door {
 	return d
 }
 
-// private is a directory with a name that is short enough for a socket.
+// private returns a directory with a path short enough for a socket.
 func private(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // that of the test has its name in it
+	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // t.TempDir has the test's name in its path
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func private(t *testing.T) string {
 	return dir
 }
 
-// inside is a client in the exec.
+// inside returns a client like one in the exec.
 func inside(t *testing.T, d *door.Door, h2 bool) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()

@@ -17,30 +17,30 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// mostHosts is how many hosts pages and redirects may name.
+// mostHosts limits the hosts that pages and redirects name.
 const mostHosts = 4096
 
-// hosts are those that may be asked, each with its port.
+// hosts are the allowed hosts, each with its port.
 type hosts struct {
 	mu     sync.Mutex
 	known  map[string]*host // by origin
-	named  int              // of them, by pages and redirects
-	denied map[string]error // why others that they name are not among them
+	named  int              // how many of them pages and redirects named
+	denied map[string]error // why others that they named are not allowed
 }
 
 type host struct {
 	name     string
 	isOption bool
-	limit    reach // the most private kind of address that it may be on
-	at       reach // the one that it was last connected at
+	limit    reach // the most private kind of address that it may have
+	at       reach // the kind of address of its last connection
 }
 
 var errNamed = errors.New("no index, requirement, page or redirect names it")
 
-// origin is the scheme of an address, its host and its port.
+// origin returns the scheme, host and port of an address.
 func origin(u *url.URL) string { return u.Scheme + "://" + place(u) }
 
-// place is a host and its port, in the one spelling of them.
+// place returns the canonical host:port of an address.
 func place(u *url.URL) string {
 	return net.JoinHostPort(hostname(u.Hostname()), cmp.Or(u.Port(), defaultPort(u.Scheme)))
 }
@@ -61,12 +61,12 @@ func hostname(name string) string {
 		return a.Unmap().String()
 	}
 	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
-		return ascii // as it comes from whoever connects to it
+		return ascii // as clients request it
 	}
 	return name
 }
 
-// newHosts are those that the options name.
+// newHosts returns the hosts that the options name.
 func newHosts(o Options) (*hosts, error) {
 	h := &hosts{known: map[string]*host{}, denied: map[string]error{}}
 	direct := slices.Clone(o.Direct)
@@ -91,7 +91,7 @@ func newHosts(o Options) (*hosts, error) {
 	return h, nil
 }
 
-// check says why a host may not be asked.
+// check returns why a host is not allowed, or nil.
 func (h *hosts) check(u *url.URL) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -105,8 +105,8 @@ func (h *hosts) check(u *url.URL) error {
 	return nil
 }
 
-// isSafe says whether a login may go to an address that others name: in the clear it
-// does only where the options say so.
+// isSafe reports whether a login may be sent to an address that others name: in the clear
+// only if the options name the host.
 func (h *hosts) isSafe(u *url.URL) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,21 +114,21 @@ func (h *hosts) isSafe(u *url.URL) bool {
 	return u.Scheme == "https" || known != nil && known.isOption
 }
 
-// connect says why an origin may not be asked at an address, as it is connected to.
+// connect returns why connecting to an origin at an IP address is not allowed, or nil.
 func (h *hosts) connect(at string, address netip.Addr) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known, ok := h.known[at]
 	kind := reachOf(address)
 	if !ok || kind > known.limit {
-		return fmt.Errorf("%s, which nothing of the same kind leads to", kind)
+		return fmt.Errorf("%s, and nothing as private names this host", kind)
 	}
 	known.at = kind
 	return nil
 }
 
-// admit lets a host be asked that an allowed one names. It says why where it
-// doesn't, as check does from then on.
+// admit allows a host that an allowed one names, or returns why not, as check does from
+// then on.
 func (h *hosts) admit(namer, u *url.URL) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -141,7 +141,7 @@ func (h *hosts) admit(namer, u *url.URL) error {
 
 func (h *hosts) admitted(namer, u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return errors.New("it is not on the web")
+		return errors.New("not a web address")
 	}
 	at, name := origin(u), hostname(u.Hostname())
 	own := reachOfName(name)
@@ -150,11 +150,11 @@ func (h *hosts) admitted(namer, u *url.URL) error {
 		return errNamed
 	}
 	if namer.Scheme == "https" && u.Scheme == "http" {
-		return fmt.Errorf("%s, which names it, is asked by https and it by http", namer.Host)
+		return fmt.Errorf("%s, which names it, uses https, but it uses http", namer.Host)
 	}
 	limit := max(by.at, h.ofOptions(name))
 	if own > limit {
-		return fmt.Errorf("it is %s, and %s, which names it, is not so private", own, namer.Host)
+		return fmt.Errorf("it is %s, and %s, which names it, is less private", own, namer.Host)
 	}
 	if known, ok := h.known[at]; ok {
 		known.limit = max(known.limit, limit)
@@ -168,7 +168,7 @@ func (h *hosts) admitted(namer, u *url.URL) error {
 	return nil
 }
 
-// ofOptions is how private a host may be that the options name, if at another port.
+// ofOptions returns how private a host may be if the options name it, even at another port.
 func (h *hosts) ofOptions(name string) reach {
 	for _, known := range h.known {
 		if known.name == name && known.isOption {
@@ -185,7 +185,7 @@ const (
 	public reach = iota
 	private
 	loopback
-	forbidden // whoever names it
+	forbidden // for everyone
 )
 
 func (r reach) String() string {
@@ -206,8 +206,8 @@ func reachOf(a netip.Addr) reach {
 	return public
 }
 
-// reachOfName returns the kind of address that a host says itself that it has.
-// That of other names is known when they are connected to.
+// reachOfName returns the kind of address that the name of a host reveals. For other names
+// it is known only once they are connected to.
 func reachOfName(host string) reach {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return reachOf(a)
@@ -221,14 +221,14 @@ func reachOfName(host string) reach {
 	return public
 }
 
-// Guard has what fetch asks for under ctx be asked for where the exec may ask, and
-// be led on no further. What is asked for is named by an index; or by the options
-// of the door, where that is empty.
+// Guard restricts requests that fetch makes under ctx, and their redirects, to the hosts
+// that the exec may ask. index names the requested address; if it is "", the options of
+// the door do.
 func (d *Door) Guard(ctx context.Context, index string) context.Context {
 	return d.hosts.guard(ctx, index)
 }
 
-// Guard is as that of a door to an index and to nothing else.
+// Guard is like [Door.Guard] of a door that only has one index.
 func Guard(ctx context.Context, index string) (context.Context, error) {
 	h, err := newHosts(Options{Indexes: []Index{{URL: index}}})
 	if err != nil {
@@ -242,7 +242,7 @@ func (h *hosts) guard(ctx context.Context, index string) context.Context {
 		if by, err := url.Parse(index); from == nil && err == nil {
 			from = by
 		}
-		_ = h.admit(from, to) // what an option names needs nobody else
+		_ = h.admit(from, to) // hosts of the options need no admission
 		if !h.isSafe(to) {
 			ctx = fetch.Anonymous(ctx)
 		}
@@ -250,7 +250,7 @@ func (h *hosts) guard(ctx context.Context, index string) context.Context {
 	})
 }
 
-// connecting has fetch connect to a host only where that may be.
+// connecting has fetch connect to a host only at allowed addresses.
 func (h *hosts) connecting(ctx context.Context, to *url.URL) context.Context {
 	return fetch.Guard(ctx, to.Hostname(), func(a netip.Addr) error { return h.connect(origin(to), a) })
 }

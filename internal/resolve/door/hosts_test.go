@@ -55,10 +55,10 @@ func TestConnectionsAreLookedAt(t *testing.T) {
 	check("localhost", h.Admit("https://index.example/", "https://LOCALHOST./"), "loopback")
 	check("a name with an umlaut", h.Admit("https://index.example/", "https://B\u00fccher.example/"), "")
 	check("as it is connected to", h.Connect("https://xn--bcher-kva.example:443", public), "")
-	check("http", h.Admit("https://index.example/", "http://index.example/"), "by https")
+	check("http", h.Admit("https://index.example/", "http://index.example/"), "uses https")
 }
 
-// What a text of a tree or a lock names is no reason to ask this machine.
+// What a tree's text or a lock names never leads to this machine.
 func TestHostsOfTextsAreNotOfThisMachine(t *testing.T) {
 	w := newWorld(t)
 	for _, host := range []string{"10.0.0.1", "10.0.0.2", "127.0.0.1:8888", "127.0.0.2"} {
@@ -77,7 +77,7 @@ func TestHostsOfTextsAreNotOfThisMachine(t *testing.T) {
 	}
 }
 
-// Whoever names an address by http, a login goes there only if the options do, too.
+// A login is sent over http only if the options name the address.
 func TestNoLoginInTheClear(t *testing.T) {
 	w := newWorld(t)
 	w.host("pypi.example.com", projects(map[string]string{"a": `<a href="http://own.example.com/a-1.whl">a</a>`}))
@@ -99,7 +99,7 @@ func TestNoLoginInTheClear(t *testing.T) {
 	}
 }
 
-// What is asked for next to the exec goes no further than the exec could.
+// Requests next to the exec go no further than the exec could.
 func TestGuardIsThatOfTheDoor(t *testing.T) {
 	w := newWorld(t)
 	local := strings.Replace(w.plain.URL, "127.0.0.1", "localhost", 1)
@@ -117,7 +117,7 @@ func TestGuardIsThatOfTheDoor(t *testing.T) {
 		ctx           context.Context
 		address, want string
 	}{
-		{d.Guard(t.Context(), ""), "http://127.0.0.3:9/x", "asking 127.0.0.3:9: no index"},
+		{d.Guard(t.Context(), ""), "http://127.0.0.3:9/x", "contacting 127.0.0.3:9: no index"},
 		{d.Guard(t.Context(), ""), w.plain.URL + "/metadata", "metadata"},
 		{lone, w.plain.URL + "/metadata", "metadata"},
 		{d.Guard(t.Context(), ""), w.plain.URL + "/local", ""},
@@ -134,7 +134,7 @@ func TestGuardIsThatOfTheDoor(t *testing.T) {
 	}
 }
 
-// A door with the client's own transport looks at each connection.
+// A door with the client's own transport checks each connection.
 func TestGuardOfTheTransport(t *testing.T) {
 	w := newWorld(t)
 	at := w.plain.Listener.Addr().String()

@@ -13,11 +13,11 @@ import (
 type Index struct {
 	Name     string
 	URL      string   // a login in it is left out
-	Packages []string // the projects that are bound to it; where it has none it serves all that no other index has
-	Flat     bool     // its address is one page that lists files, and no directory of projects
+	Packages []string // the projects bound to it; if empty, it serves all that are not bound to others
+	Flat     bool     // its address is one page that lists files, not a directory of projects
 }
 
-// bindings say which index serves which project.
+// bindings map projects to the indexes that serve them.
 type bindings struct {
 	indexes []*bound // those with the longest paths first
 	bound   map[string]bool
@@ -29,14 +29,14 @@ type bound struct {
 	scheme   string
 	path     string // without a slash at the end
 	flat     bool
-	projects map[string]bool // those that are bound to it
-	rest     bool            // it serves all that no other has, too
+	projects map[string]bool // bound to it
+	rest     bool            // it also serves all unbound projects
 }
 
 // page is a page of an index that lists files.
 type page struct {
 	index   string
-	project string // empty for a flat one
+	project string // "" for a flat one
 }
 
 // newBindings joins the indexes that share an address.
@@ -45,7 +45,7 @@ func newBindings(list []Index) bindings {
 	for _, i := range list {
 		u, err := url.Parse(i.URL)
 		if err != nil {
-			continue // newHosts refuses it
+			continue // newHosts rejects it
 		}
 		at := &bound{name: i.Name, place: place(u), scheme: u.Scheme, path: cleaned(u), flat: i.Flat}
 		same := slices.IndexFunc(b.indexes, func(o *bound) bool {
@@ -69,13 +69,12 @@ func newBindings(list []Index) bindings {
 	return b
 }
 
-// cleaned is the path of an address without dots, doubled slashes and one at its end.
+// cleaned returns the path of an address without dots, double or trailing slashes.
 func cleaned(u *url.URL) string {
 	return strings.TrimSuffix(path.Clean("/"+u.Path), "/")
 }
 
-// page tells whether an address is that of a page, by the index with the longest
-// address that it is under.
+// page returns the page at an address, by the index with the longest address above it.
 func (b bindings) page(u *url.URL) (page, bool) {
 	at, name := b.under(u)
 	switch {
@@ -89,14 +88,13 @@ func (b bindings) page(u *url.URL) (page, bool) {
 	return page{index: at.name, project: lock.NormalName(name)}, true
 }
 
-// isFile tells files that lie where an index has its projects, as those of
-// PyTorch do. A page has a slash at its end, or redirects to where it has one.
+// isFile reports whether a path is a file. An index may have some where its projects are,
+// as PyTorch does. A page ends in a slash, or redirects to one that does.
 func isFile(path string) bool {
 	return IsArchive(path) || hasSuffix(path, ".metadata", ".egg", ".exe", ".asc")
 }
 
-// refusal says why the index that is asked for a project does not serve it. It
-// is empty for one that does.
+// refusal returns why an index does not serve the requested project, or "" if it does.
 func (b bindings) refusal(u *url.URL) string {
 	p, ok := b.page(u)
 	at, _ := b.under(u)
@@ -104,9 +102,9 @@ func (b bindings) refusal(u *url.URL) string {
 	case !ok || at.flat || at.projects[p.project]:
 		return ""
 	case b.bound[p.project]:
-		return "project " + p.project + " is bound to another index than " + at.name
+		return "project " + p.project + " is bound to an index other than " + at.name
 	case !at.rest:
-		return "index " + at.name + " is for the projects that are bound to it, and " + p.project + " is not"
+		return "index " + at.name + " serves only projects bound to it, and " + p.project + " is not"
 	}
 	return ""
 }
@@ -128,14 +126,13 @@ func (b bindings) under(u *url.URL) (at *bound, rest string) {
 	return nil, ""
 }
 
-// A flat page lists files of all projects, so that a project that is bound to
-// another index can only be kept from it by leaving its files out of the page.
+// A flat page lists files of all projects. Those of projects that are bound to another
+// index must be left out of it.
 
-// hides tells whether something may have to be left out of the pages of a flat
-// index.
+// hides reports whether a flat page may have to omit files.
 func (b bindings) hides() bool { return len(b.bound) > 0 }
 
-// serves tells whether a flat index serves the project of a file.
+// serves reports whether a flat index serves the project of a file.
 func (b bindings) serves(index, fileName string) bool {
 	project, _ := ReadName(fileName)
 	for _, i := range b.indexes {
@@ -146,19 +143,19 @@ func (b bindings) serves(index, fileName string) bool {
 	return !b.bound[project]
 }
 
-// archives are the endings of the names of files of distributions.
+// archives are the suffixes of distributions.
 var archives = []string{".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"}
 
-// IsArchive tells the name of a wheel or an sdist.
+// IsArchive reports whether a file is a wheel or an sdist, by its name.
 func IsArchive(name string) bool { return hasSuffix(name, archives...) }
 
 func hasSuffix(name string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
-// ReadName returns the project, normalised, and the version that the name of a wheel or
-// an sdist has. The project of an sdist may have hyphens, and ends before the first one
-// that a digit follows; without such a one all of the name is the project.
+// ReadName returns the normalized project and the version in the name of a wheel or sdist.
+// The project of an sdist may have hyphens, and ends before the first one followed by a
+// digit; without one, the whole name is the project.
 func ReadName(name string) (project, version string) {
 	if strings.HasSuffix(name, ".whl") {
 		project, rest, _ := strings.Cut(name, "-")

@@ -50,14 +50,14 @@ func TestProjectsAreBound(t *testing.T) {
 		}
 	}
 	if n := len(w.came); n != 5 {
-		t.Errorf("%d requests went out", n)
+		t.Errorf("%d requests passed out", n)
 	}
 	if len(d.Seen()) != len(tests) || len(d.Refused())+len(d.Problems()) != 0 {
 		t.Errorf("seen %d, refused %q, problems %q", len(d.Seen()), reasons(d), problems(d))
 	}
 }
 
-// An index may be named for some projects and serve all the others, too.
+// An index may be bound to some projects and also serve all others.
 func TestAnIndexThatIsNamedTwice(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", projects(map[string]string{"torch": `<a href="x-1.whl">x</a>`, "numpy": `<a href="x-1.whl">x</a>`}))

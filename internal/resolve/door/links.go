@@ -9,8 +9,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// parseHTML reads the links of a page (PEP 503, 592, 658 and 714). It takes
-// what there is: pages are made by all kinds of programs.
+// parseHTML reads the links of a page (PEP 503, 592, 658 and 714). It is lenient, since all
+// kinds of programs write pages.
 func parseHTML(at *url.URL, data []byte) []File {
 	var files []File
 	base := at
@@ -39,7 +39,7 @@ func parseHTML(at *url.URL, data []byte) []File {
 	}
 }
 
-// attributesOf are those of a tag. Of two with a name the first one counts.
+// attributesOf returns the attributes of a tag. The first one of a name wins.
 func attributesOf(z *html.Tokenizer) map[string]string {
 	attributes := map[string]string{}
 	for more := true; more; {
@@ -52,7 +52,7 @@ func attributesOf(z *html.Tokenizer) map[string]string {
 	return attributes
 }
 
-// linked is the file that a link leads to.
+// linked returns the file of a link.
 func linked(base *url.URL, attributes map[string]string) (File, bool) {
 	href, ok := attributes["href"]
 	if !ok {
@@ -76,7 +76,7 @@ func linked(base *url.URL, attributes map[string]string) (File, bool) {
 	return f, true
 }
 
-// simplePage is a page as JSON (PEP 691, 700 and 714).
+// simplePage is a page in JSON (PEP 691, 700 and 714).
 type simplePage struct {
 	Files []simpleFile `json:"files"`
 }

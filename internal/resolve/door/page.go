@@ -18,22 +18,22 @@ import (
 	"lamina.build/lock"
 )
 
-// pageLimit is the largest page that is read.
+// pageLimit is the size limit of a page.
 const pageLimit = 64 << 20
 
-// File is what an index says of a file.
+// File is an index's entry for a file.
 type File struct {
 	Index          string
-	Project        string // empty where a flat page names it
+	Project        string // "" on a flat page
 	URL            string // without a fragment or a login
 	Name           string
 	Hashes         map[string]string // algorithm → hexadecimal digits
-	Size           int64             // 0 where it is not known
+	Size           int64             // 0 if unknown
 	Yanked         bool
 	YankedReason   string
 	RequiresPython string
-	HasMetadata    bool              // its METADATA is at its address with .metadata at the end
-	MetadataHashes map[string]string // of that
+	HasMetadata    bool // its METADATA is at its address plus .metadata
+	MetadataHashes map[string]string
 }
 
 // parsePage reads the page at an address.
@@ -47,11 +47,10 @@ func parsePage(contentType string, at *url.URL, data []byte) ([]File, error) {
 	case kind == "application/vnd.pypi.simple.v1+html" || kind == "text/html" || kind == "application/xhtml+xml" || kind == "":
 		return parseHTML(at, data), nil
 	}
-	return nil, fmt.Errorf("its type is %q", kind)
+	return nil, fmt.Errorf("unsupported type %q", kind)
 }
 
-// resolve makes an absolute address of one in a page. The fragment is returned
-// apart.
+// resolve makes an address in a page absolute, and returns its fragment separately.
 func resolve(base *url.URL, address string) (u *url.URL, fragment string, ok bool) {
 	u, err := base.Parse(strings.TrimSpace(address))
 	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -62,11 +61,11 @@ func resolve(base *url.URL, address string) (u *url.URL, fragment string, ok boo
 	return u, fragment, true
 }
 
-// fileName is the last part of an address.
+// fileName returns the last element of an address.
 func fileName(u *url.URL) string { return path.Base(u.Path) }
 
-// hashesOf reads ALG=HEX, the form of fragments and attributes. It returns nil
-// where there is none.
+// hashesOf reads ALG=HEX, the form of fragments and attributes. It returns nil if there is
+// none.
 func hashesOf(text string) map[string]string {
 	var hashes map[string]string
 	for part := range strings.SplitSeq(text, "&") {
@@ -90,7 +89,7 @@ func withHash(hashes map[string]string, name, value string) map[string]string {
 	return hashes
 }
 
-// plain unpacks the body of a page.
+// plain decompresses the body of a page.
 func plain(encoding string, body io.Reader) ([]byte, error) {
 	switch encoding {
 	case "", "identity":
@@ -101,7 +100,7 @@ func plain(encoding string, body io.Reader) ([]byte, error) {
 		}
 		body = z
 	default:
-		return nil, fmt.Errorf("its encoding is %q", encoding)
+		return nil, fmt.Errorf("unsupported encoding %q", encoding)
 	}
 	var buf bytes.Buffer
 	_, err := buf.ReadFrom(io.LimitReader(body, pageLimit+1))
@@ -109,12 +108,12 @@ func plain(encoding string, body io.Reader) ([]byte, error) {
 	case err != nil:
 		return nil, cut(err)
 	case buf.Len() > pageLimit:
-		return nil, fmt.Errorf("it has more than %d MB", pageLimit>>20)
+		return nil, fmt.Errorf("it is larger than %d MB", pageLimit>>20)
 	}
 	return buf.Bytes(), nil
 }
 
-// Key is an address in the spelling that addresses are compared by.
+// Key returns the spelling of an address for comparisons.
 func Key(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -123,13 +122,13 @@ func Key(address string) string {
 	return key(u.ResolveReference(u)) // without dots in its path
 }
 
-// ReadProject is [ReadPage] of the page that an index has for a project.
+// ReadProject calls [ReadPage] for the page of a project on an index.
 func ReadProject(ctx context.Context, client *fetch.Client, index, project string) (map[string]File, error) {
 	return ReadPage(ctx, client, strings.TrimRight(index, "/")+"/"+project+"/")
 }
 
-// MeasurePage returns the sha256 and the size of the page that an index has for a project,
-// or of a flat index where project is "", as a door measures what uv asks for.
+// MeasurePage returns the sha256 and the size of an index's page for a project, or of a
+// flat index if project is "", as a door measures uv's requests.
 func MeasurePage(ctx context.Context, client *fetch.Client, index, project string) (lock.Page, error) {
 	page := lock.Page{Index: index, Project: project}
 	body, err := client.Get(ctx, page.URL(), "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html;q=0.2", "text/html;q=0.01") // as uv does
@@ -151,8 +150,8 @@ func measured(page lock.Page, data []byte) lock.Page {
 	return page
 }
 
-// ReadPage returns what the page at an address says of files, by the [Key] of
-// each: of one that did not pass a door. Errors are those of fetch.
+// ReadPage downloads the page at an address without a door, and returns its files by their
+// [Key]. Errors are those of fetch.
 func ReadPage(ctx context.Context, client *fetch.Client, address string) (map[string]File, error) {
 	body, err := client.Get(ctx, address)
 	if err != nil {
@@ -160,7 +159,7 @@ func ReadPage(ctx context.Context, client *fetch.Client, address string) (map[st
 	}
 	defer body.Close()
 	data, err := plain(body.Header.Get("Content-Encoding"), body)
-	u, _ := url.Parse(body.URL) // links are relative to where it came from
+	u, _ := url.Parse(body.URL) // links are relative to it
 	var list []File
 	if err == nil {
 		list, err = parsePage(body.Header.Get("Content-Type"), u, data)
@@ -175,8 +174,8 @@ func ReadPage(ctx context.Context, client *fetch.Client, address string) (map[st
 	return files, nil
 }
 
-// pageOf is a page that lists files, as HTML. It is written anew and not cut out
-// of the one that came: two parsers may see two lists in that one.
+// pageOf returns an HTML page that lists files. It doesn't edit the original page, in which
+// two parsers may see different lists.
 func pageOf(list []File) []byte {
 	var out strings.Builder
 	out.WriteString("<!DOCTYPE html>\n<html><body>\n")
@@ -205,7 +204,7 @@ func pageOf(list []File) []byte {
 	return []byte(out.String())
 }
 
-// fragment is the hash that a link has room for.
+// fragment returns the one hash that fits a link.
 func fragment(hashes map[string]string) string {
 	order := []string{"sha256", "sha512", "sha384", "sha224", "sha1", "md5"}
 	i := slices.IndexFunc(order, func(name string) bool { return hashes[name] != "" })

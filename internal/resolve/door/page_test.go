@@ -80,7 +80,7 @@ func TestFlatPages(t *testing.T) {
 	}
 }
 
-// PyTorch's files lie where others have projects.
+// PyTorch's files are where other indexes have projects.
 func TestFilesNextToProjects(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {
@@ -143,7 +143,7 @@ func TestHTTPIsNotForPagesOfHTTPS(t *testing.T) {
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
 	a := get(t, d, "http://files.example.com/a.whl")
-	if a.code != http.StatusForbidden || !strings.Contains(a.body, "pypi.example.com, which names it, is asked by https and it by http") {
+	if a.code != http.StatusForbidden || !strings.Contains(a.body, "pypi.example.com, which names it, uses https, but it uses http") {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -151,8 +151,8 @@ func TestHTTPIsNotForPagesOfHTTPS(t *testing.T) {
 func TestPagesThatCanNotBeRead(t *testing.T) {
 	tests := []struct{ name, kind, encoding, body, want string }{
 		{"bad JSON", "application/vnd.pypi.simple.v1+json", "", "{", "reading its JSON"},
-		{"another type", "image/png", "", "x", `its type is "image/png"`},
-		{"another encoding", "text/html", "br", "x", `its encoding is "br"`},
+		{"another type", "image/png", "", "x", `unsupported type "image/png"`},
+		{"another encoding", "text/html", "br", "x", `unsupported encoding "br"`},
 		{"bad gzip", "text/html", "gzip", "x", "unexpected EOF"},
 	}
 	for _, tt := range tests {
@@ -174,7 +174,7 @@ func TestPagesThatCanNotBeRead(t *testing.T) {
 	}
 }
 
-// A page that did not come whole may another time.
+// A truncated page is a transient error.
 func TestPageThatIsCut(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		w := newWorld(t)
@@ -194,7 +194,7 @@ func TestPageThatIsCut(t *testing.T) {
 	}
 }
 
-// A page is read whatever word of success it comes with: else it shows what it hides.
+// A page of any successful status is read: otherwise it would show what it must hide.
 func TestPagesOfAnyGoodStatus(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, _ *http.Request) {
@@ -247,7 +247,7 @@ func TestTwoIndexesThatDisagree(t *testing.T) {
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}, {Name: "own", URL: own}}})
 	get(t, d, pypi+"/a/")
 	get(t, d, own+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "content" || !strings.Contains(problems(d), "index own says of https://files.example.com/a-1.whl another hash") {
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "content" || !strings.Contains(problems(d), "index own lists https://files.example.com/a-1.whl with a different hash") {
 		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }

@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// mostNotes is how many things of one kind are recorded.
+// mostNotes limits the records of one kind.
 const mostNotes = 1 << 16
 
-// Seen is a request that was answered.
+// Seen is an answered request.
 type Seen struct {
 	Method string
 	URL    string // as fetch.Redact returns it
-	Index  string // whose page it is, or whose page names it
+	Index  string // that has the page or lists the file
 	Status int
 }
 
-// Refusal is a request that was not allowed.
+// Refusal is a refused request.
 type Refusal struct {
 	Method string
 	URL    string // as fetch.Redact returns it
@@ -25,14 +25,14 @@ type Refusal struct {
 	Reason string
 }
 
-// trouble is what went wrong at an address, as fetch.Redact returns it; "" where
-// no answer mends it.
+// trouble is an error at an address, as fetch.Redact returns it; "" if no later response
+// resolves it.
 type trouble struct {
 	at  string
 	err error
 }
 
-// record is what happened, by any goroutine.
+// record records events from any goroutine.
 type record struct {
 	mu       sync.Mutex
 	seen     []Seen
@@ -41,7 +41,7 @@ type record struct {
 	told     map[any]bool // refusals, and the texts of problems
 }
 
-// see takes back what went wrong at an address that answers after all.
+// see records a response, and deletes the problems of an address that answers after all.
 func (r *record) see(s Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +66,7 @@ func (r *record) refuse(f Refusal) {
 	}
 }
 
-// fail takes each error once: a request is made again by whoever made it.
+// fail records each error once, since clients retry requests.
 func (r *record) fail(at string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,22 +86,21 @@ func (r *record) isNews(what any) bool {
 	return true
 }
 
-// Seen returns every request that was answered, in the order of the answers.
+// Seen returns every answered request, in the order of the responses.
 func (d *Door) Seen() []Seen {
 	d.record.mu.Lock()
 	defer d.record.mu.Unlock()
 	return slices.Clone(d.record.seen)
 }
 
-// Refused returns what was asked for and not allowed, each once.
+// Refused returns the refused requests, each once.
 func (d *Door) Refused() []Refusal {
 	d.record.mu.Lock()
 	defer d.record.mu.Unlock()
 	return slices.Clone(d.record.refused)
 }
 
-// Problems returns what went wrong outside and has not passed, each once, with its
-// kind and hints.
+// Problems returns the unresolved errors of hosts, each once, with kind and hints.
 func (d *Door) Problems() []error {
 	d.record.mu.Lock()
 	defer d.record.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// serve starts the server of the socket, and the one of the tunnels in it.
+// serve starts the servers of the socket and of the tunnels in it.
 func (d *Door) serve(ctx context.Context, l net.Listener) {
 	d.outer = d.server(ctx, d.proxy)
 	d.inner = d.server(ctx, d.tunneled)
@@ -47,15 +47,15 @@ func (d *Door) server(ctx context.Context, h http.HandlerFunc) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     log.New(io.Discard, "", 0), // what clients do wrong they say themselves
+		ErrorLog:                     log.New(io.Discard, "", 0), // clients report their own errors
 	}
 }
 
-// proxy answers what comes to the socket: CONNECT, and http by its whole address.
+// proxy serves the socket: CONNECT, and http by absolute URL.
 func (d *Door) proxy(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		if r.URL.Scheme != "http" || r.URL.Host == "" {
-			http.Error(w, "this is a proxy: it takes CONNECT, and http by whole addresses", http.StatusBadRequest)
+			http.Error(w, "this is a proxy: use CONNECT, or http with an absolute URL", http.StatusBadRequest)
 			return
 		}
 		d.forward(w, r, r.URL)
@@ -76,14 +76,14 @@ func (d *Door) proxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
-		_ = conn.Close() // it is gone
+		_ = conn.Close() // the client is gone
 		return
 	}
 	d.tunnels.add(conn, buffered.Reader, r.Host)
 }
 
-// tunneled answers what comes through a tunnel. It is for the host that the
-// tunnel leads to, whatever the request says.
+// tunneled serves requests in a tunnel. They go to the host of the tunnel, whatever host
+// they name.
 func (d *Door) tunneled(w http.ResponseWriter, r *http.Request) {
 	host, _ := r.Context().Value(tunnelKey{}).(string)
 	to := *r.URL
@@ -91,33 +91,32 @@ func (d *Door) tunneled(w http.ResponseWriter, r *http.Request) {
 	d.forward(w, r, &to)
 }
 
-// refuse answers what is not allowed, and says why.
+// refuse answers a forbidden request with the reason.
 func (d *Door) refuse(w http.ResponseWriter, method string, u *url.URL, reason string) {
 	at := place(u)
 	d.record.refuse(Refusal{Method: method, URL: fetch.Redact(u.String()), Host: at, Reason: reason})
-	http.Error(w, "Lamina doesn't let this resolve ask "+at+": "+reason, http.StatusForbidden)
+	http.Error(w, "Lamina doesn't allow this resolve to access "+at+": "+reason, http.StatusForbidden)
 }
 
-// uploadPack is what git posts to when it reads.
+// uploadPack is the path that git posts to when it reads.
 const uploadPack = "/git-upload-pack"
 
-// methodRefusal says why a request may not be made, whoever it goes to. It is
-// empty for those that read.
+// methodRefusal returns why a request is forbidden for any host, or "" if it only reads.
 func methodRefusal(method string, u *url.URL) string {
 	switch {
 	case strings.HasSuffix(u.Path, "/git-receive-pack"),
 		slices.Contains(u.Query()["service"], "git-receive-pack"):
-		return "git may read from here, and not write"
+		return "git may read from here, but not write"
 	case method == http.MethodGet, method == http.MethodHead:
 		return ""
 	case method == http.MethodPost && strings.HasSuffix(u.Path, uploadPack):
 		return ""
 	}
-	return method + " is not a way to read"
+	return method + " is not allowed: requests may only read"
 }
 
-// requestHeader is what goes on of the header of a request: what says which
-// bytes are wanted, and in which form. Whatever a login could be in stays.
+// requestHeader returns the request header to forward: the fields that select bytes and
+// their form. It drops every field that could hold a login.
 func requestHeader(in http.Header) http.Header {
 	out := http.Header{}
 	for _, name := range []string{
@@ -132,8 +131,8 @@ func requestHeader(in http.Header) http.Header {
 	return out
 }
 
-// responseHeader is what comes in of the header of an answer: all but what is
-// meant for one connection, and what asks for a login or hands one out.
+// responseHeader returns the response header to forward: all but the fields for one
+// connection, and those that request or grant a login.
 func responseHeader(in http.Header) http.Header {
 	out := http.Header{}
 	for name, values := range in {
@@ -149,7 +148,7 @@ func responseHeader(in http.Header) http.Header {
 	return out
 }
 
-// isHop tells the headers that are for one connection (RFC 9110, 7.6.1).
+// isHop reports whether a header is for one connection (RFC 9110, 7.6.1).
 func isHop(h http.Header, name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade":

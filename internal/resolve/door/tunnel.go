@@ -20,12 +20,12 @@ import (
 
 type tunnelKey struct{}
 
-// tunnel is a connection that a client leads to a host through the proxy.
+// tunnel is a client's connection to a host through the proxy.
 type tunnel struct {
 	net.Conn
-	early *bufio.Reader // what came with the request for it
+	early *bufio.Reader // bytes that arrived with the CONNECT request
 	host  string        // with its port
-	left  func() bool   // has the door close it no more
+	left  func() bool   // stops the door from closing it
 }
 
 func (t *tunnel) Read(p []byte) (int, error) {
@@ -40,18 +40,18 @@ func (t *tunnel) Close() error {
 	return t.Conn.Close()
 }
 
-// tunnels are a listener of the TLS in them.
+// tunnels is a listener for the TLS in tunnels.
 type tunnels struct {
-	ctx    context.Context //nolint:containedctx // that of the door, at whose end all of them end
+	ctx    context.Context //nolint:containedctx // of the door, whose end closes all tunnels
 	config *tls.Config
 	ready  chan net.Conn
 }
 
-// add hands a connection over to the server. It ends with the door, whether the server has
-// taken it or not.
+// add passes a connection to the server. It is closed with the door, even if the server
+// never accepts it.
 func (l *tunnels) add(c net.Conn, early *bufio.Reader, host string) {
 	t := &tunnel{Conn: c, early: early, host: host}
-	t.left = context.AfterFunc(l.ctx, func() { _ = c.Close() }) // it may be gone already
+	t.left = context.AfterFunc(l.ctx, func() { _ = c.Close() }) // it may be closed already
 	select {
 	case l.ready <- tls.Server(t, l.config):
 	case <-l.ctx.Done():
@@ -68,16 +68,16 @@ func (l *tunnels) Accept() (net.Conn, error) {
 	}
 }
 
-// Close is that of a listener: connections stay.
+// Close implements [net.Listener]: connections stay open.
 func (*tunnels) Close() error { return nil }
 
 // Addr names the listener.
 func (*tunnels) Addr() net.Addr { return &net.UnixAddr{Name: "tunnels", Net: "unix"} }
 
-// mostLeaves is how many certificates an authority keeps.
+// mostLeaves limits the certificates that an authority keeps.
 const mostLeaves = 256
 
-// authority vouches for each host inside of one exec, and nowhere else. Its
+// authority issues certificates for all hosts, trusted in one exec and nowhere else. Its
 // keys never leave the memory of this process.
 type authority struct {
 	cert    *x509.Certificate
@@ -113,8 +113,8 @@ func newAuthority(now time.Time) (*authority, error) {
 	return a, err
 }
 
-// template is what all certificates share. The clock of another machine may be
-// a day behind or ahead.
+// template returns the common part of all certificates. The clock of another machine may be
+// a day slow or fast.
 func (a *authority) template(name string) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
@@ -132,7 +132,7 @@ func (a *authority) pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
-// leaf returns the certificate of a host, which is named without its port.
+// leaf returns the certificate of a host, given without its port.
 func (a *authority) leaf(host string) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -140,7 +140,7 @@ func (a *authority) leaf(host string) (*tls.Certificate, error) {
 		return c, nil
 	}
 	name := host
-	if len(name) > 64 { // more than a common name may have
+	if len(name) > 64 { // the limit of a common name
 		name = name[:64]
 	}
 	template, err := a.template(name)

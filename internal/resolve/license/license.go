@@ -1,8 +1,8 @@
-// Package license reads what metadata declares of licenses, as expressions of SPDX 2.3:
+// Package license reads the licenses that metadata declares, as expressions of SPDX 2.3:
 // https://spdx.github.io/spdx-spec/v2.3/SPDX-license-expressions/.
 //
-// Words that are no expression become a LicenseRef with their name: what they mean is
-// for people to find out, and nobody here guesses which BSD license is meant.
+// Text that is no expression becomes a LicenseRef of that name. Its meaning is for people
+// to find out: nothing here guesses which BSD license is meant.
 package license
 
 import (
@@ -12,13 +12,12 @@ import (
 	"github.com/github/go-spdx/v2/spdxexp"
 )
 
-// longest is how long the name of a license is: more is the text of one.
+// longest is the maximum length of a license's name: longer text is a license itself.
 const longest = 100
 
-// OfMetadata is what the METADATA of a wheel or the PKG-INFO of an sdist declares:
-// License-Expression, else License, else the classifiers, as of
-// https://packaging.python.org/en/latest/specifications/core-metadata/. It is "" where
-// these say nothing.
+// OfMetadata returns the license that the METADATA of a wheel or the PKG-INFO of an sdist
+// declares: License-Expression, else License, else the classifiers, as in
+// https://packaging.python.org/en/latest/specifications/core-metadata/; "" if there is none.
 func OfMetadata(text string) string {
 	fields := headers(text)
 	classified := classified(fields["classifier"])
@@ -35,7 +34,7 @@ func OfMetadata(text string) string {
 	return classified
 }
 
-// Of is what the names of licenses declare that a model's card or a wheel's classifiers have.
+// Of returns the expression for the license names of a model's card or a wheel's classifiers.
 func Of(names ...string) string {
 	var found []string
 	for _, name := range names {
@@ -45,7 +44,7 @@ func Of(names ...string) string {
 			return reference(strings.Join(names, " "))
 		}
 	}
-	if len(found) > 1 { // nobody says whether all or any of them hold
+	if len(found) > 1 { // whether all or any of them apply is unknown
 		return reference(strings.Join(names, " "))
 	}
 	return strings.Join(found, "")
@@ -59,7 +58,7 @@ func isSPDX(expression string) bool {
 
 var notInReference = regexp.MustCompile(`[^A-Za-z0-9.]+`)
 
-// reference is a LicenseRef with what may be in one of the words.
+// reference returns a LicenseRef with the allowed characters of words.
 func reference(words string) string {
 	name := notInReference.ReplaceAllString(words, "-")
 	name = strings.Trim(name[:min(len(name), longest)], "-.")
@@ -69,8 +68,8 @@ func reference(words string) string {
 	return refPrefix + name
 }
 
-// expression is the words as SPDX spells them, if they are an expression of its licenses
-// or a name that is in common use for one of them.
+// expression spells words as SPDX does, if they are an SPDX expression or a common name of
+// an SPDX license.
 func expression(words string) (spelled string, ok bool) {
 	words = strings.Join(strings.Fields(words), " ")
 	if known := common()[simple(words)]; known != "" {
@@ -94,12 +93,12 @@ func isNothing(words string) bool {
 	return false
 }
 
-// simple is how names are compared.
+// simple normalizes names for comparison.
 func simple(words string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(words), func(r rune) bool { return strings.ContainsRune(" -_,()", r) }), " ")
 }
 
-// common are names that say which version of which license they mean.
+// common are names that identify one version of one license.
 func common() map[string]string {
 	return map[string]string{
 		"apache 2.0": "Apache-2.0", "apache 2": "Apache-2.0", "apache license 2.0": "Apache-2.0", "apache license version 2.0": "Apache-2.0",
@@ -122,7 +121,7 @@ func common() map[string]string {
 	}
 }
 
-// classified is what classifiers declare. Of several nobody says whether all or any hold.
+// classified returns the license that classifiers declare.
 func classified(classifiers []string) string {
 	var names []string
 	for _, c := range classifiers {
@@ -135,8 +134,8 @@ func classified(classifiers []string) string {
 	return Of(names...)
 }
 
-// headers are the fields of METADATA by their names in lower case, without the
-// description that follows them.
+// headers returns the fields of METADATA by lower-case name, without the description that
+// follows them.
 func headers(text string) map[string][]string {
 	fields := map[string][]string{}
 	name := ""
@@ -146,7 +145,7 @@ func headers(text string) map[string][]string {
 		switch {
 		case line == "":
 			return fields
-		case line[0] == ' ' || line[0] == '\t': // goes on with the field
+		case line[0] == ' ' || line[0] == '\t': // continues the field
 			if n := len(fields[name]); n > 0 {
 				fields[name][n-1] += "\n" + strings.TrimSpace(line)
 			}

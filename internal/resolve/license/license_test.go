@@ -7,7 +7,7 @@ import (
 	"lamina.build/internal/resolve/license"
 )
 
-// The fields of real wheels, as PyPI has them.
+// The fields are those of real wheels on PyPI.
 func TestOfMetadata(t *testing.T) {
 	for text, want := range map[string]string{
 		"License-Expression: BSD-3-Clause AND MIT\nLicense: other words":           "BSD-3-Clause AND MIT",

@@ -11,9 +11,9 @@ import (
 	"lamina.build/lock"
 )
 
-// Drift says what of the models of a lock no resolving of their requests would have
-// written, one sentence each. What is in the files their sha256 says; whether these are
-// those of the commit nobody knows without asking.
+// Drift lists what locking would never have written about the models of a lock, one
+// sentence each. Their sha256 pins the content of files; only the hub can tell whether
+// these are the files of the commit.
 func Drift(l lock.Lock) (drift []string) {
 	for _, m := range l.Models {
 		for _, problem := range unlike(m) {
@@ -36,17 +36,17 @@ func unlike(m lock.Model) (problems []string) {
 	_, revision, isHub := m.Repository()
 	for _, f := range m.Files {
 		if !slices.Contains(wanted, f.Path) {
-			say("the spec doesn't want the file %q", f.Path)
+			say("the spec doesn't select file %q", f.Path)
 		}
 		if want, err := hub.InList(m.From, f.Path); !isHub && (err != nil || f.URL != want) {
-			say("the file %q is at %s, and its list has it at %s", f.Path, f.URL, want)
+			say("file %q has URL %s; its list has %s", f.Path, f.URL, want)
 		}
 	}
 	if isHub && lock.IsCommit(revision) && m.Commit != revision || !isHub && m.Commit != "" {
-		say("it has the commit %s", m.Commit)
+		say("unexpected commit %s", m.Commit)
 	}
 	if got := weights.Digest(m).String(); m.Digest != got {
-		say("its digest is that of other files: %s, and of these it is %s", m.Digest, got)
+		say("digest %s differs from that of its files, %s", m.Digest, got)
 	}
 	if err := check(m); err != nil {
 		say("%s", strings.ReplaceAll(err.Error(), "\n", "; "))

@@ -1,5 +1,5 @@
-// Package models brings the models of a spec that lie elsewhere into a lock: their
-// commit, and every file by size and sha256.
+// Package models locks the remote models of a spec: their commit, and every file by size
+// and sha256.
 package models
 
 import (
@@ -21,18 +21,18 @@ import (
 	"lamina.build/lock"
 )
 
-// Options say what is locked.
+// Options configure [Lock].
 type Options struct {
 	Client       *hub.Client
 	Requirements lock.Requirements
-	Before       lock.Lock // where the same files are published stays known, if the spec names the place
+	Before       lock.Lock // its published places stay for the same files, if the spec names them
 	Layers       func(context.Context, lock.Model) []lock.ModelLayer
 	Note         func(string)
 }
 
-// Lock finds the files of all models. Of a model from a hub it fetches those
-// that are kept in git, which are small; of the others a hub tells the sha256.
-// The problems of all models are reported at once.
+// Lock finds the files of all models. Of a model on a hub it downloads only the small
+// files that are kept in git; for the others the hub reports the sha256. It reports the
+// problems of all models at once.
 func Lock(ctx context.Context, o Options) ([]lock.Model, error) {
 	requests := o.Requirements.ModelRequests
 	models, problems := make([]lock.Model, len(requests)), make([]error, len(requests))
@@ -58,14 +58,14 @@ func (o Options) lock(ctx context.Context, r lock.ModelRequest) (lock.Model, err
 	m.Published, m.Layers = o.before(m)
 	known := o.Layers(ctx, m)
 	if m.Published != "" && (known == nil || m.Layers != nil && !slices.Equal(known, m.Layers)) {
-		o.Note(fmt.Sprintf("the lock no longer says that %s is published, since nobody knows its layers, or they are others: \"build model push\" has it say so again", m.Name()))
+		o.Note(fmt.Sprintf("the lock no longer records that %s is published: its layers are unknown or have changed; run \"build model push\" to record it again", m.Name()))
 		m.Published = ""
 	}
 	m.Layers = known
 	return m, nil
 }
 
-// find fills in the files that are wanted, with all hashes.
+// find fills in the selected files with their hashes.
 func (o Options) find(ctx context.Context, m *lock.Model) error {
 	var files []hub.File
 	var err error
@@ -89,17 +89,17 @@ func (o Options) find(ctx context.Context, m *lock.Model) error {
 		return err
 	}
 	o.idle(files, slices.Concat(m.Include, m.Exclude))
-	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), humanize.Count(len(files), "file"), m.Name(), size(wanted)))
+	o.Note(fmt.Sprintf("selected %d of %s of %s, %s", len(wanted), humanize.Count(len(files), "file"), m.Name(), size(wanted)))
 	m.Files, err = o.Client.Lock(ctx, wanted)
 	for i := range m.Files {
 		if isHub {
-			m.Files[i].URL = "" // it follows from the commit
+			m.Files[i].URL = "" // follows from the commit
 		}
 	}
 	return err
 }
 
-// idle tells of patterns that match nothing: likely they were meant otherwise.
+// idle notes patterns that match nothing: they are likely mistakes.
 func (o Options) idle(files []hub.File, patterns []string) {
 	for _, p := range patterns {
 		if _, err := hub.Match(files, []string{strings.TrimPrefix(p, "!")}, nil); errors.Is(err, hub.ErrNoMatch) {
@@ -111,26 +111,25 @@ func (o Options) idle(files []hub.File, patterns []string) {
 func size(files []hub.File) string {
 	var bytes int64
 	for _, f := range files {
-		bytes += min(f.Size, math.MaxInt64-bytes) // what a hub says is checked with the lock
+		bytes += min(f.Size, math.MaxInt64-bytes) // the lock checks the sizes that a hub reports
 	}
 	return humanize.Size(bytes)
 }
 
-// check finds what is wrong with the model as a whole: renames of files that
-// are not there, two files with one place.
+// check checks the model as a whole: renames of missing files, two files at one path.
 func check(m lock.Model) error {
 	var problems []error
 	for _, from := range slices.Sorted(maps.Keys(m.Rename)) {
 		if !slices.ContainsFunc(m.Files, func(f lock.ModelFile) bool { return f.Path == from }) {
-			problems = append(problems, fmt.Errorf("rename %q: no such file is among those that are wanted", from))
+			problems = append(problems, fmt.Errorf("rename %q: no such file among those selected", from))
 		}
 	}
 	_, err := weights.Layers(m.Name(), m, weights.MaxLayers)
 	return errors.Join(append(problems, err)...)
 }
 
-// before are the layers of the same files in an earlier lock, and where it says that
-// they are, if it may say so.
+// before returns the layers of the same files in an earlier lock, and where they are
+// published if the spec still names that place.
 func (o Options) before(m lock.Model) (published string, layers []lock.ModelLayer) {
 	for _, b := range o.Before.Models {
 		if b.Digest != m.Digest || b.Plan != m.Plan || b.Path != m.Path {
@@ -140,7 +139,7 @@ func (o Options) before(m lock.Model) (published string, layers []lock.ModelLaye
 		case slices.Contains(o.Requirements.PlacesOf(m.ModelRequest), b.Place()):
 			published = b.Published
 		case b.Published != "":
-			o.Note(fmt.Sprintf("the lock no longer says that %s is published in %s: the spec would have to name the place, published = %q", m.Name(), b.Place(), b.Place()))
+			o.Note(fmt.Sprintf("the lock no longer records that %s is published in %s; to keep that, name the place in the spec: published = %q", m.Name(), b.Place(), b.Place()))
 		}
 		return published, b.Layers
 	}

@@ -98,7 +98,7 @@ func TestLockOfAHub(t *testing.T) {
 	}
 }
 
-// Cards are written by people.
+// People write cards, in many ways.
 func TestLicensesOfCards(t *testing.T) {
 	w := newWorld(t)
 	for i, tt := range []struct {
@@ -174,7 +174,7 @@ func TestWhatIsPublishedStaysKnownWhileItIsTheSame(t *testing.T) {
 		if lockErr != nil || (again[0].Published == models[0].Published) != tt.published || !slices.Equal(again[0].Layers, tt.want) {
 			t.Errorf("%s: published %q, layers %v, %v", tt.name, again[0].Published, again[0].Layers, lockErr)
 		}
-		if noted := strings.Contains(strings.Join(w.notes, "\n"), "no longer says that org/name is published"); noted != tt.noted {
+		if noted := strings.Contains(strings.Join(w.notes, "\n"), "no longer records that org/name is published"); noted != tt.noted {
 			t.Errorf("%s: noted: %t", tt.name, noted)
 		}
 	}

@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// Verdict says whether a condition holds.
+// Verdict is whether a condition holds.
 type Verdict int
 
-// The verdicts: what a marker asks may be known by nobody before it is installed.
+// The verdicts. What a marker tests may be unknown before the installation.
 const (
 	No Verdict = iota
 	Unknown
 	Yes
 )
 
-// Environment has what markers ask of an interpreter and its machine, by their names of
-// PEP 508: "python_version". What it lacks nobody knows.
+// Environment has the values that markers test of an interpreter and its machine, by their
+// names in PEP 508, such as "python_version". A missing value is unknown.
 type Environment map[string]string
 
-// Linux is the environment of a CPython of a version, "3.11.2". machine is "x86_64".
+// Linux returns the environment of CPython on Linux, of a version such as "3.11.2" and a
+// machine such as "x86_64".
 func Linux(python, machine string) Environment {
 	e := Environment{
 		"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": machine,
@@ -37,14 +38,14 @@ func Linux(python, machine string) Environment {
 
 var (
 	token = regexp.MustCompile(`^\s*(?:([()])|("[^"]*"|'[^']*')|(===|[=!~<>]=|[<>])|([A-Za-z_][\w.]*))`)
-	// Names of before PEP 508, which pip and uv still read.
+	// Names from before PEP 508, which pip and uv still read.
 	oldNames = map[string]string{
 		"os.name": "os_name", "sys.platform": "sys_platform", "platform.machine": "platform_machine", "platform.version": "platform_version",
 		"platform.python_implementation": "platform_python_implementation", "python_implementation": "platform_python_implementation",
 	}
 )
 
-// Holds evaluates a marker; "" always holds. One that can't be read is unknown.
+// Holds evaluates a marker; "" always holds. A malformed one is [Unknown].
 func (e Environment) Holds(marker string) Verdict {
 	if strings.TrimSpace(marker) == "" {
 		return Yes
@@ -65,14 +66,14 @@ func (e Environment) Holds(marker string) Verdict {
 	return v
 }
 
-// markerReader reads the words of a marker.
+// markerReader reads the tokens of a marker.
 type markerReader struct {
 	env    Environment
 	tokens []string
 	broken bool
 }
 
-// next takes a word, if it is one of those, or any.
+// next consumes a token if it is one of words, or any if there are none.
 func (m *markerReader) next(words ...string) (string, bool) {
 	if len(m.tokens) == 0 {
 		return "", false
@@ -131,7 +132,7 @@ func (m *markerReader) one() Verdict {
 	return judge(a, operator, b, strings.Contains(left+right, "_version"))
 }
 
-// value is that of a variable or a text.
+// value returns the value of a variable or a quoted string.
 func (m *markerReader) value(word string) (string, bool) {
 	if word != "" && strings.ContainsRune(`"'`, rune(word[0])) {
 		return word[1 : len(word)-1], true

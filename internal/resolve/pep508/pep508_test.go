@@ -6,7 +6,7 @@ import (
 	"lamina.build/internal/resolve/pep508"
 )
 
-// What packaging 26.4 says, whose answers to 30,000 random questions were compared.
+// The results are those of packaging 26.4, which was compared on 30,000 random questions.
 func TestAdmits(t *testing.T) {
 	for specifiers, versions := range map[string][2][]string{ // admitted, not admitted
 		"":                {{"1", "odd"}, nil},

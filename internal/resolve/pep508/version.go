@@ -16,15 +16,14 @@ var (
 	release = regexp.MustCompile(`^v?((?:\d+!)?\d+(?:\.\d+)*)`)
 )
 
-// SameVersion compares as PEP 440 does: 1.0 and 1.0.0 are one version.
+// SameVersion reports whether versions are equal by PEP 440: 1.0 equals 1.0.0.
 func SameVersion(a, b string) bool {
 	return a == b || compare(a, b) == 0 && strings.EqualFold(local(a), local(b))
 }
 
-// Admits says whether a version satisfies specifiers, "" or ">=1,<2", by PEP 440.
-// Versions before a release do, where they are in the range: which of them is taken is a
-// resolver's to say. A specifier that is none admits all: what resolved has refused it,
-// or knows what it means.
+// Admits reports whether a version satisfies specifiers, "" or ">=1,<2", by PEP 440.
+// Pre-releases in the range do: the resolver decides whether to use one. A malformed
+// specifier admits everything: the resolver has rejected it or understands it.
 func Admits(specifiers, version string) bool {
 	for text := range strings.SplitSeq(specifiers, ",") {
 		if m := clause.FindStringSubmatch(text); m != nil && !admits(m[1], strings.ToLower(m[2]), strings.ToLower(version)) {
@@ -44,7 +43,7 @@ func admits(operator, wanted, version string) bool {
 		return true
 	}
 	numbers := released(prefix)
-	isRelease := strings.TrimPrefix(prefix, "v") == numbers // and not one before or after it
+	isRelease := strings.TrimPrefix(prefix, "v") == numbers // not a pre- or post-release
 	switch operator {
 	case "==", "!=":
 		same := compare(public, prefix) == 0 && (local(prefix) == "" || local(prefix) == local(version))
@@ -59,22 +58,22 @@ func admits(operator, wanted, version string) bool {
 		return compare(public, prefix) >= 0
 	case "<=":
 		return compare(public, prefix) <= 0
-	case "<": // nor what comes before a release that it names
+	case "<": // excludes pre-releases of the named release
 		if isRelease {
 			prefix += ".dev0"
 		}
 		return compare(public, prefix) < 0
 	}
-	if isRelease { // nor what comes after it
+	if isRelease { // ">" excludes its post-releases
 		public = released(public)
 	}
 	return compare(public, prefix) > 0
 }
 
-// released are the numbers of a version.
+// released returns the numbers of a version.
 func released(version string) string { return release.FindStringSubmatch(version)[1] }
 
-// inSeries says whether a version is of the series "1.2".
+// inSeries reports whether a version is in a series such as "1.2".
 func inSeries(version, series string) bool {
 	at := strings.LastIndexAny(series, ".!") + 1
 	last, err := strconv.Atoi(series[at:])
@@ -93,7 +92,7 @@ func withoutLocal(version string) string {
 	return public
 }
 
-// local is what a builder has added to a version, in its one spelling.
+// local returns the normalized local label of a version.
 func local(version string) string {
 	_, label, _ := strings.Cut(version, "+")
 	return strings.NewReplacer("-", ".", "_", ".").Replace(label)

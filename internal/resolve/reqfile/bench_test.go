@@ -8,7 +8,7 @@ import (
 	"lamina.build/internal/resolve/reqfile"
 )
 
-// locked is a file of items with two hashes each, as pip-compile writes them.
+// locked returns a file of items with two hashes each, as pip-compile writes them.
 func locked(items int) string {
 	var b strings.Builder
 	for i := range items {
@@ -25,7 +25,7 @@ func TestTenThousandItems(t *testing.T) {
 	}
 }
 
-// 10,000 lines, of which a quarter begins an item, are read in some 80 ms.
+// Reading 10,000 lines, a quarter of which begin an item, takes some 80 ms.
 func BenchmarkRead10000Lines(b *testing.B) {
 	data := locked(10000 / 4)
 	o := options(map[string]string{"requirements.txt": data})

@@ -42,6 +42,6 @@ func ExampleRead_problems() {
 	fmt.Println(err)
 	// Output:
 	// requirements.txt:1: "torch 2.6" is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive
-	// requirements.txt:2: "." is a directory, and a requirement file only installs archives
+	// requirements.txt:2: "." is a directory; a requirement file can only install archives
 	// requirements.txt:3: "base.txt" does not exist
 }

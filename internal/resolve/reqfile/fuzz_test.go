@@ -28,7 +28,7 @@ func seeds(f *testing.F) {
 	}
 }
 
-// Whatever a file holds, its problems have a place and no secret gets out.
+// Whatever a file contains, its problems have a position and no secret leaks.
 func FuzzReadNeverPanics(f *testing.F) {
 	seeds(f)
 	place := regexp.MustCompile(`^requirements\.txt:[1-9][0-9]*: .`)

@@ -17,7 +17,7 @@ const (
 	sha    = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 )
 
-// directory makes a file system of texts, with a few archives next to them.
+// directory returns a file system of texts, with a few archives next to them.
 func directory(texts map[string]string) fstest.MapFS {
 	all := fstest.MapFS{}
 	for _, name := range []string{
@@ -54,7 +54,7 @@ func read(t *testing.T, text string) reqfile.Set {
 	return s
 }
 
-// messages returns what is wrong, one message for each problem.
+// messages returns one message for each problem.
 func messages(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {

@@ -26,12 +26,12 @@ var (
 	address  = regexp.MustCompile(`^(?:(?:git\+)?https?://|git\+ssh://(?:[\w.-]+@)?)(?:\[[0-9A-Fa-f:.]+\]|\w[\w.-]*)(?::\d{1,5})?(?:[/?#][^\x00-\x20"\\;<>^|\x60\x7f-\x{10FFFF}]*)?$`)
 )
 
-// item reads one requirement and keeps it, once.
+// item reads one requirement, and adds it once.
 func (r *reader) item(l line, text string, hashes []string) error {
 	req, err := r.requirement(l, text)
 	i := slices.IndexFunc(hashes, func(h string) bool { return !trusted.MatchString(h) || req.Kind == Git })
 	if i >= 0 && err == nil {
-		err = fmt.Errorf("--hash: %s is not a whole md5, sha256, sha384, sha512 or blake2b of a file", quote(hashes[i]))
+		err = fmt.Errorf("--hash: %s is not a complete md5, sha256, sha384, sha512 or blake2b of a file", quote(hashes[i]))
 	}
 	slices.Sort(hashes)
 	req.Hashes, req.File, req.At = slices.Compact(hashes), l.file, l.number
@@ -45,7 +45,7 @@ func (r *reader) item(l line, text string, hashes []string) error {
 	return err
 }
 
-// requirement reads what stands before the options of a line.
+// requirement reads a line up to its options.
 func (r *reader) requirement(l line, text string) (req Requirement, err error) {
 	text, marker, _ := strings.Cut(text, ";")
 	text = strings.TrimSpace(text)
@@ -59,18 +59,18 @@ func (r *reader) requirement(l line, text string) (req Requirement, err error) {
 	if req.Marker = strings.Join(strings.Fields(marker), " "); req.Marker != "" {
 		req.Line += " ; " + req.Marker
 	}
-	if strings.HasPrefix(req.Marker, "#") && err == nil { // a comment, as soon as a space stands before it
+	if strings.HasPrefix(req.Marker, "#") && err == nil { // with a space before it, it would be a comment
 		err = fmt.Errorf("%s is not a marker", quote(req.Marker))
 	}
 	return req, err
 }
 
-// tidy leaves out white space around operators, and all but one elsewhere.
+// tidy removes white space around operators, and collapses it elsewhere.
 func tidy(s string) string {
 	return loose.ReplaceAllString(strings.Join(strings.Fields(s), " "), "$1")
 }
 
-// direct reads a URL or path, which a name and extras may stand before.
+// direct reads a URL or path, optionally preceded by a name and extras.
 func (r *reader) direct(l line, name, extras, place string) (req Requirement, err error) {
 	for m := egg.FindStringSubmatch(place); m != nil; m = egg.FindStringSubmatch(place) {
 		place = strings.TrimRight(strings.Replace(place, m[0], m[1], 1), "#&")
@@ -107,30 +107,30 @@ func remote(text string) (req Requirement, err error) {
 		req.Subdirectory = strings.TrimPrefix(path.Join("/", m[1]), "/")
 	}
 	if !address.MatchString(text) || strings.Contains(strings.ReplaceAll(text, "=", "/")+"/", "/../") {
-		err = fmt.Errorf("%s is not a valid URL of https://, http://, git+https:// or git+ssh://", quote(text))
+		err = fmt.Errorf("%s is not a valid https://, http://, git+https:// or git+ssh:// URL", quote(text))
 	}
 	return req, failure.WithHint(err, percent)
 }
 
-// path reads the path of an archive. As in pip and uv, it leads there from the
-// root, wherever the file stands that holds it.
+// path reads the path of an archive. As in pip and uv, it is relative to the root, not to
+// the file that contains it.
 func (r *reader) path(l line, name, file string) (req Requirement, err error) {
 	if name != "" && strings.HasPrefix(file, "/") {
 		if r.frozen = append(r.frozen, l); len(r.frozen) == 1 { // "pip freeze" has many where Conda installed
-			err = fmt.Errorf("%q is a path of the machine that wrote this list", path.Clean(file))
+			err = fmt.Errorf("%q is a path on the machine that wrote this list", path.Clean(file))
 		}
-		return req, failure.WithHint(err, `write versions in place of such paths, as "pip list --format=freeze" does`)
+		return req, failure.WithHint(err, `replace such paths with versions, as "pip list --format=freeze" does`)
 	}
 	bare, _, _ := strings.Cut(file, "[")
 	clean, info, err := r.find(".", strings.TrimSpace(bare))
 	if err == nil && info.IsDir() {
-		hint := fmt.Sprintf("write sources = [%q] under [python] of image.toml, which installs the tree and brings its dependencies", clean)
-		err = failure.WithHint(fmt.Errorf("%q is a directory, and a requirement file only installs archives", clean), hint)
+		hint := fmt.Sprintf("write sources = [%q] under [python] of image.toml to install the tree and its dependencies", clean)
+		err = failure.WithHint(fmt.Errorf("%q is a directory; a requirement file can only install archives", clean), hint)
 	}
 	return Requirement{Line: "./" + clean + tidy(file[len(bare):]), Kind: Path, Path: clean}, err
 }
 
-// quote repeats part of a line, but for what might be a password in a URL that is too broken to be read.
+// quote repeats part of a line, without a possible password in a URL too malformed to parse.
 func quote(s string) string {
 	if before, after, ok := strings.Cut(s, "://"); ok && strings.Contains(after, "@") {
 		s = before + "://…"

@@ -30,14 +30,14 @@ func TestGlobalOptions(t *testing.T) {
 	equal(t, "links", s.FindLinks, []string{"wheels", "https://h/links.html?x=1"})
 	equal(t, "options", s.Options, []string{"--pre", "--prefer-binary", "--require-hashes"})
 	equal(t, "notes", s.Notes, []string{
-		"requirements.txt:9: --trusted-host is ignored: it changes nothing that is locked",
-		"requirements.txt:10: --use-feature is ignored: it changes nothing that is locked",
+		"requirements.txt:9: --trusted-host is ignored: it doesn't affect the lock",
+		"requirements.txt:10: --use-feature is ignored: it doesn't affect the lock",
 		"requirements.txt:11: editable becomes an ordinary installation",
 	})
 }
 
 func TestEmptyFilesAreTold(t *testing.T) {
-	for content, want := range map[string][]string{"": {"requirements.txt: it has no line that says anything"}, " \n# six\n": {"requirements.txt: it has no line that says anything"}, "# a\n--pre\n": nil} {
+	for content, want := range map[string][]string{"": {"requirements.txt: it has no requirement or option"}, " \n# six\n": {"requirements.txt: it has no requirement or option"}, "# a\n--pre\n": nil} {
 		equal(t, content, read(t, content).Notes, want)
 	}
 }
@@ -49,7 +49,7 @@ func TestNoIndexForgetsIndexes(t *testing.T) {
 	}
 }
 
-// As in pip, a path is one from the directory of the file, or else from the root.
+// As in pip, a path is relative to the directory of the file, or else to the root.
 func TestFindLinksNextToItsFile(t *testing.T) {
 	s, err := reqfile.Read(options(map[string]string{
 		"requirements.txt": "-r sub/x.txt", "sub/x.txt": text("-f own", "-f wheels", "-f ../source"),

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// Each text is one line; the message stands behind its place.
+// Each text is one line; the message follows its position.
 func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"torch 2.6", `"torch 2.6"` + notOne},
@@ -28,10 +28,10 @@ func TestProblems(t *testing.T) {
 		{"torch @", `"torch @" does not exist`},
 		{"; os_name == 'x'", `""` + notOne},
 		{strings.Repeat("ü", 200) + "=1", `"` + strings.Repeat("ü", 100) + `"` + notOne},
-		{`torch \ # continued`, `"\\" can't stand here`},
-		{"to\x01rch", `"\x01" can't stand here`},
-		{"torch\u2028numpy", `"\u2028" can't stand here`},
-		{"torch\xff", `"\xff" can't stand here`},
+		{`torch \ # continued`, `"\\" isn't allowed here`},
+		{"to\x01rch", `"\x01" isn't allowed here`},
+		{"torch\u2028numpy", `"\u2028" isn't allowed here`},
+		{"torch\xff", `"\xff" isn't allowed here`},
 		{"https:h/geo.zip", `"https:h/geo.zip"` + notWeb},
 		{"https:///geo.zip", `"https:///geo.zip"` + notWeb},
 		{"https://h:x/geo.zip", `"https://h:x/geo.zip"` + notWeb},
@@ -44,7 +44,7 @@ func TestProblems(t *testing.T) {
 		{`C:\geo.zip`, `"C:\\geo.zip"` + notWeb},
 		{"git@github.com:a/b.git", `"github.com:a/b.git"` + notWeb},
 		{"x @ git+https:h/x.git", `"git+https:h/x.git"` + notWeb},
-		{"x @ git+https://h/x.git@" + commit + " --hash=sha256:" + sha, `--hash: "sha256:` + sha + `" is not a whole md5, sha256, sha384, sha512 or blake2b of a file`},
+		{"x @ git+https://h/x.git@" + commit + " --hash=sha256:" + sha, `--hash: "sha256:` + sha + `" is not a complete md5, sha256, sha384, sha512 or blake2b of a file`},
 		{"x @ ssh://git@h/x.git", `"ssh://…"` + notWeb},
 		{"git+file:///x.git@" + commit, `"git+file://…"` + notWeb},
 		{"git://h/x.git", `"git://h/x.git"` + notWeb},
@@ -54,9 +54,9 @@ func TestProblems(t *testing.T) {
 		{"bzr+sftp://h/x", `"bzr+sftp://h/x"` + notWeb},
 		{"./nowhere.whl", `"nowhere.whl" does not exist`},
 		{"a/b", `"a/b" does not exist`},
-		{"./source", `"source" is a directory, and a requirement file only installs archives`},
-		{"-e .", `"." is a directory, and a requirement file only installs archives`},
-		{"-e .[dev]", `"." is a directory, and a requirement file only installs archives`},
+		{"./source", `"source" is a directory; a requirement file can only install archives`},
+		{"-e .", `"." is a directory; a requirement file can only install archives`},
+		{"-e .[dev]", `"." is a directory; a requirement file can only install archives`},
 		{"./wheels/odd.whl", `"wheels/odd.whl" does not exist`},
 		{"../geo.zip", `"../geo.zip" leads out of the directory of image.toml`},
 		{"/geo.zip", `"/geo.zip" leads out of the directory of image.toml`},
@@ -65,27 +65,27 @@ func TestProblems(t *testing.T) {
 		{"./ü.zip", `"ü.zip" does not exist`},
 		{"file:///geo.zip", `"///geo.zip" leads out of the directory of image.toml`},
 		{"file://localhost/geo.zip", `"//localhost/geo.zip" leads out of the directory of image.toml`},
-		{"file:", "a path has to stand here"},
+		{"file:", "a path is required here"},
 		{"file:dist/geo-1.0.tar.gz#sha256=" + sha, `"dist/geo-1.0.tar.gz#sha256=` + sha + `" does not exist`},
 		{"file:dist/geo-1.0.tar.gz#x", `"dist/geo-1.0.tar.gz#x" does not exist`},
-		{"--extra-index https://h", `"--extra-index" is no option that pip takes here`},
+		{"--extra-index https://h", `"--extra-index" is not an option that pip accepts here`},
 		{"--extra-index-ur https://h", `unknown option "--extra-index-ur", did you mean "--extra-index-url"?`},
 		{"--index-url", `"" is not a URL`},
 		{"--index-url --pre", `"--pre" is not a URL`},
-		{"-r", "a path has to stand here"},
-		{"--pre torch", `"torch" is no option that pip takes here`},
-		{"torch --pre", `"--pre" is no option that pip takes here`},
-		{`-i "https://h\" x`, `"https://h\\" is not a URL` + "\n" + `"x" is no option that pip takes here`},
+		{"-r", "a path is required here"},
+		{"--pre torch", `"torch" is not an option that pip accepts here`},
+		{"torch --pre", `"--pre" is not an option that pip accepts here`},
+		{`-i "https://h\" x`, `"https://h\\" is not a URL` + "\n" + `"x" is not an option that pip accepts here`},
 		{`--no-binary a,"b`, `--no-binary: "\"b" is neither :all: nor :none: nor a project`},
-		{"--hash=sha256:" + sha, `"--hash" is no option that pip takes here`},
-		{"a --hash=md5:" + sha, `--hash: "md5:` + sha + `" is not a whole md5, sha256, sha384, sha512 or blake2b of a file`},
-		{"a --hash=sha256:zz", `--hash: "sha256:zz" is not a whole md5, sha256, sha384, sha512 or blake2b of a file`},
+		{"--hash=sha256:" + sha, `"--hash" is not an option that pip accepts here`},
+		{"a --hash=md5:" + sha, `--hash: "md5:` + sha + `" is not a complete md5, sha256, sha384, sha512 or blake2b of a file`},
+		{"a --hash=sha256:zz", `--hash: "sha256:zz" is not a complete md5, sha256, sha384, sha512 or blake2b of a file`},
 		{"a --config-settings x=y", "--config-settings can't be used: locked builds have no options"},
 		{"a -C x=y", "-C can't be used: locked builds have no options"},
 		{"a --global-option=x", "--global-option can't be used: locked builds have no options"},
 		{"--install-option x", "--install-option can't be used: locked builds have no options"},
-		{"--pypi-url https://h", `"--pypi-url" is no option that pip takes here`},
-		{"-e ./dist/geo-1.0.tar.gz -e x", `"-e" is no option that pip takes here`},
+		{"--pypi-url https://h", `"--pypi-url" is not an option that pip accepts here`},
+		{"-e ./dist/geo-1.0.tar.gz -e x", `"-e" is not an option that pip accepts here`},
 		{"-i wheels", `"wheels" is not a URL`},
 		{"--extra-index-url ftp://h", `"ftp://h" is not a URL`},
 		{"-f nowhere", `"nowhere" does not exist`},
@@ -96,12 +96,12 @@ func TestProblems(t *testing.T) {
 		{"-r https://h/x.txt", `"https://h/x.txt" is a URL; keep a copy of it in the directory of image.toml`},
 		{"-r ../x.txt", `"../x.txt" leads out of the directory of image.toml`},
 		{"-r /etc/x.txt", `"/etc/x.txt" leads out of the directory of image.toml`},
-		{"-c ''", "a path has to stand here"},
-		{"-i https://me:geheim@h", "the URL holds a password; write ${NAME} in its place or use ~/.netrc"},
-		{"-i https://me:${token}@h", "the URL holds a password; write ${NAME} in its place or use ~/.netrc"},
-		{"-i https://h/${TOKEN}/simple", `"${TOKEN}" can't stand here`},
-		{"torch==${TOKEN}", `"${TOKEN}" can't stand here`},
-		{"-i https://me:${LINE}@h", "the URL's user or password holds a control character"},
+		{"-c ''", "a path is required here"},
+		{"-i https://me:geheim@h", "the URL contains a password; write ${NAME} instead or use ~/.netrc"},
+		{"-i https://me:${token}@h", "the URL contains a password; write ${NAME} instead or use ~/.netrc"},
+		{"-i https://h/${TOKEN}/simple", `"${TOKEN}" isn't allowed here`},
+		{"torch==${TOKEN}", `"${TOKEN}" isn't allowed here`},
+		{"-i https://me:${LINE}@h", "the URL's user or password contains a control character"},
 		{"-i https://me:ge/heim@h", `"https://…" is not a URL`},
 		{"x @ https://me:ge/heim@h/x.zip", `"https://…"` + notWeb},
 		{"me:ge heim@://me:ge/heim@h/x.zip", `"me:ge heim@://…"` + notWeb},
@@ -122,10 +122,10 @@ func TestProblems(t *testing.T) {
 
 const (
 	notOne = " is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive"
-	notWeb = " is not a valid URL of https://, http://, git+https:// or git+ssh://"
+	notWeb = " is not a valid https://, http://, git+https:// or git+ssh:// URL"
 )
 
-// All problems of all files are told, in the order of reading.
+// All problems of all files are reported, in the order of reading.
 func TestProblemsOfFiles(t *testing.T) {
 	o := options(map[string]string{
 		"requirements.txt": text("a b --hash=x --config-settings a --pre", "-r sub/a.txt", "-i https://a:b@h --no-idex x --nothing"),
@@ -138,30 +138,30 @@ func TestProblemsOfFiles(t *testing.T) {
 	_, err := reqfile.Read(o)
 	equal(t, "problems", messages(t, err), []string{
 		`requirements.txt:1: --config-settings can't be used: locked builds have no options`,
-		`requirements.txt:1: "--pre" is no option that pip takes here`,
+		`requirements.txt:1: "--pre" is not an option that pip accepts here`,
 		`requirements.txt:1: "a b"` + notOne,
 		`sub/a.txt:1: "b c"` + notOne,
 		`sub/a.txt:2: "sub/gone.txt" does not exist`,
 		`sub/a.txt:3: "a.txt" does not exist`,
-		`latin.txt:2: "\xfc" can't stand here`,
+		`latin.txt:2: "\xfc" isn't allowed here`,
 		`sub/a.txt:5: "own/geo-1.0.zip" does not exist`,
-		`requirements.txt:3: the URL holds a password; write ${NAME} in its place or use ~/.netrc`,
+		`requirements.txt:3: the URL contains a password; write ${NAME} instead or use ~/.netrc`,
 		`requirements.txt:3: unknown option "--no-idex", did you mean "--no-index"?`,
-		`requirements.txt:3: "--nothing" is no option that pip takes here`,
+		`requirements.txt:3: "--nothing" is not an option that pip accepts here`,
 		`"gone.txt" does not exist`,
 		`"../x.txt" leads out of the directory of image.toml`,
-		`"big.txt" holds more than 16 MB`,
+		`"big.txt" is larger than 16 MB`,
 		`"wheels" is not a file`,
 		`"https://h/x.txt" is a URL; keep a copy of it in the directory of image.toml`,
 		`"pins.txt" does not exist`,
 	})
 }
 
-// What a Conda environment freezes is told at once, however long it is.
+// The paths that a Conda environment freezes are reported together, however many there are.
 func TestFrozenPaths(t *testing.T) {
-	const cure = `write versions in place of such paths, as "pip list --format=freeze" does`
+	const cure = `replace such paths with versions, as "pip list --format=freeze" does`
 	place := func(number string) string {
-		return "requirements.txt:" + number + `: "/croot/a/work" is a path of the machine that wrote this list`
+		return "requirements.txt:" + number + `: "/croot/a/work" is a path on the machine that wrote this list`
 	}
 	lines := []string{
 		"a @ file:///croot/a/work", "b==1", "a[x] @ file:///croot/a/work ; os_name == 'a'", "-e a@file:///croot/a/work", "a @ file:///croot/b",
@@ -188,14 +188,14 @@ func TestDeepIncludes(t *testing.T) {
 func TestHints(t *testing.T) {
 	const percent = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
 	tree := func(dir string) string {
-		return "write sources = [\"" + dir + "\"] under [python] of image.toml, which installs the tree and brings its dependencies"
+		return "write sources = [\"" + dir + "\"] under [python] of image.toml to install the tree and its dependencies"
 	}
 	for text, want := range map[string]string{
 		"./source":               tree("source"),
 		".":                      tree("."),
 		"-e .[dev]":              tree("."),
 		"x @ ./source":           tree("source"),
-		"-i wheels":              "a directory of wheels is for --find-links; " + percent,
+		"-i wheels":              "for a directory of wheels, use --find-links; " + percent,
 		"x @ ftp://h/x":          percent,
 		"https://me:ge/heim@h/x": percent,
 		"a==${TOKEN}":            "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines",
@@ -208,7 +208,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// What stands in no file can neither lie next to one nor hold a login.
+// A requirement outside of a file can neither have files next to it nor a login.
 func TestCheck(t *testing.T) {
 	for text, want := range map[string]string{
 		"a":                                   "",
@@ -237,7 +237,7 @@ func TestTwoLoginsForOneHost(t *testing.T) {
 	equal(t, "problems", messages(t, err), []string{`requirements.txt:2: "h" has a different user or password on another line`})
 }
 
-// What is asked for doesn't depend on who has the tokens.
+// Requirements don't depend on the tokens being set.
 func TestVariablesThatAreNotSet(t *testing.T) {
 	o := options(map[string]string{"requirements.txt": text("-i https://${NOBODY}:${NOTHING}@H:1/simple", "-f https://${USER}:${TOKEN}@h/b", "a")})
 	s, err := reqfile.Read(o)

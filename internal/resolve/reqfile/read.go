@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxSize  = 16 << 20 // of a file: 10,000 items with all their hashes are 5 MB
-	maxDepth = 50       // of files that include others
+	maxSize  = 16 << 20 // of a file: 10,000 items with all their hashes take 5 MB
+	maxDepth = 50       // of nested includes
 	percent  = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
 	known    = "--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index --pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature"
 )
@@ -39,7 +39,7 @@ type reader struct {
 	Options
 	set      Set
 	seen     map[string]bool // files and items
-	frozen   []line          // those with paths of another machine
+	frozen   []line          // lines with paths on another machine
 	problems []error         // in the order of reading
 }
 
@@ -58,7 +58,7 @@ func (r *reader) problem(l line, err error) {
 	}
 }
 
-// again tells whether a text was there before.
+// again reports whether a text was seen before.
 func (r *reader) again(text string, constraint bool) bool {
 	key := fmt.Sprint(constraint, text)
 	found := r.seen[key]
@@ -66,8 +66,7 @@ func (r *reader) again(text string, constraint bool) bool {
 	return found
 }
 
-// file reads a file that a line includes, once: the second time, also in a
-// loop, adds nothing.
+// file reads an included file once: another include of it, even a cycle, adds nothing.
 func (r *reader) file(l line, name string) error {
 	clean, info, err := r.find(path.Dir(l.file), name)
 	switch {
@@ -76,7 +75,7 @@ func (r *reader) file(l line, name string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%q is not a file", clean)
 	case info.Size() > maxSize:
-		return fmt.Errorf("%q holds more than %d MB", clean, maxSize>>20)
+		return fmt.Errorf("%q is larger than %d MB", clean, maxSize>>20)
 	case l.depth == maxDepth:
 		return fmt.Errorf("%q is included through %d other files", clean, maxDepth)
 	}
@@ -88,12 +87,12 @@ func (r *reader) file(l line, name string) error {
 	return nil
 }
 
-// find finds what lies below the root, by its path from a directory.
+// find finds a file below the root, by its path relative to a directory.
 func (r *reader) find(directory, name string) (clean string, info fs.FileInfo, err error) {
 	clean = path.Join(directory, name)
 	switch {
 	case name == "":
-		return "", nil, errors.New("a path has to stand here")
+		return "", nil, errors.New("a path is required here")
 	case scheme.MatchString(name):
 		return "", nil, fmt.Errorf("%s is a URL; keep a copy of it in the directory of image.toml", quote(name))
 	case path.IsAbs(name) || strings.HasPrefix(name, "~") || !fs.ValidPath(clean):
@@ -105,7 +104,7 @@ func (r *reader) find(directory, name string) (clean string, info fs.FileInfo, e
 	return clean, info, err
 }
 
-// decode makes text of UTF-8 or of the UTF-16 that PowerShell writes.
+// decode decodes UTF-8, or the UTF-16 that PowerShell writes.
 func decode(data []byte) string {
 	var order binary.ByteOrder = binary.LittleEndian
 	switch text := string(data); {
@@ -121,7 +120,7 @@ func decode(data []byte) string {
 	return string(utf16.Decode(units))
 }
 
-// lines reads logical lines: one that ends in a backslash goes on in the next, and as in pip a comment
+// lines reads logical lines: a backslash continues one on the next line, and as in pip a comment
 // ends it. Comments may be in any encoding (PEP 263): nothing else needs more than ASCII.
 func (r *reader) lines(l line, text string) {
 	physical := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
@@ -129,7 +128,7 @@ func (r *reader) lines(l line, text string) {
 	for i, part := range physical {
 		more := strings.HasSuffix(part, `\`)
 		if strings.HasPrefix(strings.TrimSpace(part), "#") {
-			part, more = " "+part, false // for the comment to be seen behind what it ends
+			part, more = " "+part, false // so that it matches as a comment after the text that it ends
 		} else if more {
 			part = strings.Trim(part, `\`)
 		}
@@ -144,7 +143,7 @@ func (r *reader) lines(l line, text string) {
 		parts = parts[:0]
 	}
 	if l.number == 0 {
-		r.set.Notes = append(r.set.Notes, l.file+": it has no line that says anything")
+		r.set.Notes = append(r.set.Notes, l.file+": it has no requirement or option")
 	}
 }
 
@@ -153,7 +152,7 @@ func (r *reader) line(l line) {
 	text, problems := r.set.Take(l.text, r.Env, func(err error) error { return &Error{l.file, l.number, err} })
 	r.problems = append(r.problems, problems...)
 	if odd := outOfPlace.FindString(text); odd != "" {
-		r.problem(l, failure.WithHint(fmt.Errorf("%+q can't stand here", odd), "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines"))
+		r.problem(l, failure.WithHint(fmt.Errorf("%+q isn't allowed here", odd), "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines"))
 		return
 	}
 	if m := editable.FindStringSubmatch(text); m != nil {
@@ -178,7 +177,7 @@ func (r *reader) line(l line) {
 	}
 }
 
-// option does what an option on a line of its own says.
+// option applies an option on its own line.
 func (r *reader) option(l line, name, value string) (err error) {
 	switch name {
 	case "-r", "--requirement", "-c", "--constraint":
@@ -206,14 +205,14 @@ func (r *reader) option(l line, name, value string) (err error) {
 			r.set.Options = append(r.set.Options, name+"="+lock.NormalName(which))
 		}
 	case "--trusted-host", "--use-feature":
-		r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: %s is ignored: it changes nothing that is locked", l.file, l.number, name))
+		r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: %s is ignored: it doesn't affect the lock", l.file, l.number, name))
 	default:
 		return misplaced(name)
 	}
 	return err
 }
 
-// misplaced says why an option can't stand where it does.
+// misplaced says why an option isn't allowed in its position.
 func misplaced(text string) error {
 	name, _, _ := strings.Cut(strings.ReplaceAll(text, "=", " "), " ")
 	switch question := failure.DidYouMean(name, strings.Fields(known)); {
@@ -222,19 +221,19 @@ func misplaced(text string) error {
 	case question != "" && !slices.Contains(strings.Fields(known), name):
 		return fmt.Errorf("unknown option %s%s", quote(name), question)
 	}
-	return fmt.Errorf("%s is no option that pip takes here", quote(name))
+	return fmt.Errorf("%s is not an option that pip accepts here", quote(name))
 }
 
-// index checks the root of a PEP 503 index, which needs no slash behind it.
+// index checks the root of a PEP 503 index, which needs no trailing slash.
 func index(value string) (string, error) {
 	if !strings.HasPrefix(value, "http") || !address.MatchString(value) {
-		return "", failure.WithHint(fmt.Errorf("%s is not a URL", quote(value)), "a directory of wheels is for --find-links; "+percent)
+		return "", failure.WithHint(fmt.Errorf("%s is not a URL", quote(value)), "for a directory of wheels, use --find-links; "+percent)
 	}
 	return strings.TrimRight(value, "/"), nil
 }
 
-// links finds a page or directory of links. As in pip, a path is one from the
-// directory of the file, or else from where pip runs, which is the root.
+// links finds a page or directory of links. As in pip, a path is relative to the directory
+// of the file, or else to where pip runs, which is the root.
 func (r *reader) links(directory, value string) (clean string, err error) {
 	if strings.HasPrefix(value, "http") && address.MatchString(value) {
 		return value, nil

@@ -1,10 +1,10 @@
 // Package reqfile reads pip's requirement files
 // (https://pip.pypa.io/en/stable/reference/requirements-file-format/) as far as
-// they must be known before uv reads them: lines, includes, options, names,
-// pins, URLs and hashes. Versions, markers and extras stay text for uv to judge.
+// Lamina must understand them before uv does: lines, includes, options, names, pins,
+// URLs and hashes. Versions, markers and extras stay text for uv.
 //
-// Nothing here reaches the network or the environment. A user and password are taken
-// out of a line before anything else looks at it, so that nothing can show them.
+// Nothing here accesses the network or the environment. A user and password are removed
+// from a line before anything else reads it, so that nothing can show them.
 package reqfile
 
 import (
@@ -19,28 +19,28 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// Options are what a spec gives.
+// Options are the settings of a spec.
 type Options struct {
 	FS           fs.FS               // the directory of the image.toml
 	Requirements []string            // files, slash-separated, below FS
 	Constraints  []string            // files of constraints, likewise
-	Env          func(string) string // what ${NAME} in a URL's user and password stands for; nil: nothing
+	Env          func(string) string // the value of ${NAME} in a URL's user and password; may be nil
 }
 
-// Set is what uv is to be asked for: items and global options.
+// Set is a request to uv: items and global options.
 type Set struct {
 	Requirements   []Requirement // in the order of the files, exact duplicates once
 	Constraints    []Requirement // likewise
 	IndexURL       string        // the last --index-url, "" where none
 	ExtraIndexURLs []string      // in order, each once
 	FindLinks      []string      // http(s) URLs, or clean paths below FS
-	NoIndex        bool          // then there is neither an IndexURL nor an ExtraIndexURL
-	Options        []string      // others that matter to resolving: sorted, with one project each
-	Notes          []string      // "file:line: …" for what is understood otherwise than by pip
+	NoIndex        bool          // excludes IndexURL and ExtraIndexURLs
+	Options        []string      // others that affect resolving: sorted, with one project each
+	Notes          []string      // "file:line: …" for differences from pip
 	userinfo.Found `json:"-"`    // in the URLs
 }
 
-// Kind says where a requirement comes from.
+// Kind is the kind of a requirement's source.
 type Kind string
 
 // The kinds of https://pip.pypa.io/en/stable/reference/requirement-specifiers/.
@@ -55,27 +55,27 @@ const (
 type Requirement struct {
 	Line         string   // for uv: with canonical white space, without credentials, comment and --hash
 	Hashes       []string // "sha256:…" of --hash, sorted
-	Name         string   // as [lock.NormalName] has it; "" where a URL or path doesn't tell
+	Name         string   // as [lock.NormalName] has it; "" if a URL or path doesn't contain it
 	Kind         Kind
-	Specifiers   string // of Named: the versions that it admits, ">=1,<2"
-	Marker       string // the condition that it holds under; "" where it always does
+	Specifiers   string // of Named: the allowed versions, ">=1,<2"
+	Marker       string // the condition for it; "" for none
 	URL          string // of an archive or repository: without fragment, credentials and git+
 	Ref          string // of a repository: branch, tag or commit, as written; "" where none
 	Subdirectory string // of a repository or archive: clean, "" for its root
 	Path         string // of a Path: clean, below FS
-	File         string // where it stands
-	At           int    // the line there, from 1
+	File         string // that contains it
+	At           int    // its line, from 1
 }
 
-// Text is the line with its hashes, as a requirement file has it.
+// Text returns the line with its hashes, as in a requirement file.
 func (r Requirement) Text() string {
 	return strings.Join(append([]string{r.Line}, r.Hashes...), " --hash=")
 }
 
-// Error is one problem of a requirement file and the line it stands in.
+// Error is one problem of a requirement file, with its line.
 type Error struct {
 	File string
-	Line int // from 1; 0 where the whole file is meant
+	Line int // from 1; 0 for the whole file
 	Err  error
 }
 
@@ -86,11 +86,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
 }
 
-// Unwrap gives away the problem itself, for its hints.
+// Unwrap returns the problem itself, for its hints.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Read reads all files and what they include by -r and -c. The error holds one
-// [Error] for every problem, in the order of reading.
+// Read reads all files and their includes by -r and -c. The error holds one [Error] for
+// every problem, in the order of reading.
 func Read(o Options) (Set, error) {
 	r := &reader{Options: o, seen: map[string]bool{}}
 	for i, name := range slices.Concat(o.Requirements, o.Constraints) {
@@ -100,15 +100,15 @@ func Read(o Options) (Set, error) {
 		r.problem(r.frozen[n-1], fmt.Errorf("%d lines up to this one have such paths", n))
 	}
 	r.set.Options = slices.Compact(slices.Sorted(slices.Values(r.set.Options)))
-	if r.set.NoIndex { // pip forgets every index then
+	if r.set.NoIndex { // as in pip, it discards every index
 		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
 	}
 	return r.set, failure.New(failure.Usage, errors.Join(r.problems...))
 }
 
-// Parse reads a single requirement that stands in no file: a name or an archive's URL alone.
+// Parse reads a single requirement outside of a file: a name or an archive's URL, alone.
 func Parse(text string) (Requirement, error) {
-	r := &reader{Options: Options{FS: embed.FS{}}} // no file lies next to it
+	r := &reader{Options: Options{FS: embed.FS{}}} // there are no files
 	parts := options.FindStringSubmatch(text)
 	req, err := r.requirement(line{}, parts[1])
 	if err == nil && (req.Name == "" || parts[2] != "" || outOfPlace.MatchString(text)) {

@@ -23,7 +23,7 @@ dependencies = ["numpy<2"]
 line-length = 100
 `
 
-// lines are those of the first Python request of a spec.
+// lines returns the lines of the first Python request of a spec.
 func lines(t *testing.T, text string, content map[string]string) []string {
 	t.Helper()
 	return read(t, text, content).Lock.Python[0].Lines
@@ -48,7 +48,7 @@ index-strategy = "unsafe-best-match"
 	}
 }
 
-// What needs the same is locked the same, whatever else changes.
+// Equal dependencies are locked equally, whatever else changes.
 func TestRequirementsOfAProject(t *testing.T) {
 	first := lines(t, projectSpec, map[string]string{"pyproject.toml": pyprojectText})
 	if len(first) != 3 || first[0] != "extra GPU" || first[1] != "group serve" || !strings.HasPrefix(first[2], "pyproject.toml sha256:") {
@@ -85,7 +85,7 @@ func TestRequirementsOfAProject(t *testing.T) {
 	}
 }
 
-// A source tree is locked by what it needs, too.
+// A source tree is locked by its dependencies, too.
 func TestRequirementsOfASourceTree(t *testing.T) {
 	const text = "name = \"x\"\n[python]\nsources = [\".\"]\n"
 	first := lines(t, text, map[string]string{"pyproject.toml": pyprojectText})
@@ -186,16 +186,16 @@ func TestProblemsOfProjectFiles(t *testing.T) {
 		{"source that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.sources]\na = { path = \"../a\" }\n"}, `pyproject.toml: source "../a": "../a" leads out of the directory of image.toml`},
 		{"source of a member that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "[tool.uv.sources]\na = { path = \"../../a\" }\n"}, `m/pyproject.toml: source "../../a": `},
 		{"member's pattern", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"[\"]\n"}, `pyproject.toml: workspace member "[": syntax error in pattern`},
-		{"login of an index", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\n[[tool.uv.index]]\nurl = \"https://me:secret@i.example/simple\"\n"}, "pyproject.toml:3: an address at i.example holds a user's name or password"},
-		{"login in a uv.lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "\nsource = { git = \"https://me@g.example:8080/r?rev=1#2\" }\n"}, "uv.lock:2: an address at g.example:8080 holds"},
-		{"login in a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "[[packages]]\narchive = { url = 'http://:secret@f.example/a@1.zip' }\n"}, "pylock.toml:2: an address at f.example holds"},
-		{"login of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"a @ https://me:pw@f.example/a.whl\"]\n"}, "t/pyproject.toml:2: an address at f.example holds"},
+		{"login of an index", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\n[[tool.uv.index]]\nurl = \"https://me:secret@i.example/simple\"\n"}, "pyproject.toml:3: an address at i.example contains a user name or password"},
+		{"login in a uv.lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "\nsource = { git = \"https://me@g.example:8080/r?rev=1#2\" }\n"}, "uv.lock:2: an address at g.example:8080 contains"},
+		{"login in a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "[[packages]]\narchive = { url = 'http://:secret@f.example/a@1.zip' }\n"}, "pylock.toml:2: an address at f.example contains"},
+		{"login of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"a @ https://me:pw@f.example/a.whl\"]\n"}, "t/pyproject.toml:2: an address at f.example contains"},
 		{"directory of wheels that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nfind-links = [\"../wheels\"]\n"}, `pyproject.toml: index "../wheels": "../wheels" leads out of the directory of image.toml`},
 		{"pyproject of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "]"}, "t/pyproject.toml:1: toml: "},
 		{"pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = 1\nb = \n"}, "pylock.toml:2: toml: "},
-		{"a bomb", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nx" + strings.Repeat(".a", 1_900_000) + " = 1\n"}, "pyproject.toml:2:1: more than 32 tables and lists in each other"},
-		{"a bomb of a lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "[a" + strings.Repeat(".a", 1_000_000) + "]\n"}, "uv.lock:1:2: more than 32 tables"},
-		{"a bomb of a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)}, "pylock.toml:1:1: more than 32 tables"},
+		{"a bomb", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nx" + strings.Repeat(".a", 1_900_000) + " = 1\n"}, "pyproject.toml:2:1: more than 32 nested tables and lists"},
+		{"a bomb of a lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "[a" + strings.Repeat(".a", 1_000_000) + "]\n"}, "uv.lock:1:2: more than 32 nested tables"},
+		{"a bomb of a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)}, "pylock.toml:1:1: more than 32 nested tables"},
 		{"too large", projectSpec, map[string]string{"pyproject.toml": strings.Repeat("#", 4<<20+1)}, `"pyproject.toml" has more than 4194304 bytes`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestProblemsOfProjectFiles(t *testing.T) {
 	}
 }
 
-// builders are the packages of builders, by set.
+// builders returns the packages of builders, by set.
 func builders(t *testing.T, text string, content map[string]string) map[string]string {
 	t.Helper()
 	sets := map[string]string{}
@@ -256,13 +256,13 @@ func TestGitIsInTheBuilderWhereSomethingComesFromIt(t *testing.T) {
 				t.Errorf("the builder has pip: %q", got)
 			}
 			if !strings.Contains(got, " python3-packaging ") {
-				t.Errorf("the builder lacks what reads requirements: %q", got)
+				t.Errorf("the builder lacks python3-packaging: %q", got)
 			}
 		})
 	}
 }
 
-// A variant's builder has git for its own requirements, and no others.
+// A variant's builder has git only for its own requirements.
 func TestGitInTheBuilderOfAVariant(t *testing.T) {
 	const variants = `name = "x"
 [python]
@@ -291,7 +291,7 @@ requirements = []
 	}
 }
 
-// A variant that wants no packages doesn't get production's.
+// A variant without packages doesn't get production's.
 func TestVariantsWithoutPackages(t *testing.T) {
 	const text = "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n[variant.bare.python]\nrequirements = []\n"
 	got := read(t, text, map[string]string{"r.txt": "six\n"}).Lock
@@ -304,12 +304,12 @@ func TestVariantsWithoutPackages(t *testing.T) {
 	}
 }
 
-// What isn't in a pyproject.toml can't be locked from it; a lock of uv's has it.
+// Without dependencies in a pyproject.toml, only a uv.lock can provide them.
 func TestProjectsSayWhatTheyNeed(t *testing.T) {
 	for _, tt := range []struct{ name, content, want string }{
-		{"of Poetry", "[tool.poetry.dependencies]\nidna = \"*\"\n", "pyproject.toml: it has no [project] table, which says what is needed"},
-		{"empty", "", "pyproject.toml: it has no [project] table, which says what is needed"},
-		{"dynamic", "[project]\ndynamic = [\"dependencies\"]\n", "pyproject.toml: its dependencies are dynamic: they are not in it"},
+		{"of Poetry", "[tool.poetry.dependencies]\nidna = \"*\"\n", "pyproject.toml: no [project] table to declare its dependencies"},
+		{"empty", "", "pyproject.toml: no [project] table to declare its dependencies"},
+		{"dynamic", "[project]\ndynamic = [\"dependencies\"]\n", "pyproject.toml: its dependencies are dynamic, and not listed in it"},
 		{"dynamic version", "[project]\ndynamic = [\"version\"]\n", ""},
 		{"root of a workspace", "[tool.uv.workspace]\nmembers = []\n", ""},
 	} {

@@ -23,7 +23,7 @@ import (
 	"lamina.build/lock"
 )
 
-// pyproject is what of a pyproject.toml decides which distributions it needs:
+// pyproject is the part of a pyproject.toml that determines its dependencies:
 // https://packaging.python.org/en/latest/specifications/pyproject-toml/ and the
 // tables of uv. A lock has a digest of it.
 type pyproject struct {
@@ -45,7 +45,7 @@ const (
 	uvLock   = "uv.lock"
 )
 
-// How large files may be that decide what is locked.
+// Size limits of the files that determine a lock.
 const (
 	maxPyproject = 4 << 20
 	maxPylock    = 16 << 20
@@ -69,13 +69,12 @@ func (r *reader) pyproject(dir string) (pyproject, error) {
 	return p, err
 }
 
-// input notes a file that decides what is locked, by what its digest is told next to.
+// input records a file that determines the lock, under a name, with its digest.
 func (r *reader) input(name string, data []byte) {
 	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", name, digest.FromBytes(data)))
 }
 
-// needs notes what p needs: that is the same as long as the text is, whatever else
-// changes.
+// needs records the dependencies of p as an input, which other changes don't affect.
 func (r *reader) needs(name string, p pyproject) error {
 	data, err := json.Marshal(p)
 	if err != nil {
@@ -84,15 +83,15 @@ func (r *reader) needs(name string, p pyproject) error {
 	r.input(name, data)
 	sources, _ := p.Tool.UV["sources"].(map[string]any)
 	r.git = r.git || containsGit(string(data))
-	for _, source := range sources { // by what they are called no more than that is said
+	for _, source := range sources { // their values alone: a key may be a project called "git"
 		text, err := json.Marshal(source)
 		r.git = r.git || err == nil && bytes.Contains(text, []byte(`"git":`))
 	}
 	return nil
 }
 
-// readProject reads what uv reads of a project: its pyproject.toml, those of what
-// that names, and its lock.
+// readProject reads what uv reads of a project: its pyproject.toml, those that it refers
+// to, and its lock.
 func (r *reader) readProject(dir string) error {
 	if err := r.readPyprojects(dir); err != nil {
 		return err
@@ -115,9 +114,8 @@ func (r *reader) readProject(dir string) error {
 	return errors.Join(err, checkLogins(name, data), strict.CheckDepth(name, data))
 }
 
-// readPyprojects reads the pyproject.toml of a directory, of the members of its
-// workspace and of the directories that its sources name. What these name that is not
-// there uv says.
+// readPyprojects reads the pyproject.toml of a directory, of the members of its workspace
+// and of the directories that its sources name. uv reports the missing ones.
 func (r *reader) readPyprojects(dir string) error {
 	p, err := r.pyproject(dir)
 	if err != nil {
@@ -141,8 +139,8 @@ func (r *reader) readPyprojects(dir string) error {
 	return err
 }
 
-// readTree notes what decides what a source tree needs. Of one without a
-// pyproject.toml that is its setup.py.
+// readTree records the files that determine the dependencies of a source tree: its
+// pyproject.toml, or without one its setup.py.
 func (r *reader) readTree(dir string) error {
 	if regular(r.root, path.Join(dir, manifest)) {
 		p, err := r.pyproject(dir)
@@ -167,8 +165,8 @@ func (r *reader) readTree(dir string) error {
 	return nil
 }
 
-// readPylock reads a pylock.toml and which files it names by path. What else is wrong
-// with it than its syntax uv says.
+// readPylock reads a pylock.toml and the paths of files in it. It checks only the syntax;
+// uv reports other problems.
 func (r *reader) readPylock(name string) error {
 	data, err := beneath.ReadAtMost(r.root, name, maxPylock)
 	if err != nil {
@@ -195,8 +193,8 @@ func (r *reader) readPylock(name string) error {
 	return err
 }
 
-// workspaceOf is the directory of the workspace that the project in dir is a member of,
-// whose uv.lock is its own; dir where it is of none.
+// workspaceOf returns the directory of the workspace whose member the project in dir is,
+// and whose uv.lock it shares; dir if there is none.
 func (r *reader) workspaceOf(dir string) string {
 	for top := dir; top != "."; {
 		top = path.Dir(top)
@@ -208,29 +206,29 @@ func (r *reader) workspaceOf(dir string) string {
 	return dir
 }
 
-// isDynamic says whether only a build backend knows what p needs.
+// isDynamic reports whether only a build backend can list the dependencies of p.
 func (p pyproject) isDynamic() bool {
 	return p.Project == nil || slices.Contains(texts(p.Project.Dynamic), "dependencies")
 }
 
-// check wants a project to say itself what it needs: uv is shown no more of it than that.
+// check requires a project to declare its own dependencies: uv sees nothing else of it.
 func (p pyproject) check(dir string) error {
 	name := path.Join(dir, manifest)
 	switch {
-	case p.Project == nil && (len(p.Tool.UV) > 0 || p.Groups != nil): // the root of a workspace, or groups alone: uv knows
+	case p.Project == nil && (len(p.Tool.UV) > 0 || p.Groups != nil): // the root of a workspace, or groups alone: left to uv
 		return nil
 	case p.Project == nil:
-		err := fmt.Errorf("%s: it has no [project] table, which says what is needed", name)
-		return failure.WithHint(err, fmt.Sprintf("a tree that its build backend knows is asked for by sources = [%q] under [python]", dir))
+		err := fmt.Errorf("%s: no [project] table to declare its dependencies", name)
+		return failure.WithHint(err, fmt.Sprintf("if only a build backend can list them, write sources = [%q] under [python]", dir))
 	case p.isDynamic():
-		err := fmt.Errorf("%s: its dependencies are dynamic: they are not in it", name)
-		return failure.WithHint(err, fmt.Sprintf("sources = [%q] under [python] asks its build backend for them", dir))
+		err := fmt.Errorf("%s: its dependencies are dynamic, and not listed in it", name)
+		return failure.WithHint(err, fmt.Sprintf("write sources = [%q] under [python] to ask its build backend for them", dir))
 	}
 	return nil
 }
 
-// declared are the requirements of a project itself, with those of extras and groups. Of
-// a project that its own tables decide of, by a source or an override, there is none.
+// declared returns the requirements of a project itself, with those of extras and groups,
+// without projects that its own tables decide, by a source or an override.
 func (p pyproject) declared(name string, extras, groups []string) (list []reqfile.Requirement) {
 	var lines []string
 	if p.Project != nil {
@@ -255,10 +253,10 @@ func (p pyproject) declared(name string, extras, groups []string) (list []reqfil
 	return list
 }
 
-// maxGroups is how deep groups may include others; uv refuses a circle of them.
+// maxGroups limits nested includes of groups; uv rejects cycles.
 const maxGroups = 50
 
-// group are the requirements of a dependency group, which may include others.
+// group returns the requirements of a dependency group, which may include others.
 func (p pyproject) group(name string, depth int) (lines []string) {
 	items, _ := entry(p.Groups, name).([]any)
 	for _, item := range items {
@@ -274,7 +272,7 @@ func (p pyproject) group(name string, depth int) (lines []string) {
 	return lines
 }
 
-// entry is what a table has under a name, as names of extras and groups are compared.
+// entry returns the value of a table under a name, compared as extras and groups are.
 func entry(table any, name string) any {
 	entries, _ := table.(map[string]any)
 	for key, value := range entries {
@@ -285,9 +283,9 @@ func entry(table any, name string) any {
 	return nil
 }
 
-// files are those that uv reads of a project in dir next to its own two: those of
-// the members of its workspace, what its sources name by path, and what lies in
-// directories that it takes for indexes.
+// files lists the files that uv reads of a project in dir next to its own two: those of
+// its workspace members, the paths of its sources, and the files in directories that
+// serve as indexes.
 func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 	list, err := p.members(root, dir)
 	if err != nil {
@@ -323,7 +321,7 @@ func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 	return sorted(list), nil
 }
 
-// directories are those that stand where uv takes addresses of indexes, too.
+// directories lists the directories where uv also accepts addresses of indexes.
 func (p pyproject) directories() []string {
 	list := texts(p.Tool.UV["find-links"])
 	indexes, _ := p.Tool.UV["index"].([]any)
@@ -335,7 +333,7 @@ func (p pyproject) directories() []string {
 	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
 }
 
-// members are the pyproject.toml files of the workspace that p in dir is the root of.
+// members lists the pyproject.toml files of the workspace whose root is p in dir.
 func (p pyproject) members(root fs.FS, dir string) (list []string, err error) {
 	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
 	for _, pattern := range texts(workspace["members"]) {
@@ -348,7 +346,7 @@ func (p pyproject) members(root fs.FS, dir string) (list []string, err error) {
 	return list, nil
 }
 
-// paths are those of a source of uv, which may be one table or several.
+// paths returns the paths of a source of uv, which may be one table or several.
 func paths(source any) (list []string) {
 	switch s := source.(type) {
 	case []any:
@@ -375,19 +373,19 @@ func texts(value any) (list []string) {
 
 var loginAddress = regexp.MustCompile(`https?://[^/?#\s"']*@([^/?#\s"']+)`)
 
-// checkLogins refuses addresses with a login: uv would be shown it with the file, and
-// no lock may hold it.
+// checkLogins rejects addresses with a login: uv would see it in the file, and no lock may
+// contain it.
 func checkLogins(name string, data []byte) error {
 	at := loginAddress.FindSubmatchIndex(data)
 	if at == nil {
 		return nil
 	}
 	host := data[at[2]:at[3]]
-	err := fmt.Errorf("%s:%d: an address at %s holds a user's name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
-	return failure.WithHint(err, fmt.Sprintf("take it out of the address, and put a login for %s into ~/.netrc", host))
+	err := fmt.Errorf("%s:%d: an address at %s contains a user name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
+	return failure.WithHint(err, fmt.Sprintf("remove it, and put a login for %s into ~/.netrc", host))
 }
 
-// unmarshal reads a TOML file; what is wrong with it is told with its line.
+// unmarshal reads a TOML file; errors have a line.
 func unmarshal(name string, data []byte, into any) error {
 	if err := strict.CheckDepth(name, data); err != nil {
 		return err
@@ -403,7 +401,7 @@ func unmarshal(name string, data []byte, into any) error {
 	return fmt.Errorf("%s:%d: %w", name, row, err)
 }
 
-// inside wants a path to lie in the directory of the spec.
+// inside requires a path to be in the directory of the spec.
 func inside(name string) error {
 	switch {
 	case strings.ContainsFunc(name, unicode.IsControl):

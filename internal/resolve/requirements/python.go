@@ -17,29 +17,28 @@ import (
 	"lamina.build/spec"
 )
 
-// Decided are the projects of which the user decides, whatever others require. Of a
-// project of uv its own tables say that, too.
+// Decided are the projects that the user decides, whatever others require; the tables of a
+// uv project may, too.
 type Decided struct {
 	Excluded   []string // left out
-	Overridden []string // there in a version of the user's
-	Asked      []string // there by name, with extras, "a[b]", as the reason for all others; nil where that isn't known
+	Overridden []string // in a version that the user chose
+	Asked      []string // the direct requirements, with extras, "a[b]"; nil where unknown
 }
 
-// resolves says whether there is anything to lock.
+// resolves reports whether there is anything to lock.
 func resolves(p spec.Python) bool {
 	return len(p.Requirements) > 0 || p.Lock != "" || p.Project != "" || len(p.BuildRequires) > 0 || len(p.Sources) > 0
 }
 
-// readPython reads what all variants want of Python, and says of which of them
-// something comes from a git repository. A variant that wants something else than
-// production has a set of its own, "python@NAME".
+// readPython reads the Python requirements of all variants, and returns which of them need
+// a git repository. A variant that differs from production has its own set, "python@NAME".
 func (w *Requirements) readPython(file *spec.File, specs []spec.Spec, root fs.FS, env func(string) string) (git map[string]bool, err error) {
 	git = map[string]bool{}
 	var shared spec.Python
 	problems := make([]error, 0, len(specs))
 	for i, s := range specs {
 		p := s.Python
-		p.Prune, p.Compile = nil, false // of a build alone
+		p.Prune, p.Compile = nil, false // only builds use them
 		set := lock.Set{Kind: lock.SetPython}
 		switch {
 		case i == 0:
@@ -53,7 +52,7 @@ func (w *Requirements) readPython(file *spec.File, specs []spec.Spec, root fs.FS
 		r := reader{root: root, request: request(set, s, file.Places(s.Variant)), projects: map[string]pyproject{}}
 		problems = append(problems, r.read(p, env))
 		git[s.Variant], w.Decided[s.Variant] = r.git, r.decided(p)
-		// A variant that wants nothing says so where it would get production's otherwise.
+		// A variant without requirements needs an empty set, or it would get production's.
 		if resolves(p) || i > 0 && resolves(shared) {
 			w.Python = append(w.Python, r.request)
 			w.Lock.Python = append(w.Lock.Python, lock.PythonRequest{Set: set, Lines: r.lines()})
@@ -62,7 +61,7 @@ func (w *Requirements) readPython(file *spec.File, specs []spec.Spec, root fs.FS
 	return git, errors.Join(problems...)
 }
 
-// request words a spec for uv, but for what files have to say.
+// request returns the request to uv for a spec, without the content of files.
 func request(set lock.Set, s spec.Spec, places map[string]string) uv.Request {
 	p := s.Python
 	r := uv.Request{
@@ -89,8 +88,8 @@ type reader struct {
 	request  uv.Request
 	projects map[string]pyproject // by directory
 	top      string               // the directory of the project's workspace
-	inputs   []string             // lines for the files that decide what is locked, with their digests
-	git      bool                 // something comes from a git repository
+	inputs   []string             // lines for the files that determine the lock, with their digests
+	git      bool                 // whether anything comes from a git repository
 }
 
 func (r *reader) read(p spec.Python, env func(string) string) (err error) {
@@ -115,8 +114,8 @@ func (r *reader) read(p spec.Python, env func(string) string) (err error) {
 	return errors.Join(append(problems, err)...)
 }
 
-// checkWords checks requirements that the spec has itself. key is what messages call
-// their list, and at what places do.
+// checkWords checks requirements in the spec itself. key names their list in messages, and
+// at in places.
 func (r *reader) checkWords(key, at string, list []string) error {
 	var problems []error
 	for _, text := range list {
@@ -128,7 +127,7 @@ func (r *reader) checkWords(key, at string, list []string) error {
 	return errors.Join(problems...)
 }
 
-// lines word the request as a lock keeps it.
+// lines returns the request as a lock records it.
 func (r *reader) lines() []string {
 	q := r.request
 	list := slices.Concat(q.Lines(), r.inputs)
@@ -159,8 +158,8 @@ func (r *reader) decided(p spec.Python) Decided {
 	}
 }
 
-// asked are what requirement files ask for. Projects and the locks of others have more
-// ways to ask, as has an archive that doesn't tell what it is.
+// asked returns the titles of the requirements, or nil where these are unknown: for
+// projects, for other tools' locks, and for an archive whose address lacks a name.
 func (r *reader) asked() []string {
 	if r.request.Project != "" || r.request.Lock != "" {
 		return nil
@@ -176,7 +175,7 @@ func (r *reader) asked() []string {
 		}
 		list = append(list, title)
 	}
-	for _, line := range r.request.Overrides { // which may want more extras
+	for _, line := range r.request.Overrides { // which may add extras
 		list = append(list, leadingTitle.FindString(line))
 	}
 	return sorted(list)
@@ -187,7 +186,7 @@ var leadingTitle = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(\s*\[[^]]*\])?`)
 
 var leadingName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*`)
 
-// named are the projects that requirements begin with.
+// named returns the projects of requirements.
 func named(lines []string) []string {
 	names := make([]string, len(lines))
 	for i, line := range lines {
@@ -196,7 +195,7 @@ func named(lines []string) []string {
 	return names
 }
 
-// containsGit finds the address of a git repository in a text.
+// containsGit reports whether a text has the address of a git repository.
 func containsGit(text string) bool {
 	return strings.Contains(text, "git+") || strings.Contains(text, "{ git = ")
 }

@@ -31,7 +31,7 @@ func (c counted) ReadFile(name string) ([]byte, error) {
 	return c.MapFS.ReadFile(name)
 }
 
-// However much is made of a file, and however many variants share it, it is read once.
+// A file is read once, however many uses and variants share it.
 func TestFilesAreReadOnce(t *testing.T) {
 	for name, text := range map[string]string{
 		"requirement files": "requirements = [\"r.txt\", \"more.txt\"]\nconstraints = [\"c.txt\"]\nsources = [\"tree\"]\n",
@@ -58,7 +58,7 @@ func TestFilesAreReadOnce(t *testing.T) {
 	}
 }
 
-// The words of the spec, its requirement files and its project files are told together.
+// Problems of the spec, its requirement files and its project files are reported together.
 func TestProblemsOfAllFiles(t *testing.T) {
 	const text = `name = "x"
 [[debian.repository]]
@@ -89,7 +89,7 @@ lock = "pylock.toml"
 		`reading the key of repository "tools": "tools.asc" is empty`,
 		"tree/pyproject.toml:1: toml: ",
 		`image.toml:10:19: overrides: "a.whl" does not exist`,
-		`image.toml:11:3: overrides: "https://…" is not a valid URL of https://, http://, git+https:// or git+ssh://`,
+		`image.toml:11:3: overrides: "https://…" is not a valid https://, http://, git+https:// or git+ssh:// URL`,
 		`image.toml:13:13: own-name: "wheel>=1 --pre" is not a name or NAME @ URL alone`,
 		`r.txt:1: "a b" is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive`,
 		"pylock.toml:2: toml: ",
@@ -106,7 +106,7 @@ lock = "pylock.toml"
 	}
 }
 
-// Logins go to who asks for them, and change no requirement.
+// Logins are returned separately, and change no requirement.
 func TestLoginsOfRequirementFiles(t *testing.T) {
 	const text = "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n"
 	content := map[string]string{"r.txt": "-i https://me:${TOKEN}@i.example/simple\n-f https://${NONE}@l.example/x\na\n"}
@@ -126,7 +126,7 @@ func TestLoginsOfRequirementFiles(t *testing.T) {
 	}
 }
 
-// What a project names lies in the directory of the spec.
+// Paths in a project must be in the directory of the spec.
 func TestPathsThatLeave(t *testing.T) {
 	for below, want := range map[string]string{
 		"../a":     `"../a" leads out of the directory of image.toml`,
@@ -141,7 +141,7 @@ func TestPathsThatLeave(t *testing.T) {
 	}
 }
 
-// Whatever a project's files hold, nothing panics, and no path that leaves is passed on.
+// Whatever a project's files contain, nothing panics, and no path outside is passed on.
 func FuzzProject(f *testing.F) {
 	for _, text := range workspace() {
 		f.Add(text, "version = 1\n")

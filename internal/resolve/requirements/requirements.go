@@ -1,6 +1,6 @@
-// Package requirements says what a lock has to answer for a spec. It reads, each once, the
-// files that the spec names and that decide it: keys of repositories, requirement files,
-// pyproject.toml and the locks of others. All problems of all files are told at once.
+// Package requirements determines what a lock must answer for a spec. It reads, each once,
+// the files that the spec names: keys of repositories, requirement files, pyproject.toml
+// and the locks of other tools. It reports all problems of all files at once.
 package requirements
 
 import (
@@ -19,22 +19,22 @@ import (
 	"lamina.build/spec"
 )
 
-// Requirements are those of all variants of a spec.
+// Requirements are the requirements of all variants of a spec.
 type Requirements struct {
-	Platforms []string           // of the images, of which a lock has each
-	Lock      lock.Requirements  // as a lock keeps them, of the first platform
+	Platforms []string           // of the images; a lock covers all
+	Lock      lock.Requirements  // as a lock records them, of the first platform
 	Keys      map[string][]byte  // of the further repositories, by name
-	AnyAge    bool               // indexes that are no longer valid are taken, too
+	AnyAge    bool               // accept expired indexes
 	Python    []uv.Request       // the sets of distributions, production's first
 	Decided   map[string]Decided // by variant
 }
 
-// The Debian packages that Lamina needs itself, whatever the spec asks for.
-// None of them reaches an image unless the spec names it, too.
+// The Debian packages that Lamina itself needs, whatever the spec requires. None of them
+// reaches an image unless the spec names it, too.
 
-// essential is apt's pattern for the packages that every Debian has. One of
-// them needs "usrmerge | usr-is-merged": the base is assembled merged, and the
-// second says so without the Perl that the first would bring (45 MB).
+// essential is apt's pattern for the packages that every Debian has. One of them depends
+// on "usrmerge | usr-is-merged": the base is assembled merged, and the second records that
+// without the Perl that the first would install (45 MB).
 const (
 	essential = "?essential"
 	merged    = "usr-is-merged"
@@ -43,14 +43,14 @@ const (
 // maxKey bounds the size of a repository's key.
 const maxKey = 1 << 20
 
-// bootstrapTools are unpacked by hand to assemble the base: the one program
-// that runs before there is anything, and what spares dpkg its syncs.
+// bootstrapTools are unpacked by hand to assemble the base: the only program that runs in
+// an empty root, and the library that spares dpkg its syncs.
 func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
 
-// builderTools read what the image's programs are linked to (binutils) and what
-// its distributions are (python3-packaging), build wheels of source trees and
-// sdists, install those of trees where uv isn't needed (python3-installer), and
-// fetch git repositories where there are any.
+// builderTools read the libraries that the image's programs link to (binutils) and its
+// distributions (python3-packaging), build wheels from source trees and sdists, install
+// those of trees where uv isn't needed (python3-installer), and fetch git repositories
+// where there are any.
 func builderTools(p spec.Python, git bool) []string {
 	tools := []string{"binutils", "python3"}
 	if resolves(p) {
@@ -62,7 +62,7 @@ func builderTools(p spec.Python, git bool) []string {
 	return tools
 }
 
-// Read returns the requirements of a spec whose files lie below root and were checked
+// Read returns the requirements of a spec whose files are below root and were checked
 // ([spec.File.CheckFiles]). The environment has the logins that requirement files refer
 // to; no requirement of a lock depends on them.
 func Read(file *spec.File, root fs.FS, env func(string) string) (Requirements, error) {
@@ -91,9 +91,9 @@ func Read(file *spec.File, root fs.FS, env func(string) string) (Requirements, e
 	return w, failure.New(failure.Usage, errors.Join(keysErr, pythonErr))
 }
 
-// requests returns the sets of Debian packages of all variants. A variant whose
-// packages differ from those of production, the first, has a set of its own, as
-// "runtime@NAME". git says of which variants something comes from a git repository.
+// requests returns the sets of Debian packages of all variants. A variant whose packages
+// differ from those of production, the first, has its own set, such as "runtime@NAME".
+// git has the variants that need a git repository.
 func requests(specs []spec.Spec, git map[string]bool) []lock.Request {
 	sets := map[lock.Set][]string{{Kind: lock.SetBase}: {essential, merged}, {Kind: lock.SetBootstrap}: bootstrapTools()}
 	for i, s := range specs {
@@ -123,9 +123,8 @@ func sorted(list []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
-// models are those of all variants that have to be fetched, also of those that
-// bring none: what these fetch at run time is locked, too. places are where they may be
-// published.
+// models returns the remote models of all variants, even of those that don't include them:
+// what these fetch at run time is locked, too. places are where they may be published.
 func models(specs []spec.Spec) (list []lock.ModelRequest, places []lock.Place) {
 	for _, s := range specs {
 		for _, m := range s.Models {

@@ -38,7 +38,7 @@ func good() map[string]string {
 	return map[string]string{"keys/tools.asc": "key", "native/pyproject.toml": "", "lib/setup.py": ""}
 }
 
-// emptyPyproject is the digest of a pyproject.toml that asks for nothing.
+// emptyPyproject is the digest of a pyproject.toml without dependencies.
 const emptyPyproject = "sha256:25e89fa2efffcc52c5079cff36770f625b0d3424f4a4fd0de4aa5d6e985bbda4"
 
 func tree(content map[string]string) fs.FS {
@@ -112,7 +112,7 @@ sources = []
 		},
 		Python: []lock.PythonRequest{
 			{Set: lock.ParseSet("python"), Lines: []string{"source lib/setup.py " + digest.FromString("").String(), "source native " + emptyPyproject}},
-			{Set: lock.ParseSet("python@more")}, // which goes without production's
+			{Set: lock.ParseSet("python@more")}, // without production's
 		},
 	}
 	if diff := cmp.Diff(want, got.Lock); diff != "" {
@@ -123,7 +123,7 @@ sources = []
 	}
 }
 
-// Whatever the key of a repository is, no lock has been asked for it.
+// A bad key of a repository is reported before locking.
 func TestKeysOfRepositories(t *testing.T) {
 	for _, tt := range []struct{ name, key, want string }{
 		{"empty", "", `reading the key of repository "tools": "keys/tools.asc" is empty`},
@@ -175,7 +175,7 @@ published = "r.example/more"
 	}
 }
 
-// Whether expired indexes are taken is a requirement of any variant, and none of a lock's.
+// Any variant may accept expired indexes; the lock doesn't record that.
 func TestRequirementsOfAnArchiveOfThePast(t *testing.T) {
 	t.Parallel()
 	const text = "name = \"x\"\n[debian]\nsuites = []\npackages = [\"cmake/noble-backports\"]\n[[debian.repository]]\nname = \"own\"\nurl = \"https://deb.example\"\nsuite = \"/\"\nkey = \"key\"\n"

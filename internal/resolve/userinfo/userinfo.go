@@ -1,5 +1,5 @@
-// Package userinfo takes users and passwords out of the URLs of a text, as pip's requirement
-// files have them. A password is a variable of the environment there, "${TOKEN}".
+// Package userinfo removes users and passwords from the URLs of a text, as in pip's
+// requirement files, where a password is an environment variable, "${TOKEN}".
 package userinfo
 
 import (
@@ -18,17 +18,17 @@ var (
 	userInfo = regexp.MustCompile(`([A-Za-z0-9+.-]*)://([^/?#\s]*)@([^/?#\s@]*)`)
 )
 
-// Login is a user and password as they are sent, not as a URL writes them.
+// Login is a user and password as they are sent, not as a URL encodes them.
 type Login struct {
 	User     string
 	Password string
 }
 
-// Format keeps a login out of whatever is printed ([fmt.Formatter]).
+// Format keeps a login out of all output ([fmt.Formatter]).
 func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a login)") }
 
-// Unset is a login whose variables are not set. That is no problem until somebody
-// has to log in: what is asked for is the same without.
+// Unset is a login whose variables are not set. That is no problem until a request needs
+// the login: the requirements are the same without it.
 type Unset struct {
 	Host string // host[:port]
 	Err  error  // one for each variable
@@ -36,12 +36,13 @@ type Unset struct {
 
 // Found are the logins that were found.
 type Found struct {
-	Logins map[string]Login // host[:port] → who to be there
-	Unset  []Unset          // the logins that nobody knows
+	Logins map[string]Login // by host[:port]
+	Unset  []Unset          // the logins that are missing
 }
 
-// Take returns a text without the users and passwords of its URLs, which nobody may repeat,
-// and what is wrong with them. at places an error, and env says what a variable stands for.
+// Take returns a text without the users and passwords of its URLs, which must not be
+// repeated, and the problems with them. at adds a position to an error, and env returns
+// the value of a variable.
 func (f *Found) Take(text string, env func(string) string, at func(error) error) (bare string, problems []error) {
 	bare = userInfo.ReplaceAllStringFunc(text, func(found string) string {
 		m := userInfo.FindStringSubmatch(found)
@@ -56,11 +57,11 @@ func (f *Found) Take(text string, env func(string) string, at func(error) error)
 	return bare, problems
 }
 
-// login keeps who to be at a host. As in pip, variables are replaced before
-// percent signs are decoded.
+// login records the login of a host. As in pip, variables are expanded before percent
+// signs are decoded.
 func (f *Found) login(user, host string, env func(string) string, at func(error) error) error {
 	if _, password, _ := strings.Cut(user, ":"); password != "" && !variable.MatchString(password) {
-		return errors.New("the URL holds a password; write ${NAME} in its place or use ~/.netrc")
+		return errors.New("the URL contains a password; write ${NAME} instead or use ~/.netrc")
 	}
 	var unset []error
 	text := variable.ReplaceAllStringFunc(user, func(v string) (value string) {
@@ -80,7 +81,7 @@ func (f *Found) login(user, host string, env func(string) string, at func(error)
 	name, password, _ := strings.Cut(text, ":")
 	login := Login{Unquote(name), Unquote(password)}
 	if strings.ContainsFunc(login.User+login.Password, unicode.IsControl) {
-		return errors.New("the URL's user or password holds a control character")
+		return errors.New("the URL's user or password contains a control character")
 	}
 	if known, ok := f.Logins[host]; ok && known != login {
 		return fmt.Errorf("%q has a different user or password on another line", host)
@@ -92,7 +93,7 @@ func (f *Found) login(user, host string, env func(string) string, at func(error)
 	return nil
 }
 
-// Unquote decodes the percent signs of a part of a URL. One that is none stays, as in Python.
+// Unquote decodes a part of a URL. If it is malformed, it stays as it is.
 func Unquote(s string) string {
 	if text, err := url.PathUnescape(s); err == nil {
 		return text

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// No text keeps a user, but for git's own, and who they are is known by host.
+// No text keeps a user, except git's own; the logins are returned by host.
 func TestTake(t *testing.T) {
 	env := map[string]string{"USER": "me", "TOKEN": "geheim1", "BOTH": "me:geheim%402", "LINE": "geheim\n"}
 	for text, want := range map[string]struct {
@@ -26,8 +26,8 @@ func TestTake(t *testing.T) {
 		"https://u%40x@a https://${TOKEN}@b":     {"https://a https://b", map[string]userinfo.Login{"a": {User: "u@x"}, "b": {User: "geheim1"}}, ""},
 		"git+ssh://git@h/x":                      {"git+ssh://git@h/x", nil, ""},
 		"git+ssh://git:${TOKEN}@h/x":             {"git+ssh://h/x", map[string]userinfo.Login{"h": {User: "git", Password: "geheim1"}}, ""},
-		"https://me:geheim@h":                    {"https://h", nil, "at: the URL holds a password"},
-		"https://${LINE}@h":                      {"https://h", nil, "at: the URL's user or password holds a control character"},
+		"https://me:geheim@h":                    {"https://h", nil, "at: the URL contains a password"},
+		"https://${LINE}@h":                      {"https://h", nil, "at: the URL's user or password contains a control character"},
 		"https://${USER}@h https://${TOKEN}@h":   {"https://h https://h", map[string]userinfo.Login{"h": {User: "me"}}, `at: "h" has a different user or password on another line`},
 		"https://${NOBODY}:${NOTHING}@h/${USER}": {"https://h/${USER}", nil, "at: variable NOBODY is not set\nat: variable NOTHING is not set"},
 	} {

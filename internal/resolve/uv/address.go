@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/resolve/door"
 )
 
-// required are the addresses that a request requires files and repositories at,
-// besides its indexes.
+// required returns the addresses of files and repositories that a request requires, besides
+// its indexes.
 func (r Request) required(project fs.FS) []string {
 	texts := slices.Clone(r.Overrides)
 	for _, lines := range r.BuildRequires {
@@ -33,8 +33,8 @@ func (r Request) required(project fs.FS) []string {
 	return addresses(texts, address)
 }
 
-// treesRequire are those that the source trees of a request require. What else a
-// program or a comment of one names is no requirement.
+// treesRequire returns the addresses that the source trees of a request require. Others in
+// their programs or comments are no requirements.
 func (r Request) treesRequire(project fs.FS) []string {
 	texts, programs := make([]string, 0, len(r.Sources)), make([]string, 0, 3*len(r.Sources))
 	for _, dir := range r.Sources {
@@ -47,12 +47,12 @@ func (r Request) treesRequire(project fs.FS) []string {
 	return append(addresses(texts, address), addresses(programs, requirementAddress)...)
 }
 
-// named are all addresses that a request names, besides its indexes.
+// named returns all addresses in a request, besides its indexes.
 func (r Request) named(project fs.FS) []string {
 	return append(r.required(project), r.treesRequire(project)...)
 }
 
-// direct are the files that a request names by their addresses.
+// direct returns the files that a request names by address, with their projects.
 func (r Request) direct(project fs.FS) map[string]string {
 	named := map[string]string{}
 	for _, text := range r.named(project) {
@@ -66,8 +66,8 @@ func (r Request) direct(project fs.FS) map[string]string {
 	return named
 }
 
-// wants are the parts of a pyproject.toml that tell what is required, which a
-// homepage is not, and all of a lock. What can't be read wants nothing: uv will say why.
+// wants returns the parts of a pyproject.toml that have requirements, which excludes the
+// homepage, or a whole lock. A file that can't be read has none: uv will report it.
 func wants(project fs.FS, name string) string {
 	var file struct {
 		Project struct {
@@ -93,7 +93,7 @@ func wants(project fs.FS, name string) string {
 	if err != nil || toml.Unmarshal(data, &file) != nil {
 		return ""
 	}
-	data, _ = toml.Marshal(file) // as it was read
+	data, _ = toml.Marshal(file) // can't fail, it was just parsed
 	return string(data)
 }
 
@@ -103,7 +103,7 @@ var (
 	comment            = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
 )
 
-// addresses are those in texts, each once.
+// addresses returns the addresses in texts, each once.
 func addresses(texts []string, form *regexp.Regexp) []string {
 	var list []string
 	for _, text := range texts {
@@ -115,8 +115,8 @@ func addresses(texts []string, form *regexp.Regexp) []string {
 	return slices.DeleteFunc(slices.Compact(list), func(a string) bool { return a == "" })
 }
 
-// cleaned is an address as it is asked for: of a repository without its commit, and by
-// https in the place of ssh; "" for what is no address.
+// cleaned returns an address as it is requested: without the commit of a repository, and by
+// https instead of ssh; "" if it is malformed.
 func cleaned(address string) string {
 	bare, isGit := strings.CutPrefix(address, "git+")
 	u, err := url.Parse(bare)
@@ -133,7 +133,7 @@ func cleaned(address string) string {
 	return u.String()
 }
 
-// hostOf is the host of an address, with its port if it has one.
+// hostOf returns the host of an address, with its port if it has one.
 func hostOf(address string) string {
 	u, err := url.Parse(strings.TrimPrefix(address, "git+"))
 	if err != nil || u.Hostname() == "" {
@@ -142,16 +142,16 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// sshAddress finds the addresses of git repositories that are named by ssh. They are fetched
-// by https, with the login of their host: no exec has a key, and no engine an agent.
+// sshAddress matches ssh addresses of git repositories. They are fetched by https, with the
+// login of their host: no exec has a key, and no engine an agent.
 var sshAddress = regexp.MustCompile(`ssh://(?:[^\s@/]+@)?([A-Za-z0-9.-]+)(?::\d+)?/`)
 
 func needsLogin(host string) error {
-	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there is named by ssh, for which a lock has no key", host))
-	return failure.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc, and it is fetched by https; or write git+https://%s/… where it needs none", host, host))
+	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there has an ssh address, but a lock has no ssh key", host))
+	return failure.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc to fetch it by https; or write git+https://%s/… if it needs none", host, host))
 }
 
-// isSSH says whether git was to go by ssh.
+// isSSH returns the host if a message is about git using ssh.
 func isSSH(text string) (host string, ok bool) {
 	found := sshAddress.FindStringSubmatch(text)
 	if found == nil || !strings.Contains(text, "git") {

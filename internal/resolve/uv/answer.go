@@ -9,49 +9,49 @@ import (
 	"lamina.build/lock"
 )
 
-// answer is what scripts/resolve.py says to a question.
+// answer is the answer of scripts/resolve.py to a question.
 type answer struct {
 	Distributions []*distribution            `json:"distributions"`
-	Builds        map[string][]*distribution `json:"builds"` // what each project is built with
+	Builds        map[string][]*distribution `json:"builds"` // build requirements by project
 	Omitted       []omission                 `json:"omitted"`
-	Notes         []string                   `json:"notes"` // what uv warns of
+	Notes         []string                   `json:"notes"` // uv's warnings
 	Problem       *answerProblem             `json:"problem"`
 }
 
-// omission is what is optional and left out.
+// omission is an optional requirement that was left out.
 type omission struct {
 	Requirement string `json:"requirement"`
 	Reason      string `json:"reason"`
 }
 
-// answerProblem is what is wrong with a question, in uv's words or a backend's.
+// answerProblem is a problem with a question, in the words of uv or a backend.
 type answerProblem struct {
 	Message string `json:"message"`
-	Project string `json:"project"` // that it is about; "" where uv's words say so
-	Module  string `json:"module"`  // that a build imports and nobody declares
-	Offline bool   `json:"offline"` // an index is needed, and there was no door
+	Project string `json:"project"` // that it is about; "" if the message names it
+	Module  string `json:"module"`  // that a build imports without declaring it
+	Offline bool   `json:"offline"` // an index is needed, but there was no door
 }
 
 // distribution is a file or a commit that uv chose.
 type distribution struct {
-	Name    string            `json:"name"` // normalised
+	Name    string            `json:"name"` // normalized
 	Version string            `json:"version"`
 	Kind    kind              `json:"kind"`
 	File    string            `json:"file"`
 	URL     string            `json:"url"`
 	Below   string            `json:"below"`  // directory of the project in an archive
-	Size    int64             `json:"size"`   // 0 where nobody said
+	Size    int64             `json:"size"`   // 0 if unknown
 	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
 	Index   string            `json:"index"`
 
-	// What the source of an sdist or a git tree says of itself: its PKG-INFO, or words of
-	// its pyproject.toml in that form.
+	// Metadata of the source of an sdist or a git tree: its PKG-INFO, or the same fields from
+	// its pyproject.toml.
 	Metadata string `json:"metadata"`
 
 	page    lock.Page
-	wheel   *wheel   // what is in it; nil for what is built
-	notes   []string // what is odd about it
-	unknown bool     // no index says whether its sha256 is right
+	wheel   *wheel   // its content; nil if it must be built
+	notes   []string // oddities
+	unknown bool     // no index confirms its sha256
 }
 
 type kind string
@@ -69,7 +69,7 @@ func readAnswer(text []byte) (a answer, err error) {
 	return a, nil
 }
 
-// all are the distributions of the image and of builds.
+// all returns the distributions of the image and of builds.
 func (a answer) all() []*distribution {
 	list := append([]*distribution(nil), a.Distributions...)
 	for _, set := range a.Builds {
@@ -80,7 +80,7 @@ func (a answer) all() []*distribution {
 
 func (d *distribution) title() string { return d.Name + " " + d.Version }
 
-// files are those that are known to be installed.
+// files returns the files that are known to be installed.
 func (d *distribution) files() []member {
 	if d.wheel == nil {
 		return nil
@@ -103,7 +103,7 @@ func (d *distribution) entry() lock.Distribution {
 	return e
 }
 
-// projects are the names of those in a set.
+// projects returns the names of the image's distributions.
 func (a answer) projects() []string {
 	list := make([]string, len(a.Distributions))
 	for i, d := range a.Distributions {
@@ -112,7 +112,7 @@ func (a answer) projects() []string {
 	return list
 }
 
-// normal is the one spelling of a project's name.
+// normal returns the canonical spelling of a project's name.
 func normal(name string) string { return lock.NormalName(name) }
 
 // fill puts the answers of all requests into a lock, every file once.
@@ -144,7 +144,7 @@ func fill(l *lock.Lock, o Options, answers []answer) {
 		}
 		for _, d := range a.Distributions {
 			e := d.entry()
-			if d.Kind != kindWheel && d.Metadata == "" { // nobody had to look into it again
+			if d.Kind != kindWheel && d.Metadata == "" { // it stayed, and was not read again
 				e.License = before.license(e)
 			}
 			add(e, r.Set)

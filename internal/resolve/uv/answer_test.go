@@ -7,7 +7,7 @@ import (
 	"lamina.build/lock"
 )
 
-// filled are the entries of a lock, as "NAME VERSION [SETS]".
+// filled returns the entries of a lock, as "NAME VERSION [SETS]".
 func filled(o Options, answers ...answer) (lines []string, l lock.Lock) {
 	fill(&l, o, answers)
 	for _, d := range l.Distributions {
@@ -57,7 +57,7 @@ func TestLocksWithoutDistributionsHaveNoUV(t *testing.T) {
 	}
 }
 
-// What is known of the lock before stays as it was, of each variant.
+// Known builds of the earlier lock stay, for each variant.
 func TestFillKeepsKnownBuilds(t *testing.T) {
 	sam := &distribution{Name: "sam", Version: "1.0", Kind: kindGit, URL: commitOf("sam").URL}
 	old := before()
@@ -68,7 +68,7 @@ func TestFillKeepsKnownBuilds(t *testing.T) {
 		"cython 3.0 [build:sam]", "numpy 1.26.4 [build:sdist build:sdist@big]", "sam 1.0 [python]",
 		"sdist 1.0 [python]", "sdist 2.0 [python@big]", "setuptools 70.0 [build:sdist]", "wheel 0.43 [build:sdist@big]",
 	})
-	// One that was resolved anew is built with what came of that.
+	// A build that was resolved again has the new requirements.
 	lines, _ = filled(o, answer{
 		Distributions: []*distribution{file("sdist", "1.0", "sdist-1.0.tar.gz")},
 		Builds:        map[string][]*distribution{"sdist": {file("setuptools", "80", "setuptools-80-py3-none-any.whl")}},

@@ -10,20 +10,20 @@ import (
 	"lamina.build/lock"
 )
 
-// versions are what a lock before had, for a new one to keep.
+// versions are the versions of an earlier lock, for a new one to keep.
 type versions struct {
 	lock    lock.Lock
 	upgrade Upgrade
 }
 
-// Upgrade says which versions of a lock don't stay. Its zero value keeps all
-// that still answer the spec.
+// Upgrade selects the versions of a lock to replace. Its zero value keeps all that still
+// answer the spec.
 type Upgrade struct {
 	All      bool
 	Packages []string // names of projects
 }
 
-// normal has the names as indexes know them.
+// normal returns u with normalized names.
 func (u Upgrade) normal() Upgrade {
 	names := make([]string, len(u.Packages))
 	for i, name := range u.Packages {
@@ -32,13 +32,13 @@ func (u Upgrade) normal() Upgrade {
 	return Upgrade{u.All, names}
 }
 
-// asksAnew says whether uv asks for pages that it has kept. What a page names may
-// pass the door once the page did, or where the lock before has it.
+// asksAnew reports whether uv must request cached pages again. A file may pass the door only
+// if its page did, or if the earlier lock has it.
 func (v versions) asksAnew(set lock.Set) bool {
 	return v.upgrade.All || len(v.upgrade.Packages) > 0 || len(v.set(set)) == 0
 }
 
-// in are the distributions of a set that stay where they can.
+// in returns the distributions of a set to keep where possible.
 func (v versions) in(set lock.Set) []lock.Distribution {
 	if v.upgrade.All {
 		return nil
@@ -46,7 +46,7 @@ func (v versions) in(set lock.Set) []lock.Distribution {
 	return slices.DeleteFunc(slices.Clone(v.set(set)), func(d lock.Distribution) bool { return slices.Contains(v.upgrade.Packages, d.Name) })
 }
 
-// set is exactly that one, not the one that a variant takes.
+// set returns the distributions of exactly that set, not of one that a variant falls back to.
 func (v versions) set(set lock.Set) []lock.Distribution {
 	var in []lock.Distribution
 	for _, d := range v.lock.Distributions {
@@ -57,7 +57,7 @@ func (v versions) set(set lock.Set) []lock.Distribution {
 	return in
 }
 
-// license is what was read of a file that stays.
+// license returns the license of a file that stays.
 func (v versions) license(e lock.Distribution) string {
 	i := slices.IndexFunc(v.lock.Distributions, func(old lock.Distribution) bool { return id(old) == id(e) })
 	if i < 0 {
@@ -66,13 +66,13 @@ func (v versions) license(e lock.Distribution) string {
 	return v.lock.Distributions[i].License
 }
 
-// stays says whether a file is one that was there before and that nobody wanted upgraded.
+// stays reports whether the earlier lock has a file that is not to be upgraded.
 func (v versions) stays(d *distribution) bool {
 	is := func(e lock.Distribution) bool { return id(e) == id(d.entry()) && e.Index == d.Index }
 	return !v.upgrade.All && !slices.Contains(v.upgrade.Packages, d.Name) && slices.ContainsFunc(v.lock.Distributions, is)
 }
 
-// page is the page that a file was chosen from that stays.
+// page returns the page from which a file that stays was chosen.
 func (v versions) page(d *distribution) (lock.Page, bool) {
 	if !v.stays(d) {
 		return lock.Page{}, false
@@ -80,8 +80,8 @@ func (v versions) page(d *distribution) (lock.Page, bool) {
 	return v.lock.Page(d.Index, d.Name)
 }
 
-// files are the addresses of a set: uv may have kept the page that names them, so
-// that it doesn't pass the door.
+// files returns the addresses of a set: uv may have the page that names them cached, so that
+// it doesn't pass the door.
 func (v versions) files(set lock.Set) []string {
 	var at []string
 	for _, d := range v.set(set) {
@@ -92,8 +92,8 @@ func (v versions) files(set lock.Set) []string {
 	return at
 }
 
-// texts words what stays as uv reads it: a pylock.toml for the set itself, by "",
-// and one for what each project is built with, by its name.
+// texts returns the versions to keep in uv's format: a pylock.toml for the set itself, by
+// "", and one for the build requirements of each project, by its name.
 func (v versions) texts(r Request) map[string]string {
 	texts := map[string]string{"": pins(v.in(r.Set), v.refs(r))}
 	for set := range v.builds(r) {
@@ -103,7 +103,7 @@ func (v versions) texts(r Request) map[string]string {
 	return texts
 }
 
-// builds are the sets of what projects of a request were built with.
+// builds returns the sets of build requirements of a request's projects.
 func (v versions) builds(r Request) map[lock.Set]bool {
 	sets := map[lock.Set]bool{}
 	for _, d := range v.lock.Distributions {
@@ -116,8 +116,8 @@ func (v versions) builds(r Request) map[lock.Set]bool {
 	return sets
 }
 
-// refs are what the lines of r call the commits of the lock before, by repository
-// and directory: uv keeps a commit for what it was asked for then.
+// refs returns the revisions by which r names the commits of the earlier lock, by repository
+// and directory: uv keeps a commit only for the revision of the earlier request.
 func (v versions) refs(r Request) map[[2]string]string {
 	refs, lines := map[[2]string]string{}, v.lines(r.Set)
 	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
@@ -128,8 +128,8 @@ func (v versions) refs(r Request) map[[2]string]string {
 	return refs
 }
 
-// pins words versions as a pylock.toml; "" where none has one: uv takes no lock
-// without packages.
+// pins returns versions as a pylock.toml; "" if there are none: uv rejects a lock without
+// packages.
 func pins(list []lock.Distribution, refs map[[2]string]string) string {
 	var text strings.Builder
 	for _, d := range list {
@@ -152,11 +152,11 @@ func pins(list []lock.Distribution, refs map[[2]string]string) string {
 	return "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n" + text.String()
 }
 
-// known are the sdists and commits of which the lock before has what they are
-// built with. What the spec says of that, and which indexes serve it, may have changed since.
+// known returns the sdists and commits whose build requirements in the earlier lock still
+// hold: the spec's own ones and the indexes that serve them may have changed since.
 func (v versions) known(r Request, where Indexes) []string {
 	if v.upgrade.All || len(v.upgrade.Packages) > 0 || v.lock.UV == (lock.UV{}) {
-		return nil // of an earlier format there are no more than versions
+		return nil // an earlier format has only versions
 	}
 	var known []string
 	for _, d := range v.set(r.Set) {
@@ -171,7 +171,7 @@ func (v versions) known(r Request, where Indexes) []string {
 	return known
 }
 
-// id is what the script calls a distribution by.
+// id identifies a distribution to the script.
 func id(d lock.Distribution) string {
 	if _, below := d.Archive(); d.SHA256 != "" {
 		return strings.TrimSuffix(d.SHA256+"#"+below, "#")
@@ -179,7 +179,7 @@ func id(d lock.Distribution) string {
 	return d.URL
 }
 
-// lines are the requirements that the lock before answers with a set.
+// lines returns the requirements that a set of the earlier lock answers.
 func (v versions) lines(set lock.Set) []string {
 	for _, r := range v.lock.Python {
 		if r.Set == set {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// rawWheel is a wheel with files of which it has nothing but what its directory says.
+// rawWheel returns a wheel with files that are only in its directory.
 func rawWheel(t *testing.T, files ...zip.FileHeader) []byte {
 	t.Helper()
 	var data bytes.Buffer
@@ -36,7 +36,7 @@ func rawWheel(t *testing.T, files ...zip.FileHeader) []byte {
 	return data.Bytes()
 }
 
-// behind is data behind so many zeros: a zip may have anything in front.
+// behind is data after a number of zeros: a zip may have anything in front.
 type behind struct {
 	zeros int64
 	data  []byte
@@ -79,12 +79,12 @@ func TestWheelBombs(t *testing.T) {
 		want  string
 	}{
 		{"terabytes", 10_000_000_000, many, "it unpacks to 9000.00 GB, more than 100 times its size"},
-		{"overlapping", 10_000_000, many, "its files overlap: they have 9.00 GB of its 10.1 MB"},
-		{"more than deflate can", 1 << 20, []zip.FileHeader{packedTo("a", 1000, 1<<40)}, `its directory says that "a" has 1099511627776 bytes, which are compressed to 1000: no file is`},
-		{"less than it must be", 1 << 30, []zip.FileHeader{packedTo("a", 1<<29, 10)}, `"a" has 10 bytes, which are compressed to 536870912`},
-		{"stored as less", 1 << 20, []zip.FileHeader{stored}, `"a" has 5000 bytes, which are compressed to 1`},
+		{"overlapping", 10_000_000, many, "its files overlap: they take 9.00 GB of its 10.1 MB"},
+		{"more than deflate can", 1 << 20, []zip.FileHeader{packedTo("a", 1000, 1<<40)}, `its directory lists "a" with 1099511627776 bytes, compressed to 1000, which is impossible`},
+		{"less than it must be", 1 << 30, []zip.FileHeader{packedTo("a", 1<<29, 10)}, `"a" with 10 bytes, compressed to 536870912`},
+		{"stored as less", 1 << 20, []zip.FileHeader{stored}, `"a" with 5000 bytes, compressed to 1`},
 		{"sizes that overflow", 1 << 20, []zip.FileHeader{packedTo("a", math.MaxUint64/2, math.MaxUint64), packedTo("b", math.MaxUint64/2, math.MaxUint64)}, "its files overlap"},
-		{"one below zero", 1 << 20, []zip.FileHeader{packedTo("a", 1<<19, 1<<63)}, "no file is"},
+		{"one below zero", 1 << 20, []zip.FileHeader{packedTo("a", 1<<19, 1<<63)}, "which is impossible"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := readBehind(t, tt.zeros, tt.files...)
@@ -97,9 +97,9 @@ func TestWheelBombs(t *testing.T) {
 			files[n] = packedTo(fmt.Sprintf("%06x", n), 0, 0)
 		}
 		_, err := readBehind(t, 0, files...)
-		refused(t, err, "its directory has more than 50.3 MB")
+		refused(t, err, "its directory is larger than 50.3 MB")
 		_, err = readBehind(t, 0, files[:350_000]...)
-		refused(t, err, "it holds 350003 files, and no wheel has more than 300000")
+		refused(t, err, "it holds 350003 files; a wheel may have at most 300000")
 	})
 	t.Run("a count that lies", func(t *testing.T) {
 		data := rawWheel(t)
@@ -107,7 +107,7 @@ func TestWheelBombs(t *testing.T) {
 		_, _, err := read(t, someFile, data)
 		refused(t, err, "it is not a wheel")
 	})
-	// What is large, and no bomb.
+	// These are large, but no bombs.
 	for _, f := range []zip.FileHeader{packedTo("zeros", 1_000_000, 1_000_000_000), packedTo("large", 2_000_000_000, 20_000_000_000)} {
 		if w, err := readBehind(t, 3_000_000_000, f); err != nil || w.Unpacked < int64(f.UncompressedSize64) {
 			t.Errorf("%s: %+v, %v", f.Name, w, err)

@@ -14,9 +14,8 @@ import (
 	"lamina.build/llb"
 )
 
-// check refuses what would fail after gigabytes were fetched: projects that are
-// known not to get along, files that two of them own, scripts in the place of
-// Debian's.
+// check rejects what would fail only after downloading gigabytes: projects known to conflict,
+// files that two of them own, scripts that replace Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
 	asked := r.projects()
 	var problems []error
@@ -47,14 +46,14 @@ func (o Options) check(r Request, a answer, there inventory) error {
 		return cmp.Or(cmp.Compare(a[0].Name, b[0].Name), cmp.Compare(a[1].Name, b[1].Name))
 	})
 	for _, pair := range pairs {
-		if !areEnemies(pair[0].Name, pair[1].Name) { // else it was told
+		if !areEnemies(pair[0].Name, pair[1].Name) { // those are reported above
 			problems = append(problems, clash(r, asked, pair, clashes[pair]))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// onDirs refuses files that are directories to others: no installer makes both.
+// onDirs rejects files that are directories of others: no installer can make both.
 func onDirs(set string, list []*distribution) (problems []error) {
 	files := map[string]*distribution{}
 	for _, d := range list {
@@ -66,7 +65,7 @@ func onDirs(set string, list []*distribution) (problems []error) {
 		for _, m := range d.files() {
 			for dir := path.Dir(m.Target); dir != "."; dir = path.Dir(dir) {
 				if first := files[dir]; first != nil {
-					delete(files, dir) // told once
+					delete(files, dir) // report it once
 					err := fmt.Errorf("%s: %s holds the file %s, and %s holds files below it", set, first.title(), strings.TrimPrefix(dir, outside), d.title())
 					problems = append(problems, failure.New(failure.Usage, err))
 				}
@@ -76,8 +75,8 @@ func onDirs(set string, list []*distribution) (problems []error) {
 	return problems
 }
 
-// imports refuses a module that the smoke tests import and nothing brings. What is
-// built, and git trees, bring modules that nobody knows before: then it is only told.
+// imports rejects a module that the smoke tests import and nothing provides. Builds and git
+// trees provide modules that are unknown before; with any of those, it is only noted.
 func (o Options) imports(r Request, a answer, there inventory) error {
 	known := map[string]bool{}
 	for _, name := range there.Modules {
@@ -102,14 +101,14 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 		if known[module] {
 			continue
 		}
-		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
+		err := fmt.Errorf("%s: [smoke] imports %s, but no installed package provides it", r.Set, name)
 		if isBuilt {
 			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
 			continue
 		}
 		hint := fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))
 		if r.Project != "" {
-			hint += fmt.Sprintf("; a project brings its dependencies, and itself by sources = [%q]", r.Project)
+			hint += fmt.Sprintf("; a project installs its dependencies, and itself only with sources = [%q]", r.Project)
 		}
 		problems = append(problems, failure.WithHint(err, hint))
 	}
@@ -133,12 +132,12 @@ func clash(r Request, asked []string, pair [2]*distribution, files []string) err
 		drop = pair[0].Name
 	}
 	return failure.WithHint(err, fmt.Sprintf(
-		"leave one of them out wherever it is asked for, as with excludes = [%q] under [python], or allow harmless ones: collisions = [\"GLOB\"]", drop,
+		"exclude one of them, as with excludes = [%q] under [python], or allow harmless clashes: collisions = [\"GLOB\"]", drop,
 	))
 }
 
-// shadowing refuses a script that would run in place of a program of Debian's,
-// which scripts of Debian call, too.
+// shadowing rejects a script that would run in place of Debian's program, which Debian's
+// scripts call, too.
 func shadowing(r Request, d *distribution, m member, there inventory) error {
 	name, ok := strings.CutPrefix(m.Target, outside+"bin/")
 	if _, debians := there.Image[d.Name]; !ok || debians || !slices.Contains(there.Programs, name) {
@@ -148,7 +147,7 @@ func shadowing(r Request, d *distribution, m member, there inventory) error {
 	return failure.WithHint(err, fmt.Sprintf("collisions = [\"bin/%s\"] under [python] would allow that", name))
 }
 
-// tellTwice tells what comes from an index and from Debian.
+// tellTwice notes the projects that come from both an index and Debian.
 func (o Options) tellTwice(r Request, a answer, there inventory) {
 	var twice []string
 	for _, d := range a.Distributions {
@@ -162,14 +161,14 @@ func (o Options) tellTwice(r Request, a answer, there inventory) {
 	}
 }
 
-// family are projects that install a package of the same name. Where two of
-// them meet, the earlier one is the one to keep: it does more, or is still cared for.
+// family has projects that install a package of the same name. Of two in an image, the
+// earlier one is to be kept: it does more, or is still maintained.
 type family struct {
 	pkg      string
 	projects []string
 }
 
-// families lists those that are known to meet by mistake.
+// families lists those known to be combined by mistake.
 func families() []family {
 	return []family{
 		{"onnxruntime", []string{
@@ -200,9 +199,9 @@ func families() []family {
 	}
 }
 
-// enemies reports the pairs among projects that must never be installed together,
-// since uv lets both write the same files. The order of the answer does not depend on
-// theirs. Of a pair, the one to leave out is the one that is not asked for.
+// enemies reports the pairs of projects that must never be installed together, since uv lets
+// both write the same files. The result does not depend on the order of projects. It
+// suggests leaving out the one that is not requested.
 func enemies(projects, asked []string) (errs []error) {
 	for _, f := range families() {
 		met := slices.DeleteFunc(f.projects, func(p string) bool { return !slices.Contains(projects, p) })
@@ -212,14 +211,14 @@ func enemies(projects, asked []string) (errs []error) {
 					keep, drop = drop, keep
 				}
 				err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
-				errs = append(errs, failure.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop)))
+				errs = append(errs, failure.WithHint(err, fmt.Sprintf("write excludes = [%q] under [python] to leave one out everywhere", drop)))
 			}
 		}
 	}
 	return errs
 }
 
-// areEnemies says whether two projects are of one family.
+// areEnemies reports whether two projects are of one family.
 func areEnemies(a, b string) bool {
 	return slices.ContainsFunc(families(), func(f family) bool { return slices.Contains(f.projects, a) && slices.Contains(f.projects, b) })
 }

@@ -8,7 +8,7 @@ import (
 	"lamina.build/lock"
 )
 
-// brings is a wheel with files of these contents.
+// brings returns a wheel with files of these contents.
 func brings(name, version string, files ...string) *distribution {
 	d := &distribution{Name: name, Version: version, Kind: kindWheel, wheel: &wheel{}}
 	for _, f := range files {
@@ -22,7 +22,7 @@ func TestCheck(t *testing.T) {
 	debian := inventory{Image: map[string]string{"pillow": "9.4.0", "six": "1.16.0"}, Programs: []string{"python3", "pip", "six"}}
 	two := []*distribution{brings("a", "1.0", "shared/x.py=one", "a.py"), brings("b", "2.0", "shared/x.py=two", "b.py")}
 	more := []*distribution{brings("a", "1.0", "x/1=a", "x/2=a", "y/3=a"), brings("b", "2.0", "x/1=b", "x/2=b", "y/3=b")}
-	const hint = `leave one of them out wherever it is asked for, as with excludes = ["b"] under [python], or allow harmless ones: collisions = ["GLOB"]`
+	const hint = `exclude one of them, as with excludes = ["b"] under [python], or allow harmless clashes: collisions = ["GLOB"]`
 	for _, tt := range []struct {
 		name  string
 		r     Request
@@ -72,7 +72,7 @@ func TestCheck(t *testing.T) {
 			Request{},
 			[]*distribution{brings("opencv-python", "4.10"), brings("opencv-python-headless", "4.10")},
 			[]string{`python: opencv-python and opencv-python-headless both install the package "cv2" and overwrite each other`},
-			[]string{`excludes = ["opencv-python"] under [python] leaves one out wherever it is asked for`},
+			[]string{`write excludes = ["opencv-python"] under [python] to leave one out everywhere`},
 		},
 		{
 			"all at once",
@@ -117,7 +117,7 @@ func TestImports(t *testing.T) {
 	of := func(top ...string) *distribution {
 		return &distribution{Name: "p", Kind: kindWheel, wheel: &wheel{Top: top}}
 	}
-	const refusal = "python: [smoke] imports wan.deep, and nothing that is installed brings it"
+	const refusal = "python: [smoke] imports wan.deep, but no installed package provides it"
 	const doubt = refusal + ", unless something that is built, a git tree or PYTHONPATH does"
 	for _, tt := range []struct {
 		name string

@@ -25,9 +25,9 @@ import (
 	"lamina.build/lock"
 )
 
-// complete fills in what uv does not say of the files of an answer, and holds
-// what it says against what the indexes say: code of sdists ran next to it. All
-// problems are reported at once.
+// complete fills in what uv does not report about the files of an answer, and checks the
+// rest against the indexes, since code of sdists ran next to uv. It reports all problems at
+// once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
 	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), silent: &sync.Map{}}
 	list := a.all()
@@ -57,7 +57,7 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 		}
 	}
 	if unknown > 0 {
-		notes = append(notes, fmt.Sprintf("%s: whether the sha256 of %s is right no index says that could be asked: a build finds out", r.Set, humanize.Count(unknown, "file")))
+		notes = append(notes, fmt.Sprintf("%s: no reachable index confirms the sha256 of %s; a build checks it", r.Set, humanize.Count(unknown, "file")))
 	}
 	slices.Sort(notes)
 	for _, note := range notes {
@@ -72,11 +72,11 @@ type completion struct {
 	request Request
 	door    *door.Door
 	answer  *answer
-	direct  map[string]string // the projects of files that are named by their addresses, by door.Key; "" where none is said
+	direct  map[string]string // projects of files named by address, by door.Key; "" where unknown
 	silent  *sync.Map         // indexes that didn't answer
 }
 
-// at is where a distribution is asked for, or something that a wheel requires it for.
+// at returns the line that requires a distribution, or another one that requires it.
 func (c completion) at(d *distribution) string {
 	for asking, more := map[string]bool{d.Name: true}, true; more; {
 		for _, w := range c.lines() {
@@ -95,13 +95,13 @@ func (c completion) at(d *distribution) string {
 	return ""
 }
 
-// lines are those of the requirement files.
+// lines returns the lines of the requirement files.
 func (c completion) lines() []reqfile.Requirement {
 	return slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints)
 }
 
-// one completes a distribution, in as long as a resolution may take: a server
-// that sends a byte now and then doesn't stall.
+// one completes a distribution within the time limit of a resolution: a server that sends a
+// byte now and then doesn't count as stalled.
 func (c completion) one(ctx context.Context, d *distribution) (err error) {
 	if d.Hashes == nil {
 		d.Hashes = map[string]string{}
@@ -127,7 +127,7 @@ func (c completion) one(ctx context.Context, d *distribution) (err error) {
 
 var errSlow = errors.New("it takes too long")
 
-// remote completes a file of a server.
+// remote completes a file on a server.
 func (c completion) remote(ctx context.Context, d *distribution) error {
 	d.URL, _, _ = strings.Cut(d.URL, "#")
 	file, err := c.ofIndex(c.door.Guard(ctx, ""), d)
@@ -156,8 +156,8 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 	return nil
 }
 
-// checkGit wants a commit of a repository that an engine can fetch. A requirement of
-// others may name one, on a host that the request names: the door leads to no other.
+// checkGit requires a commit of a repository that an engine can fetch. A requirement of
+// another project may name one on a host in the request: the door leads to no other.
 func (c completion) checkGit(d *distribution) error {
 	address, err := c.Logins.overHTTPS(d.URL)
 	if err != nil {
@@ -177,7 +177,7 @@ func (c completion) checkGit(d *distribution) error {
 	return failure.New(failure.Usage, errors.New("no requirement names its host"))
 }
 
-// local reads a file that lies next to the spec.
+// local reads a file next to the spec.
 func (c completion) local(d *distribution) error {
 	u, err := url.Parse(d.URL)
 	if err != nil {
@@ -185,7 +185,7 @@ func (c completion) local(d *distribution) error {
 	}
 	name, ok := strings.CutPrefix(u.Path, projectPath+"/")
 	if !ok || !fs.ValidPath(name) {
-		return failure.New(failure.Usage, fmt.Errorf("%s lies outside of the spec's directory", u.Path))
+		return failure.New(failure.Usage, fmt.Errorf("%s is outside the spec's directory", u.Path))
 	}
 	d.URL, d.File = "file:"+name, path.Base(name)
 	if err = checkFile(d); err != nil {
@@ -205,7 +205,7 @@ func (c completion) local(d *distribution) error {
 	return err
 }
 
-// measure finds out what nobody said: the size, the hashes, what is in a wheel.
+// measure finds out what is still unknown: the size, the hashes, the content of a wheel.
 func (c completion) measure(ctx context.Context, d *distribution, said *door.File) error {
 	if sum, size, ok := c.door.SHA256(d.URL); ok && d.Hashes["sha256"] == "" {
 		d.Hashes["sha256"], d.Size = sum, size
@@ -221,7 +221,7 @@ func (c completion) measure(ctx context.Context, d *distribution, said *door.Fil
 	}
 	defer f.Close()
 	if d.Size > 0 && d.Size != f.Size() {
-		return fmt.Errorf("it has %d bytes, and its index says %d", f.Size(), d.Size)
+		return fmt.Errorf("it has %d bytes, but its index lists %d", f.Size(), d.Size)
 	}
 	d.Size = f.Size()
 	if unsaid != nil {

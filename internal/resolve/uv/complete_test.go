@@ -41,7 +41,7 @@ func (x *index) page(project string, lines ...string) {
 	x.put("/simple/"+project+"/", []byte(strings.Join(lines, "")))
 }
 
-// opened is a door through which some pages or files have come.
+// opened opens a door and requests some pages or files through it.
 func (x *index) opened(t *testing.T, came ...string) *index {
 	t.Helper()
 	options := x.o.doorOptions(x.r)
@@ -61,7 +61,7 @@ func (x *index) complete(t *testing.T, list ...*distribution) error {
 	return x.o.complete(t.Context(), x.r, x.door, &answer{Distributions: list})
 }
 
-// chosen is what uv says of a file.
+// chosen returns a file as uv reports it.
 func (x *index) chosen(name, version, path string, hashes ...string) *distribution {
 	d := &distribution{Name: name, Version: version, Kind: kindWheel, URL: x.URL + path, File: path[strings.LastIndex(path, "/")+1:], Hashes: map[string]string{}}
 	if !strings.HasSuffix(path, ".whl") {
@@ -110,7 +110,7 @@ func TestCompleteAWheel(t *testing.T) {
 	equal(t, "pages that were asked for", x.times("/simple/my-pkg/"), 1)
 	equal(t, "notes", x.told.told, nil)
 
-	// Another time it is not looked into, where the index says its size.
+	// It isn't inspected again if the index lists its size.
 	asked := x.times(wheelPath)
 	x.put("/simple/my-pkg/", []byte(`{"files": [{"filename": "`+someFile+`", "url": "`+wheelPath+`", "size": `+strconv.Itoa(len(data))+`, "hashes": {"sha256": "`+sumOf(data)+`"}}]}`))
 	again := x.opened(t, "/simple/my-pkg/").chosen("my-pkg", "", wheelPath, "sha256:"+sumOf(data))
@@ -121,7 +121,7 @@ func TestCompleteAWheel(t *testing.T) {
 	equal(t, "what it holds", again.wheel, d.wheel)
 	equal(t, "version", again.Version, "1.0")
 
-	// What is kept by its sha256 has to be of the name of the file all the same.
+	// A wheel cached by its sha256 must still match the file's name.
 	other := x.chosen("other", "1.0", wheelPath, "sha256:"+sumOf(data))
 	x.page("other", link(wheelPath, sumOf(data)))
 	refused(t, x.complete(t, other), `"my_pkg-1.0-py3-none-any.whl" can't be the name of other's wheel`)
@@ -139,7 +139,7 @@ func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
 		{"nothing at all", link(path, ""), nil, nil, ""},
 		{"it came through the door", link(path, ""), []string{path}, nil, ""},
 		{"another hash", `<a href="` + path + "#md5=" + md5Of(sdist) + `">my-pkg-1.0.tar.gz</a>`, nil, nil, ""},
-		{"another hash, a wrong one", `<a href="` + path + "#md5=" + md5Of(nil) + `">my-pkg-1.0.tar.gz</a>`, nil, nil, "its md5 is " + md5Of(sdist) + ", and " + md5Of(nil) + " is promised"},
+		{"another hash, a wrong one", `<a href="` + path + "#md5=" + md5Of(nil) + `">my-pkg-1.0.tar.gz</a>`, nil, nil, "its md5 is " + md5Of(sdist) + ", but " + md5Of(nil) + " is expected"},
 		{"uv's own", link(path, ""), nil, []string{"sha256:" + sumOf(sdist)}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
 	}
 }
 
-// Bytes that come one by one are no stall, and end all the same.
+// Bytes that arrive one by one are no stall, but reach the time limit.
 func TestFilesThatDrip(t *testing.T) {
 	const path = "/f/my-pkg-1.0.tar.gz"
 	x := newIndex(t)
@@ -188,7 +188,7 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x.page("my-pkg", link(wheelPath, sumOf(data)))
 		x.r.Files = requirements(t, map[string]string{"requirements.txt": "six\n", "constraints.txt": "\nmy_pkg<2\n"})
 		err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+sumOf(nil)))
-		want := "constraints.txt:2: python: " + x.URL + wheelPath + ": " + x.URL + "/simple has sha256 " + sumOf(data) + " for it, and uv says " + sumOf(nil)
+		want := "constraints.txt:2: python: " + x.URL + wheelPath + ": " + x.URL + "/simple lists sha256 " + sumOf(data) + " for it, but uv reports " + sumOf(nil)
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -212,9 +212,9 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x := newIndex(t)
 		x.pages[wheelPath] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
 		x.page("my-pkg", link(wheelPath, sumOf(data)))
-		refused(t, x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath)), "asking metadata.google.internal: it is a link-local or metadata address")
+		refused(t, x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath)), "contacting metadata.google.internal: it is a link-local or metadata address")
 		x.pages["/simple/kept/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
-		refused(t, x.complete(t, x.chosen("kept", "1.0", "/f/kept-1.0.tar.gz")), "asking metadata.google.internal: it is")
+		refused(t, x.complete(t, x.chosen("kept", "1.0", "/f/kept-1.0.tar.gz")), "contacting metadata.google.internal: it is")
 	})
 	t.Run("no wheel", func(t *testing.T) {
 		x := newIndex(t)
@@ -269,7 +269,7 @@ func TestPagesThatUVHadKept(t *testing.T) {
 	t.Run("with another hash there", func(t *testing.T) {
 		x, d := setup(t)
 		d.Hashes["sha256"] = sumOf(nil)
-		if err := x.complete(t, d); err == nil || !strings.Contains(err.Error(), "and uv says") {
+		if err := x.complete(t, d); err == nil || !strings.Contains(err.Error(), "but uv reports") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -341,43 +341,43 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		x, d := setup(t)
 		d.URL += "?sig=secret"
-		refused(t, x.complete(t, d), "python: "+x.URL+wheelPath+"?…: no index names this file, nor does a requirement")
+		refused(t, x.complete(t, d), "python: "+x.URL+wheelPath+"?…: no index or requirement names this file")
 	})
 	t.Run("refused in a project", func(t *testing.T) {
 		x, d := setup(t)
 		x.r.Project, x.r.ProjectFiles = ".", []string{"pyproject.toml"}
 		x.o.Project = directory(map[string]string{"pyproject.toml": "dependencies = ['my-pkg', 'x @ " + d.URL + ".zip']"}) // it begins with the address
-		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+		refused(t, x.complete(t, d), "no index or requirement names this file")
 	})
 	t.Run("refused of another project's line", func(t *testing.T) {
 		x, d := setup(t)
 		x.r.Files = requirements(t, map[string]string{"requirements.txt": "other @ " + d.URL + "\n"})
-		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+		refused(t, x.complete(t, d), "no index or requirement names this file")
 	})
 	t.Run("refused of another project's page", func(t *testing.T) {
 		x, d := setup(t)
 		x.page("evil", link("/f/evil-2.0.tar.gz", ""))
 		d.Name, d.Kind, d.URL, d.File = "requests", kindSdist, x.URL+"/f/evil-2.0.tar.gz", "requests-2.0.tar.gz"
-		refused(t, x.opened(t, "/simple/evil/").complete(t, d), "no index names this file, nor does a requirement")
+		refused(t, x.opened(t, "/simple/evil/").complete(t, d), "no index or requirement names this file")
 	})
 	t.Run("refused of a page of links", func(t *testing.T) {
 		x, d := setup(t)
 		x.put("/links/", []byte(link("/f/evil-2.0.tar.gz", "")))
 		x.r.Files.FindLinks = []string{x.URL + "/links/"}
 		d.Name, d.Kind, d.URL, d.File = "requests", kindSdist, x.URL+"/f/evil-2.0.tar.gz", "requests-2.0.tar.gz"
-		refused(t, x.opened(t, "/links/").complete(t, d), "no index names this file, nor does a requirement")
+		refused(t, x.opened(t, "/links/").complete(t, d), "no index or requirement names this file")
 	})
 	t.Run("refused of an index of other projects", func(t *testing.T) {
 		x, d := setup(t)
 		x.page("my-pkg", link(wheelPath, ""))
 		x.opened(t, "/simple/my-pkg/")
 		x.r.Indexes = []Index{{Name: "own", URL: x.URL + "/own", Packages: []string{"my-pkg"}}}
-		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+		refused(t, x.complete(t, d), "no index or requirement names this file")
 	})
 	t.Run("refused without indexes", func(t *testing.T) {
 		x, d := setup(t)
 		x.r.Files.NoIndex = true
-		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+		refused(t, x.complete(t, d), "no index or requirement names this file")
 	})
 	for name, named := range map[string]func(x *index, address string){
 		"by a requirement": func(x *index, address string) {
@@ -413,10 +413,10 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	}
 }
 
-// A lock of somebody else is held against the indexes before a build fetches anything.
+// Another tool's lock is checked against the indexes before a build downloads anything.
 func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 	data, zeros := wheelOf(t, "my-pkg", "1.0"), strings.Repeat("0", 64)
-	const note = "python: whether the sha256 of 1 file is right no index says that could be asked: a build finds out"
+	const note = "python: no reachable index confirms the sha256 of 1 file; a build checks it"
 	for name, tt := range map[string]struct {
 		page    string // of the index; "" has none
 		said    string // by the lock
@@ -426,8 +426,8 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 		notes   []string
 	}{
 		"right":                    {link(wheelPath, sumOf(data)), sumOf(data), false, 1, "", nil},
-		"wrong":                    {link(wheelPath, sumOf(data)), zeros, false, 1, "has sha256 " + sumOf(data) + " for it, and the lock that names it says " + zeros, nil},
-		"wrong by its own index":   {link(wheelPath, sumOf(data)), zeros, true, 1, "and the lock that names it says " + zeros, nil},
+		"wrong":                    {link(wheelPath, sumOf(data)), zeros, false, 1, "lists sha256 " + sumOf(data) + " for it, but the lock that names it has " + zeros, nil},
+		"wrong by its own index":   {link(wheelPath, sumOf(data)), zeros, true, 1, "but the lock that names it has " + zeros, nil},
 		"an index of other files":  {link("/f/my_pkg-2.0-py3-none-any.whl", zeros), sumOf(data), false, 1, "", []string{note}},
 		"an index without hashes":  {link(wheelPath, ""), sumOf(data), false, 1, "", []string{note}},
 		"an index without project": {"", sumOf(data), true, 1, "", []string{note}},
@@ -475,22 +475,22 @@ func TestHashesOfLines(t *testing.T) {
 		{"sha256", "my_pkg==1.0 --hash=sha256:" + sumOf(data), ""},
 		{"one of two", "my_pkg==1.0 --hash=sha256:" + zeros + " --hash=sha256:" + sumOf(data), ""},
 		{"sha512", "my_pkg==1.0 --hash=sha512:" + sha512Of(data), ""},
-		{"none of two", "my_pkg==1.0 --hash=sha256:" + zeros + " --hash=sha512:" + zeros + zeros, "requirements.txt:1: python: URL: its sha256 is " + sumOf(data) + ", which none of the 2 --hash options of its line has"},
-		{"sha512, a wrong one", "my_pkg==1.0 --hash=sha512:" + zeros + zeros, "which none of the 1 --hash options of its line has"},
-		{"required, a wrong one", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + zeros, "requirements.txt:2: python: URL: its sha256 is " + sumOf(data) + ", which none of the 1 --hash options of its line has"},
+		{"none of two", "my_pkg==1.0 --hash=sha256:" + zeros + " --hash=sha512:" + zeros + zeros, "requirements.txt:1: python: URL: its sha256 is " + sumOf(data) + ", which matches none of the 2 --hash options of its line"},
+		{"sha512, a wrong one", "my_pkg==1.0 --hash=sha512:" + zeros + zeros, "which matches none of the 1 --hash options of its line"},
+		{"required, a wrong one", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + zeros, "requirements.txt:2: python: URL: its sha256 is " + sumOf(data) + ", which matches none of the 1 --hash options of its line"},
 		{"of another line", "my_pkg==1.0\nsix==1 --hash=sha256:" + zeros, ""},
 		{"of an address", "my_pkg @ URL#sha256=" + sumOf(data), ""},
-		{"of an address, a wrong one", "my_pkg @ URL#sha256=" + zeros, "which none of the 1 --hash options"},
+		{"of an address, a wrong one", "my_pkg @ URL#sha256=" + zeros, "which matches none of the 1 --hash options"},
 		{"of an address, md5", "my_pkg @ URL#md5=" + md5Of(data), ""},
-		{"of an address, a wrong md5", "my_pkg @ URL#md5=" + md5Of(nil), "which none of the 1 --hash options"},
+		{"of an address, a wrong md5", "my_pkg @ URL#md5=" + md5Of(nil), "which matches none of the 1 --hash options"},
 		{"of an address, with more", "my_pkg @ URL#egg=my_pkg&sha512=" + sha512Of(data), ""},
-		{"of an address, no hash at all", "my_pkg @ URL#sha256=xyz", "which none of the 1 --hash options"},
+		{"of an address, no hash at all", "my_pkg @ URL#sha256=xyz", "which matches none of the 1 --hash options"},
 		{"md5", "my_pkg==1.0 --hash=md5:" + md5Of(data), ""},
 		{"blake2b", "my_pkg==1.0 --hash=blake2b:" + blake2bOf(data), ""},
-		{"blake2b, a wrong one", "my_pkg==1.0 --hash=blake2b:" + zeros, "which none of the 1 --hash options"},
+		{"blake2b, a wrong one", "my_pkg==1.0 --hash=blake2b:" + zeros, "which matches none of the 1 --hash options"},
 		{"required, and there", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + sumOf(data), ""},
-		{"required, and not there", "--require-hashes\nmy_pkg==1.0", "requirements.txt:2: python: URL: --require-hashes wants a --hash for everything, and no line has one for this"},
-		{"required, and not there for what others require", "--require-hashes\nsix==1 --hash=sha256:" + zeros, "--require-hashes wants a --hash for everything"},
+		{"required, and not there", "--require-hashes\nmy_pkg==1.0", "requirements.txt:2: python: URL: --require-hashes requires a --hash for everything, but no line has one for this"},
+		{"required, and not there for what others require", "--require-hashes\nsix==1 --hash=sha256:" + zeros, "--require-hashes requires a --hash for everything"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIndex(t)
@@ -512,7 +512,7 @@ func TestHashesOfLines(t *testing.T) {
 	}
 }
 
-// A build may take another version than the image, and no line is about it.
+// A build may use another version than the image, to which no line applies.
 func TestHashesOfLinesAreOfTheImage(t *testing.T) {
 	data := wheelOf(t, "my-pkg", "1.0")
 	x := newIndex(t)
@@ -531,13 +531,13 @@ func TestHashesOfLinesForFilesNextToTheSpec(t *testing.T) {
 	for line, want := range map[string]string{
 		"./wheels/" + someFile + " --hash=sha256:" + sumOf(data):        "",
 		"./wheels/" + someFile + " --hash=sha512:" + sha512Of(data):     "",
-		"./wheels/" + someFile + " --hash=sha256:" + sumOf(nil):         "requirements.txt:1: python: file:wheels/" + someFile + ": its sha256 is " + sumOf(data) + ", which none of the 1 --hash options of its line has",
+		"./wheels/" + someFile + " --hash=sha256:" + sumOf(nil):         "requirements.txt:1: python: file:wheels/" + someFile + ": its sha256 is " + sumOf(data) + ", which matches none of the 1 --hash options of its line",
 		"./wheels/my.tar.gz --hash=sha256:" + sumOf([]byte("an sdist")): "",
 		"./wheels/my.tar.gz --hash=sha256:" + sumOf(nil):                "file:wheels/my.tar.gz: its sha256 is " + sumOf([]byte("an sdist")),
 		"--find-links wheels\nmy-pkg==1.0 --hash=sha256:" + sumOf(nil):  "requirements.txt:2: python: ",
 		"--find-links wheels\nmy-pkg==1.0 --hash=sha256:" + sumOf(data): "",
-		"--require-hashes\n./wheels/" + someFile:                        "--require-hashes wants a --hash for everything",
-		"--require-hashes\ngit @ git+https://g.example/r@" + commit:     "--require-hashes wants a --hash for everything",
+		"--require-hashes\n./wheels/" + someFile:                        "--require-hashes requires a --hash for everything",
+		"--require-hashes\ngit @ git+https://g.example/r@" + commit:     "--require-hashes requires a --hash for everything",
 	} {
 		t.Run(line, func(t *testing.T) {
 			files := map[string]string{"requirements.txt": line + "\n", "wheels/" + someFile: string(data), "wheels/my.tar.gz": "an sdist"}
@@ -569,7 +569,7 @@ func TestNotesOfFiles(t *testing.T) {
 		{"yanked, and why", `data-yanked="it is broken"`, []string{"python: my-pkg 1.0 was yanked from its index: it is broken"}},
 		{"other metadata", `data-yanked="" data-core-metadata="sha256=` + sumOf(nil) + `"`, []string{
 			"python: my-pkg 1.0 was yanked from its index",
-			"python: what the index says of the requirements of my-pkg 1.0 differs from the METADATA in its wheel",
+			"python: the requirements of my-pkg 1.0 in the index differ from the METADATA in its wheel",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -597,13 +597,13 @@ func TestFilesNextToTheSpec(t *testing.T) {
 		{"there", local(projectPath+"/wheels/"+someFile, nil), ""},
 		{"with an escape", local(projectPath+"/wheels/my_pkg-1.0-py3-none-%61ny.whl", nil), ""},
 		{"promised", local(projectPath+"/wheels/"+someFile, map[string]string{"sha256": sumOf(data), "md5": md5Of(data), "odd": "x"}), ""},
-		{"promised otherwise", local(projectPath+"/wheels/"+someFile, map[string]string{"sha512": sha512Of(nil)}), "python: file:wheels/" + someFile + ": its sha512 is " + sha512Of(data) + ", and " + sha512Of(nil) + " is promised"},
+		{"promised otherwise", local(projectPath+"/wheels/"+someFile, map[string]string{"sha512": sha512Of(nil)}), "python: file:wheels/" + someFile + ": its sha512 is " + sha512Of(data) + ", but " + sha512Of(nil) + " is expected"},
 		{"missing", local(projectPath+"/wheels/my_pkg-2.0-py3-none-any.whl", nil), "python: file:wheels/my_pkg-2.0-py3-none-any.whl: open wheels/my_pkg-2.0-py3-none-any.whl: file does not exist"},
 		{"of an odd name", local(projectPath+"/own (1).whl", nil), `"own (1).whl" can't be the name of my-pkg's wheel`},
 		{"of an odd kind", &distribution{Name: "my-pkg", Kind: kindSdist, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my-pkg's sdist"},
 		{"of another project", &distribution{Name: "my", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my's wheel"},
-		{"outside", local("/etc/passwd", nil), "/etc/passwd lies outside of the spec's directory"},
-		{"outside on the way", local(projectPath+"/../x.whl", nil), "lies outside of the spec's directory"},
+		{"outside", local("/etc/passwd", nil), "/etc/passwd is outside the spec's directory"},
+		{"outside on the way", local(projectPath+"/../x.whl", nil), "is outside the spec's directory"},
 		{"no wheel", local(projectPath+"/my_pkg-9.0-py3-none-any.whl", nil), "it is not a wheel"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -625,7 +625,7 @@ func TestCommits(t *testing.T) {
 	for url, want := range map[string]string{
 		"git+https://g.example/r@0123456789012345678901234567890123456789#subdirectory=x": "",
 		"git+http://g.example/r@0123456789012345678901234567890123456789":                 "",
-		"git+ssh://git@g.example/r@01":                                                    `g.example: a repository there is named by ssh, for which a lock has no key`,
+		"git+ssh://git@g.example/r@01":                                                    `g.example: a repository there has an ssh address, but a lock has no ssh key`,
 		"git+https://h.example/r@0123456789012345678901234567890123456789":                ": no requirement names its host",
 		"git+file:///srv/r@01": `: only repositories at https:// and http:// addresses can be locked`,
 	} {
@@ -679,7 +679,7 @@ func TestFindUV(t *testing.T) {
 	}
 }
 
-// Nobody is told two things at once, and all in one order.
+// Notes come one at a time, in a fixed order.
 func TestNotesComeInOrder(t *testing.T) {
 	x := newIndex(t)
 	var list []*distribution
@@ -692,7 +692,7 @@ func TestNotesComeInOrder(t *testing.T) {
 		list = append(list, x.chosen(name, "1.0", path))
 		want = append([]string{"python: " + name + " 1.0 was yanked from its index"}, want...)
 	}
-	var told bytes.Buffer // safe for one goroutine alone
+	var told bytes.Buffer // safe for one goroutine only
 	x.o.Note = func(line string) { told.WriteString(line + "\n") }
 	if err := x.opened(t, pages...).complete(t, list...); err != nil {
 		t.Fatal(err)

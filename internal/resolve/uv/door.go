@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/resolve/door"
 )
 
-// doorOptions allow a request what it names.
+// doorOptions allows the addresses that a request names.
 func (o Options) doorOptions(r Request) door.Options {
 	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
 	before := versions{lock: o.Before}
@@ -35,32 +35,31 @@ func (o Options) doorOptions(r Request) door.Options {
 	return options
 }
 
-// doorEnv has uv, git and Python's own client trust the door, and uv take nothing
-// from elsewhere.
+// doorEnv makes uv, git and Python's own client trust the door, and isolates uv.
 func doorEnv() []string {
 	cert := certPath + "/" + certName
 	return []string{
 		"SSL_CERT_FILE=" + cert, "GIT_SSL_CAINFO=" + cert, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
 		"UV_CACHE_DIR=/var/cache/uv", "UV_NO_GITHUB_FAST_PATH=1", "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "UV_PREVIEW_FEATURES=pylock",
-		"UV_HTTP_RETRIES=1",   // the door tries often enough, but for what is cut
-		"UV_HTTP_TIMEOUT=300", // longer than the door takes for all its attempts
-		// Files get a local version when they are released, as flash-attn's; readWheel looks.
+		"UV_HTTP_RETRIES=1",   // the door retries, except for cut connections
+		"UV_HTTP_TIMEOUT=300", // longer than all attempts of the door
+		// Some files get a local version at release, as flash-attn's; readWheel checks them.
 		"UV_SKIP_WHEEL_FILENAME_CHECK=1",
 	}
 }
 
-// doorID is what an exec asks its session for.
+// doorID is the ID by which an exec requests a door from its session.
 func doorID(i int) string { return fmt.Sprintf("lamina-door-%d", i) }
 
-// sockets lead an exec to doors: the paths of these by what the exec asks for. They
-// go the way of SSH agents. BuildKit's own end of it keeps from the exec that a
-// door hangs up, so that a client waits for the rest of a file that is cut.
+// sockets connect an exec to doors, whose paths they have by ID, the way that SSH agents are
+// forwarded. BuildKit's own provider hides from the exec that a door hung up, so that a
+// client would wait for the rest of a truncated file.
 type sockets map[string]string
 
 // Register implements session.Attachable.
 func (s sockets) Register(server *grpc.Server) { sshforward.RegisterSSHServer(server, s) }
 
-// CheckAgent says whether there is such a door.
+// CheckAgent reports whether a door exists.
 func (s sockets) CheckAgent(_ context.Context, r *sshforward.CheckAgentRequest) (*sshforward.CheckAgentResponse, error) {
 	if s[r.GetID()] == "" {
 		return nil, fmt.Errorf("there is no door %q", r.GetID())
@@ -89,11 +88,11 @@ func (s sockets) ForwardAgent(stream sshforward.SSH_ForwardAgentServer) error {
 	case err := <-done:
 		return err
 	case <-hungUp:
-		return nil // ends the stream, and with it the copying of what still comes
+		return nil // ends the stream, and with it the copying
 	}
 }
 
-// ending is a connection that ends, whatever broke it.
+// ending is a connection whose read errors are all io.EOF.
 type ending struct{ *net.UnixConn }
 
 func (e ending) Read(p []byte) (int, error) {
@@ -104,8 +103,8 @@ func (e ending) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// gitConfig has git itself take https for ssh on the hosts of some addresses, in the form that it
-// reads from the environment: submodules and requirements of others name them, too.
+// gitConfig has git use https instead of ssh on the hosts of some addresses, as environment
+// variables: submodules and requirements of other projects use ssh, too.
 func (l Logins) gitConfig(addresses []string) []string {
 	var config []string
 	count := 0

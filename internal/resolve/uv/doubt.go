@@ -22,16 +22,16 @@ import (
 	"lamina.build/lock"
 )
 
-// Doubt is a distribution that a lock has from where nobody can know it to be: from an index
-// that neither the spec nor the user names, or from the server of somebody else than its
-// index. Whether it is the file that a named index has is that one's to say.
+// Doubt is a distribution whose locked origin needs confirmation: it is from an index that
+// neither the spec nor the user names, or on another server than its index. Only a named
+// index can confirm that it has this file.
 type Doubt struct {
 	lock.Distribution
-	pages []string // of named indexes, which may have it
-	named bool     // its index is, and has it at that very address
+	pages []string // of named indexes that may list it
+	named bool     // its index is named, and must list it at this very address
 }
 
-// Doubtful are those of a lock that answers the requests.
+// Doubtful returns the doubts about a lock that answers the requests.
 func Doubtful(requests []Request, l lock.Lock, where Indexes, project fs.FS) (list []Doubt) {
 	for _, r := range requests {
 		c := newClaim(r, l, where, project)
@@ -55,7 +55,7 @@ func Doubtful(requests []Request, l lock.Lock, where Indexes, project fs.FS) (li
 	return list
 }
 
-// pages are those of indexes that list the files of a project.
+// pages returns the pages of indexes that list the files of a project.
 func (c claim) pages(indexes []string, project string) []string {
 	pages := make([]string, len(indexes))
 	for i, index := range indexes {
@@ -66,14 +66,14 @@ func (c claim) pages(indexes []string, project string) []string {
 	return pages
 }
 
-// Witness asks indexes what they have, and keeps that: they are asked once.
+// Witness asks indexes about files, and caches the answers: each is asked once.
 type Witness struct {
 	Client *fetch.Client
 	Dir    string // of the cache directory
 }
 
-// Confirm wants named indexes to have the files, and says at which addresses they have those
-// of indexes that nobody names, by sha256: a lock may not have an engine ask whom it likes.
+// Confirm requires named indexes to have the files, and returns, by sha256, their addresses
+// for files of unnamed indexes: a lock must not send an engine to arbitrary hosts.
 func (w Witness) Confirm(ctx context.Context, list []Doubt) (found map[string]string, err error) {
 	problems, where := make([]error, len(list)), make([]string, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -105,8 +105,8 @@ func (w Witness) Confirm(ctx context.Context, list []Doubt) (found map[string]st
 	return found, errors.Join(problems...)
 }
 
-// Believed is a lock with addresses that somebody vouches for: those that indexes were found to
-// have files at, and uv's own where the lock has it from a host of none of the indexes.
+// Believed returns a lock with trusted addresses: those that indexes confirmed, and the
+// pinned one of uv if the lock's is not on the host of an index.
 func Believed(l lock.Lock, found map[string]string, indexes []string) lock.Lock {
 	l.Distributions = slices.Clone(l.Distributions)
 	for i, d := range l.Distributions {
@@ -120,19 +120,18 @@ func Believed(l lock.Lock, found map[string]string, indexes []string) lock.Lock 
 	return l
 }
 
-// strangeTo is about what an index is said to have that nobody names, and none that is
-// named has.
+// strangeTo is the error for files of an unnamed index that no named one has.
 func strangeTo(index string, titles []string) error {
 	which := titles[0]
 	if n := len(titles) - 1; n > 0 {
 		which += " and " + humanize.Count(n, "other")
 	}
 	index = fetch.Redact(index)
-	err := failure.New(failure.Findings, fmt.Errorf("%s: from the index %s, which neither the spec nor the environment names, and none that they name has this file", which, index))
+	err := failure.New(failure.Findings, fmt.Errorf("%s: from the index %s, which neither the spec nor the environment names; no named index has this file", which, index))
 	return failure.WithHint(err, fmt.Sprintf("if you trust that index, name it: --python-index %s, or a [[python.index]] of image.toml", index))
 }
 
-// ask asks for one file, and says where it is; "" is that no named index has it.
+// ask returns the address of one file; "" if no named index has it.
 func (w Witness) ask(ctx context.Context, d Doubt) (where string, err error) {
 	var failed error
 	for _, page := range d.pages {
@@ -153,11 +152,11 @@ func (w Witness) ask(ctx context.Context, d Doubt) (where string, err error) {
 	if failed != nil || !d.named {
 		return "", failed
 	}
-	err = fmt.Errorf("%s %s: %s doesn't name %s with the sha256 that is locked", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
-	return "", failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
+	err = fmt.Errorf("%s %s: %s doesn't list %s with the locked sha256", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
+	return "", failure.WithHint(failure.New(failure.Findings, err), "run \"build lock\" to use what the index lists now")
 }
 
-// is says whether an index means d by what it says of a file.
+// is reports whether an index's entry is the file of d.
 func (d Doubt) is(key string, f door.File) bool {
 	sum := f.Hashes["sha256"]
 	if d.named {
@@ -166,7 +165,7 @@ func (d Doubt) is(key string, f door.File) bool {
 	return f.Name == d.File && sum == d.SHA256
 }
 
-// Keep notes that indexes have files where a lock that was just made has them.
+// Keep records as confirmed the files of a lock that was just made.
 func (w Witness) Keep(list []Doubt) error {
 	problems := make([]error, len(list))
 	for i, d := range list {
@@ -177,7 +176,7 @@ func (w Witness) Keep(list []Doubt) error {
 
 func (w Witness) keep(d Doubt, where string) error {
 	if err := keep(w.path(d), where); err != nil {
-		return fmt.Errorf("keeping what %s has: %w", d.Index, err)
+		return fmt.Errorf("caching the files of %s: %w", d.Index, err)
 	}
 	return nil
 }

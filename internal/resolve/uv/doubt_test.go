@@ -12,7 +12,7 @@ import (
 	"lamina.build/lock"
 )
 
-// An index that nobody names is no reason to refuse what those that are named have as well.
+// A file from an unnamed index is accepted if a named one has it, too.
 func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 	s := newSite(t)
 	r := Request{Set: lock.Set{Kind: lock.SetPython}}
@@ -41,7 +41,7 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 	if want := map[string]string{a.SHA256: s.URL + "/x/" + a.File, b.SHA256: s.URL + "/x/" + b.File}; err != nil || !maps.Equal(found, want) {
 		t.Errorf("found %v, %v", found, err)
 	}
-	// They are fetched from there, and uv from where this program knows it to be.
+	// They are fetched from there, and uv from its pinned address.
 	l.Platform, l.UV = "linux/amd64", lock.UV{URL: "http://then.example/delete?x=/uv.whl"}
 	believed := Believed(l, found, []string{s.URL + "/simple"})
 	if believed.Distributions[0].URL != found[a.SHA256] || l.Distributions[0].URL == found[a.SHA256] || hostOf(believed.UV.URL) != pypiFiles {
@@ -55,7 +55,7 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 	}
 }
 
-// A file on another server than its index is one that the index names: it is asked, once.
+// The index of a file on another server must list it: it is asked once.
 func TestFilesOnAnotherServer(t *testing.T) {
 	s, other := newSite(t), newSite(t)
 	r := Request{Set: lock.Set{Kind: lock.SetPython}, Files: reqfile.Set{IndexURL: s.URL + "/simple", FindLinks: []string{s.URL + "/links.html"}}}
@@ -79,7 +79,7 @@ func TestFilesOnAnotherServer(t *testing.T) {
 		s.put("/simple/a/", []byte(page))
 		s.put("/links.html", []byte(link(b.URL, "")))
 		_, err := w.Confirm(t.Context(), list)
-		if failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), "a 1.0: "+s.URL+"/simple doesn't name "+a.URL) {
+		if failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), "a 1.0: "+s.URL+"/simple doesn't list "+a.URL) {
 			t.Errorf("got %v (kind %d)", err, failure.KindOf(err))
 		}
 	}

@@ -14,12 +14,12 @@ import (
 	"lamina.build/lock"
 )
 
-// Drift says what of a lock's distributions no resolving of the requests would have
-// written, one sentence each. A lock is a claim: whoever wrote it could name any file.
-// What distributions require of each other is in none of it; that is checked where they
-// are installed. What has to be asked of an index is [Doubtful].
+// Drift lists what resolving the requests would never have written about distributions, one
+// sentence each. A lock is a claim: its author could name any file. It doesn't have the
+// requirements between distributions; the installation checks those. [Doubtful] returns
+// what only an index can confirm.
 func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift []string) {
-	if l.UV != (lock.UV{}) { // which source trees are installed with, too
+	if l.UV != (lock.UV{}) { // source trees alone need it, too
 		drift = driftUV(l)
 	}
 	for _, o := range l.Omitted {
@@ -33,8 +33,8 @@ func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift
 	return drift
 }
 
-// driftUV wants the uv that this program has pinned. Its address doesn't matter: the
-// sha256 says what it is.
+// driftUV requires the uv that this program pins. Its address doesn't matter: the sha256
+// identifies it.
 func driftUV(l lock.Lock) []string {
 	want, err := uvWheel(l.Platform)
 	have := l.UV
@@ -42,16 +42,16 @@ func driftUV(l lock.Lock) []string {
 	if err != nil || have == want {
 		return nil
 	}
-	return []string{fmt.Sprintf("uv: the lock has %s with sha256 %s, and this program installs with uv %s", l.UV.File, l.UV.SHA256, want.Version)}
+	return []string{fmt.Sprintf("uv: the lock has %s with sha256 %s; this program uses uv %s", l.UV.File, l.UV.SHA256, want.Version)}
 }
 
-// claim is what a lock says that answers one request.
+// claim is the part of a lock that answers one request.
 type claim struct {
 	Request
 	lock    lock.Lock
 	where   Indexes
 	project fs.FS
-	direct  map[string]string // as of Request.direct
+	direct  map[string]string // of Request.direct
 	have    map[string]lock.Distribution
 	env     pep508.Environment
 }
@@ -67,7 +67,7 @@ func newClaim(r Request, l lock.Lock, where Indexes, project fs.FS) claim {
 	return c
 }
 
-// environment has what markers ask of the Python of a lock.
+// environment returns the marker environment of a lock's Python.
 func environment(l lock.Lock, variant string) pep508.Environment {
 	machine := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[l.Platform]
 	runtime := l.In(lock.SetRuntime, variant)
@@ -82,10 +82,10 @@ func environment(l lock.Lock, variant string) pep508.Environment {
 	return pep508.Linux(version, machine)
 }
 
-// release is Python's version in Debian's.
+// release matches Python's version in Debian's.
 var release = regexp.MustCompile(`^\d+\.\d+(\.\d+)?`)
 
-// concerns says whether d answers the request, or is what something of it is built with.
+// concerns reports whether d is for the request, or a build requirement of it.
 func (c claim) concerns(d lock.Distribution) bool {
 	return slices.ContainsFunc(d.For, func(s lock.Set) bool {
 		return s == c.Set || s.Kind == lock.SetBuild && s.Variant == c.Set.Variant
@@ -121,7 +121,7 @@ func (c claim) drift() (drift []string) {
 	for _, w := range c.Files.Constraints {
 		c.answers(w, c.have, false, func(problem string) { say("%s:%d: %s", w.File, w.At, problem) })
 	}
-	for _, w := range c.Declared { // what is missing of a tree's Debian may bring
+	for _, w := range c.Declared { // Debian may provide what a tree lacks
 		c.answers(w, c.have, len(c.Sources) == 0, func(problem string) { say("%s: %s", w.File, problem) })
 	}
 	for _, text := range c.Overrides {
@@ -134,7 +134,7 @@ func (c claim) drift() (drift []string) {
 	return drift
 }
 
-// builds holds what the spec wants projects to be built with against what is locked for it.
+// builds checks the build requirements of the spec against the locked ones.
 func (c claim) builds(say func(string, ...any)) {
 	for project, lines := range c.BuildRequires {
 		d, isLocked := c.have[project]
@@ -155,8 +155,8 @@ func (c claim) builds(say func(string, ...any)) {
 	}
 }
 
-// answers wants a requirement to be answered, unless the spec decides otherwise of its
-// project; must says whether something has to be there.
+// answers requires the lock to satisfy a requirement, unless the spec overrides or excludes
+// its project. If must is false, the project may be missing.
 func (c claim) answers(w reqfile.Requirement, have map[string]lock.Distribution, must bool, say func(string)) {
 	overridden := func(text string) bool {
 		other, err := reqfile.Parse(text)
@@ -172,10 +172,10 @@ func (c claim) answers(w reqfile.Requirement, have map[string]lock.Distribution,
 	}
 }
 
-// present wants what a requirement asks for to be there.
+// present requires the project of a requirement to be locked, and to satisfy it.
 func (c claim) present(w reqfile.Requirement, have map[string]lock.Distribution, say func(string)) {
 	_, there := have[w.Name]
-	if w.Name == "" { // of an address that doesn't tell
+	if w.Name == "" { // its address has no name
 		there = slices.ContainsFunc(slices.Collect(maps.Values(have)), func(d lock.Distribution) bool { return isAt(d, w) })
 	}
 	if !there && c.env.Holds(w.Marker) == pep508.Yes {
@@ -185,7 +185,7 @@ func (c claim) present(w reqfile.Requirement, have map[string]lock.Distribution,
 	c.admits(w, have, say)
 }
 
-// admits wants what is there of a requirement's project to be what it asks for.
+// admits requires the project of a requirement, if locked, to satisfy it.
 func (c claim) admits(w reqfile.Requirement, have map[string]lock.Distribution, say func(string)) {
 	d, ok := have[w.Name]
 	if !ok || c.env.Holds(w.Marker) != pep508.Yes {
@@ -193,13 +193,13 @@ func (c claim) admits(w reqfile.Requirement, have map[string]lock.Distribution, 
 	}
 	switch {
 	case w.Kind != reqfile.Named && !isAt(d, w):
-		say(fmt.Sprintf("%s is wanted, and %s is locked from %s", w.Line, title(d), d.URL))
+		say(fmt.Sprintf("%s is required, but %s is locked from %s", w.Line, title(d), d.URL))
 	case w.Kind == reqfile.Named && !pep508.Admits(w.Specifiers, d.Version):
-		say(fmt.Sprintf("%s is wanted, and %s is locked", w.Line, title(d)))
+		say(fmt.Sprintf("%s is required, but %s is locked", w.Line, title(d)))
 	}
 }
 
-// isAt says whether d is the file or the repository that a requirement names.
+// isAt reports whether d is the file or the repository that a requirement names.
 func isAt(d lock.Distribution, w reqfile.Requirement) bool {
 	address, below := d.Archive()
 	switch w.Kind {
@@ -215,7 +215,7 @@ func isAt(d lock.Distribution, w reqfile.Requirement) bool {
 	return ok && bare(remote) == bare(w.URL) && below == w.Subdirectory && (!lock.IsCommit(w.Ref) || w.Ref == commit)
 }
 
-// decided is what the options of the request refuse in d.
+// decided returns why the options of the request forbid d, or "".
 func (c claim) decided(d lock.Distribution) string {
 	hashes := c.hashes(d.Name, d.URL)
 	isOther := func(hash string) bool { return !strings.HasPrefix(hash, "sha256:") }
@@ -224,20 +224,20 @@ func (c claim) decided(d lock.Distribution) string {
 	switch {
 	case slices.Contains(c.Excludes, d.Name):
 		return "the spec excludes it"
-	// Hashes of other kinds were compared when it was locked: the lock has none.
+	// Hashes of other kinds were checked at locking; the lock doesn't have them.
 	case len(hashes) > 0 && !slices.ContainsFunc(hashes, isOther) && !slices.ContainsFunc(hashes, isIts):
-		return "its sha256 is " + d.SHA256 + ", which none of the --hash options of its line has"
+		return "its sha256 is " + d.SHA256 + ", which matches none of the --hash options of its line"
 	case len(hashes) == 0 && slices.Contains(c.Files.Options, "--require-hashes"):
-		return "--require-hashes wants a --hash for everything, and no line has one for this"
+		return "--require-hashes requires a --hash for everything, but no line has one for this"
 	case !isGit && !d.IsWheel() && c.wants("--only-binary", d.Name):
-		return "it is no wheel, and --only-binary wants one"
+		return "it is not a wheel, and --only-binary requires one"
 	case d.IsWheel() && c.Lock == "" && d.Index != "" && c.wants("--no-binary", d.Name):
-		return "it is a wheel, and --no-binary wants none"
+		return "it is a wheel, and --no-binary forbids one"
 	}
 	return ""
 }
 
-// wants says whether an option names a project, or all; the name over all.
+// wants reports whether an option applies to a project; its name overrides ":all:".
 func (c claim) wants(option, project string) bool {
 	has := func(name, word string) bool { return slices.Contains(c.Files.Options, name+"="+word) }
 	other := map[string]string{"--only-binary": "--no-binary", "--no-binary": "--only-binary"}[option]

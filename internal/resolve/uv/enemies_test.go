@@ -18,9 +18,9 @@ func TestEnemies(t *testing.T) {
 		`opencv-python and opencv-python-headless both install the package "cv2" and overwrite each other`,
 	})
 	equal(t, "hints", failure.Hints(errors.Join(got...)), []string{
-		`excludes = ["onnxruntime"] under [python] leaves one out wherever it is asked for`,
-		`excludes = ["opencv-python-headless"] under [python] leaves one out wherever it is asked for`,
-		`excludes = ["opencv-python"] under [python] leaves one out wherever it is asked for`,
+		`write excludes = ["onnxruntime"] under [python] to leave one out everywhere`,
+		`write excludes = ["opencv-python-headless"] under [python] to leave one out everywhere`,
+		`write excludes = ["opencv-python"] under [python] to leave one out everywhere`,
 	})
 	if got := enemies([]string{"pillow", "opencv-python", "numpy"}, nil); got != nil {
 		t.Errorf("got %q", got)

@@ -28,7 +28,7 @@ import (
 //go:embed scripts/*.py
 var scripts embed.FS
 
-// Where an exec has what it is given.
+// Paths in an exec.
 const (
 	codePath   = "/.lamina/scripts"
 	answerPath = "/.lamina/answer"
@@ -38,8 +38,8 @@ const (
 	certName   = "authority.pem"
 )
 
-// inventoryGraph asks what Debian's packages bring. It depends on nothing but
-// them, so that an engine does it once.
+// inventoryGraph lists what Debian's packages provide. It depends only on them, so that an
+// engine runs it once.
 func (o Options) inventoryGraph() (llb.State, error) {
 	code, err := scriptFiles()
 	if err != nil {
@@ -56,8 +56,8 @@ func (o Options) inventoryGraph() (llb.State, error) {
 	return exec.Output(o.Builder, answerPath), nil
 }
 
-// resolveGraph asks one question. Without a door it is asked for nothing from an
-// index, of what nothing but the graph decides.
+// resolveGraph asks one question. Without a door, the answer needs no index, and depends
+// only on the graph.
 func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Door) (llb.State, error) {
 	code, err := scriptFiles()
 	if err != nil {
@@ -91,8 +91,8 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	)
 	exec.Sockets = []llb.Socket{{ID: doorID(i), Path: socketPath}}
 	exec.Caches = []cache.Mount{cache.UV(o.CacheID, o.Requests[i].Set.String())}
-	// The authority is another one each time, so that it runs each time. BuildKit's
-	// own word for that, IgnoreCache, would empty uv's cache as well.
+	// It runs each time, since the authority is always a new one. BuildKit's own option,
+	// IgnoreCache, would empty uv's cache as well.
 	return exec.Output(o.Builder, answerPath), nil
 }
 
@@ -113,8 +113,8 @@ func scriptFiles() (map[string]string, error) {
 	return code, nil
 }
 
-// The wheels of uv that Lamina resolves and installs with: static binaries, for
-// musl. Their hashes are pinned here; another uv is another Lamina.
+// uvWheel returns the wheel of uv that Lamina resolves and installs with: a static binary
+// for musl. The hashes are pinned here; another uv requires another Lamina.
 func uvWheel(platform string) (lock.UV, error) {
 	const version, files = "0.13.9", "https://files.pythonhosted.org/packages/"
 	switch platform {
@@ -131,21 +131,21 @@ func uvWheel(platform string) (lock.UV, error) {
 			SHA256: "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
 		}, nil
 	}
-	return lock.UV{}, failure.New(failure.Usage, fmt.Errorf("platform %q: Lamina has no uv for it, which installs Python packages", platform))
+	return lock.UV{}, failure.New(failure.Usage, fmt.Errorf("platform %q: Lamina has no uv for it to install Python packages", platform))
 }
 
-// findUV returns uv's wheel at the address that an index has for it. Of one that
-// hasn't the file, and of PyPI itself, that is PyPI's.
+// findUV returns uv's wheel with its address on the default index, or PyPI's if that index
+// lacks the file.
 func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
 	uv, err := uvWheel(platform)
 	if err != nil || strings.TrimRight(o.Indexes.Default, "/") == DefaultIndex {
 		return uv, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // for one page; PyPI has the file as well
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // for one page; PyPI is the fallback
 	defer cancel()
 	files, err := door.ReadProject(ctx, o.HTTP, o.Indexes.Default, "uv")
 	if err != nil {
-		return uv, nil //nolint:nilerr // a private index need not have it
+		return uv, nil //nolint:nilerr // a private index may lack it
 	}
 	for _, f := range files {
 		if f.Name == uv.File && f.Hashes["sha256"] == uv.SHA256 {
@@ -155,7 +155,7 @@ func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
 	return uv, nil
 }
 
-// uvPath is where an exec has uv.
+// uvPath is the path of uv in an exec.
 const uvPath = "/.lamina/uv"
 
 // uvState has the program at its root.
@@ -164,8 +164,8 @@ func (o Options) uvState() llb.State {
 	return llb.UV{Wheel: llb.File{From: wheel, Path: "/" + o.uv.File}}.On(o.Builder)
 }
 
-// packProject packs the files of the project that requests name: wheels, directories
-// of wheels, locks and pyproject files, and nothing else; nil where there are none.
+// packProject packs only the files of the project that requests name: wheels, directories of
+// wheels, locks and pyproject files. It returns nil if there are none.
 func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
 	var include []string
 	for _, r := range o.Requests {

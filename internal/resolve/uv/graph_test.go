@@ -17,7 +17,7 @@ import (
 	"lamina.build/lock"
 )
 
-// execs are those of a graph.
+// execs returns the execs of a graph.
 func execs(t *testing.T, s llb.State) []*pb.ExecOp {
 	t.Helper()
 	def, err := s.Marshal(t.Context(), bkllb.LinuxAmd64)
@@ -37,7 +37,7 @@ func execs(t *testing.T, s llb.State) []*pb.ExecOp {
 	return list
 }
 
-// project is what a resolve is made from, with more in its directory than that needs.
+// project returns options for a resolve, with unneeded files in the project's directory.
 func project(t *testing.T) Options {
 	t.Helper()
 	store, err := local.NewStore(t.TempDir())
@@ -75,7 +75,7 @@ func TestAnExecSeesWhatItsQuestionNames(t *testing.T) {
 	}
 }
 
-// A resolve has a socket in place of a network, and no login in any form.
+// A resolve has a socket instead of a network, and no login in any form.
 func TestResolvesAreSealed(t *testing.T) {
 	o := project(t)
 	layer, err := o.packProject(t.Context())

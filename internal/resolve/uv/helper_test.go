@@ -26,7 +26,7 @@ import (
 	"lamina.build/internal/resolve/reqfile"
 )
 
-// directory is a project with files of these contents.
+// directory returns a project with files of these contents.
 func directory(content map[string]string) fstest.MapFS {
 	tree := fstest.MapFS{}
 	for name, text := range content {
@@ -35,8 +35,8 @@ func directory(content map[string]string) fstest.MapFS {
 	return tree
 }
 
-// requirements reads requirement files: the requirements.txt and, where there is one, the
-// constraints.txt of content.
+// requirements reads the requirements.txt and, if there is one, the constraints.txt of
+// content.
 func requirements(t *testing.T, content map[string]string) reqfile.Set {
 	t.Helper()
 	o := reqfile.Options{FS: directory(content), Requirements: []string{"requirements.txt"}}
@@ -69,14 +69,14 @@ type entry struct {
 	mode          os.FileMode
 }
 
-// metadataOf is the METADATA of a wheel.
+// metadataOf returns the METADATA of a wheel.
 func metadataOf(name, version string) string {
 	return "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n\nName: of the description\n"
 }
 
 const wheelText = "Wheel-Version: 1.0\n"
 
-// own are the files that every wheel has.
+// own returns the files that every wheel has.
 func own(name, version string) []entry {
 	dir := strings.ReplaceAll(name, "-", "_") + "-" + version + ".dist-info/"
 	return []entry{{name: dir + "METADATA", content: metadataOf(name, version)}, {name: dir + "WHEEL", content: wheelText}, {name: dir + "RECORD"}}
@@ -105,7 +105,7 @@ func zipped(t *testing.T, entries ...entry) []byte {
 	return data.Bytes()
 }
 
-// wheelOf is a wheel with its own files and some more.
+// wheelOf returns a wheel with its own files and some more.
 func wheelOf(t *testing.T, name, version string, more ...entry) []byte {
 	t.Helper()
 	return zipped(t, append(own(name, version), more...)...)
@@ -118,7 +118,7 @@ func sumOf(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// site is a server of files, with the paths that were asked for.
+// site is a server of files that records requested paths.
 type site struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -144,7 +144,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// put serves a file, in parts if it is asked for them.
+// put serves a file, with support for ranges.
 func (s *site) put(path string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,14 +159,14 @@ func (s *site) put(path string, data []byte) {
 	}
 }
 
-// status has a path answered by a status.
+// status answers a path with a status.
 func (s *site) status(path string, code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pages[path] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-// times is how often a path was asked for.
+// times returns how often a path was requested.
 func (s *site) times(path string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,10 +178,10 @@ func (s *site) times(path string) (n int) {
 	return n
 }
 
-// quick is a client that gives up at once.
+// quick returns a client that doesn't retry.
 func quick() *fetch.Client { return fetch.New(fetch.Options{Attempts: 1}) }
 
-// notebook notes what is told, from any goroutine.
+// notebook records notes from any goroutine.
 type notebook struct {
 	mu   sync.Mutex
 	told []string
@@ -193,7 +193,7 @@ func (n *notebook) note(line string) {
 	n.told = append(n.told, line)
 }
 
-// refused wants an error that the user has to see to, with some words in it.
+// refused requires a usage error that contains some words.
 func refused(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if err == nil {
@@ -216,7 +216,7 @@ func equal[T any](t *testing.T, what string, got, want T) {
 	}
 }
 
-// through asks for an address through a door, as uv does.
+// through requests an address through a door, as uv does.
 func through(t *testing.T, d *door.Door, address string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{

@@ -17,8 +17,8 @@ import (
 	"lamina.build/lock"
 )
 
-// noIndexes says which indexes look as if their addresses were wrong: they have
-// nothing of all that was asked for.
+// noIndexes returns hints about indexes whose addresses look wrong: they had none of the
+// requested projects.
 func (o Options) noIndexes(ctx context.Context, d *door.Door) []string {
 	files, ok, gone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, f := range d.Files() {
@@ -33,7 +33,7 @@ func (o Options) noIndexes(ctx context.Context, d *door.Door) []string {
 	var hints []string
 	for index := range ok {
 		switch {
-		case files[index]: // it has something
+		case files[index]: // it has files
 		case ok[index]:
 			hints = append(hints, fmt.Sprintf("the pages of %s have no links to files: is it a package index?", index))
 		case gone[index] && o.answersNotFound(ctx, index+"/"):
@@ -59,11 +59,11 @@ func (o Options) answersNotFound(ctx context.Context, address string) bool {
 
 var noVersion = regexp.MustCompile(`there is no version of ([A-Za-z0-9._-]+?)(?:\[[^]]*\])?[=<>!~]`)
 
-// mostVersions is how many versions are told.
+// mostVersions limits the versions in a hint.
 const mostVersions = 8
 
-// missed tells which versions there are of projects that don't have the one that
-// is wanted, the newest first.
+// missed returns hints with the available versions, newest first, of projects that lack the
+// required one.
 func missed(message string, files map[string]door.File) []string {
 	var hints []string
 	for _, found := range noVersion.FindAllStringSubmatch(message, -1) {
@@ -87,16 +87,15 @@ func missed(message string, files map[string]door.File) []string {
 	return hints
 }
 
-// ErrBytes is returned for a file whose bytes are not those that were locked.
-var ErrBytes = errors.New("what comes are not the bytes that were locked")
+// ErrBytes is returned for a file that differs from the lock.
+var ErrBytes = errors.New("the content differs from the lock")
 
-// Diagnose says why an engine could not fetch a distribution, by asking its
-// server. The engine hashes whatever a server answers, so that a page that
-// says 404 is a wrong hash to it; told is what the engine made of it. The client
-// sends the logins.
+// Diagnose explains why an engine could not download a distribution, by asking its server.
+// The engine hashes any response, so that a 404 page is a digest mismatch to it; told is the
+// engine's error. The client sends the logins.
 func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, told error) error {
 	what := fmt.Sprintf("fetching %s %s from %s", d.Name, d.Version, fetch.Redact(d.URL))
-	body, err := client.Get(ctx, d.URL) // as the engine does: addresses that are signed for GET forbid HEAD
+	body, err := client.Get(ctx, d.URL) // like the engine: addresses signed for GET forbid HEAD
 	if err == nil {
 		err = body.Close()
 	}
@@ -108,19 +107,19 @@ func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, to
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
 		return failure.New(failure.Usage, fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err)))
 	case status.Code == http.StatusNotFound || status.Code == http.StatusGone:
-		err = fmt.Errorf("%s: the server has it no more (%d)", what, status.Code)
-		return failure.WithHint(err, "\"build lock\" takes what the index has now")
+		err = fmt.Errorf("%s: the server no longer has it (%d)", what, status.Code)
+		return failure.WithHint(err, "run \"build lock\" to lock what the index has now")
 	case failure.KindOf(fetch.Explain(err)) == failure.Transient:
 		return failure.New(failure.Transient, fmt.Errorf("%s: the server answers %d", what, status.Code))
 	}
 	if isMismatch(told) {
 		err = fmt.Errorf("%s: %w: %w", what, ErrBytes, told)
-		return failure.WithHint(err, "a proxy may alter it, or its index may have replaced it: compare before you lock anew")
+		return failure.WithHint(err, "a proxy may have altered it, or its index may have replaced it; compare before you lock again")
 	}
 	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, told))
 }
 
-// isMismatch knows the engine's word for bytes with another hash.
+// isMismatch reports whether an engine's error is about a different hash.
 func isMismatch(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "digest mismatch")
 }

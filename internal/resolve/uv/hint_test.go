@@ -31,14 +31,14 @@ func TestDiagnose(t *testing.T) {
 		says    string
 		hint    string
 	}{
-		{"gone", status(404), errMismatch, failure.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
-		{"gone for good", status(410), errMismatch, failure.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
-		{"no login", status(401), errMismatch, failure.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
-		{"forbidden", status(403), errMismatch, failure.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
+		{"gone", status(404), errMismatch, failure.Failure, "the server no longer has it (404)", `run "build lock" to lock what the index has now`},
+		{"gone for good", status(410), errMismatch, failure.Failure, "the server no longer has it (410)", `run "build lock" to lock what the index has now`},
+		{"no login", status(401), errMismatch, failure.Usage, "it requires a login, but none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
+		{"forbidden", status(403), errMismatch, failure.Usage, "it requires a login, but none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
 		{"down", status(503), errMismatch, failure.Transient, "the server answers 503", ""},
 		{"busy", status(429), errMismatch, failure.Transient, "the server answers 429", ""},
 		{"off", (*testworld.World).Stop, errMismatch, failure.Transient, "connection refused", "check the network, the name of the host, and HTTPS_PROXY"},
-		{"other bytes", nil, errMismatch, failure.Failure, uv.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may alter it, or its index may have replaced it: compare before you lock anew"},
+		{"other bytes", nil, errMismatch, failure.Failure, uv.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may have altered it, or its index may have replaced it; compare before you lock again"},
 		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
 		{"odd status", status(418), errOther, failure.Transient, errOther.Error(), ""},
 	}
@@ -71,13 +71,13 @@ func client(logins uv.Logins) *fetch.Client {
 	return fetch.New(fetch.Options{Attempts: 1, Logins: logins.For})
 }
 
-// What no further attempt cures is told, and isn't tried again.
+// Permanent errors are reported and not retried.
 func TestDiagnoseOfWhatStays(t *testing.T) {
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(s.Close)
 	refusing := fetch.New(fetch.Options{Transport: proxy{}})
-	for hint, c := range map[string]*fetch.Client{"store of certificates": client(nil), "check HTTPS_PROXY and NO_PROXY": refusing} {
+	for hint, c := range map[string]*fetch.Client{"certificate store": client(nil), "check HTTPS_PROXY and NO_PROXY": refusing} {
 		err := uv.Diagnose(t.Context(), c, lock.Distribution{Name: "a", Version: "1.0", URL: s.URL + "/a.whl"}, errMismatch)
 		if got := failure.KindOf(err); got != failure.Failure || !strings.Contains(strings.Join(failure.Hints(err), "\n"), hint) || errors.Is(err, uv.ErrBytes) {
 			t.Errorf("kind is %d, hints are %q: %v", got, failure.Hints(err), err)
@@ -104,7 +104,7 @@ func TestDiagnoseLogsIn(t *testing.T) {
 	for password, want := range map[string]failure.Kind{"geheim": failure.Failure, "geheimer": failure.Usage} {
 		logins := uv.Logins{"127.0.0.1": {User: "me", Password: password}}
 		err := uv.Diagnose(t.Context(), client(logins), d, errMismatch)
-		if refused := strings.Contains(err.Error(), "it refuses the login that it got"); refused != (want == failure.Usage) {
+		if refused := strings.Contains(err.Error(), "it rejects the login"); refused != (want == failure.Usage) {
 			t.Errorf("got %v", err)
 		}
 		if got := failure.KindOf(err); got != want {

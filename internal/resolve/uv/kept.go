@@ -24,21 +24,21 @@ import (
 
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// keptFormat is part of the name of what is kept: another one is read by nobody.
+// keptFormat is part of cache file names: other formats are never read.
 const keptFormat = "4"
 
-// keptPath is where it is kept what a wheel holds, by its address and sha256: a lock that is
-// made anew looks into those that are new to it alone.
+// keptPath is the cache file for the content of a wheel, by its address and sha256, so that
+// locking again inspects only new wheels.
 func (o Options) keptPath(d *distribution) string {
 	sum := d.Hashes["sha256"]
 	if o.CacheDir == "" || !hexSHA256.MatchString(sum) {
 		return ""
 	}
-	at := sha256.Sum256([]byte(d.URL + "#" + sum)) // an index may lie about sha256
+	at := sha256.Sum256([]byte(d.URL + "#" + sum)) // an index may lie about the sha256
 	return filepath.Join(o.CacheDir, keptFormat, hex.EncodeToString(at[:])+".json")
 }
 
-// kept returns what a wheel holds, nil where that has to be looked up.
+// kept returns the cached content of a wheel, or nil.
 func (o Options) kept(d *distribution) *wheel {
 	var w wheel
 	name := o.keptPath(d)
@@ -54,12 +54,12 @@ func (o Options) keep(d *distribution) error {
 		return nil
 	}
 	if err := keep(name, d.wheel); err != nil {
-		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
+		return fmt.Errorf("caching the content of %s: %w", d.File, err)
 	}
 	return nil
 }
 
-// readKept reads what was kept. What can't be read is found out anew.
+// readKept reads a cache file. Any error is a cache miss.
 func readKept(name string, into any) bool {
 	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache directory
 	return err == nil && json.Unmarshal(data, into) == nil
@@ -76,20 +76,19 @@ func keep(name string, value any) error {
 	return atomicfile.Write(name, data, 0o644)
 }
 
-// Mirror is an index that may have the files of a lock which another one named.
+// Mirror is an index that may have the files that a lock has from another one.
 type Mirror struct {
 	Client *fetch.Client
 	Index  string   // its URL
-	Named  []string // indexes of the spec and its requirement files: these are nobody's mirrors, nor mirrored
-	Dir    string   // of the cache directory, for what was found before
+	Named  []string // indexes of the spec and its requirement files, which neither are nor have mirrors
+	Dir    string   // of the cache directory, for earlier results
 	Note   func(string)
 
-	Has map[string]string // where it has a file of the lock, by sha256
+	Has map[string]string // its addresses of the lock's files, by sha256
 }
 
-// Find looks for the files of a lock. A file is the same by its name and its sha256, so
-// that one which the mirror lacks is left to the address in the lock; so is everything
-// where the mirror can't be asked.
+// Find looks for the files of a lock, by name and sha256. Those that the mirror lacks, or
+// all if it can't be asked, are left to the addresses in the lock.
 func (m *Mirror) Find(ctx context.Context, l lock.Lock) error {
 	if slices.Contains(m.Named, m.Index) {
 		return nil
@@ -117,12 +116,12 @@ func (m *Mirror) Find(ctx context.Context, l lock.Lock) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		m.Note(fmt.Sprintf("%s: %v; files are fetched from where they were locked", m.Index, err))
+		m.Note(fmt.Sprintf("%s: %v; files are fetched from their locked addresses", m.Index, err))
 	}
 	return m.write(m.Has)
 }
 
-// ask fills in what the mirror has. The first trouble ends it.
+// ask fills in the mirror's files. The first error ends it.
 func (m *Mirror) ask(ctx context.Context, wanted map[string][]lock.Distribution) error {
 	var mu sync.Mutex
 	ctx, err := door.Guard(ctx, m.Index)
@@ -152,10 +151,10 @@ func (m *Mirror) ask(ctx context.Context, wanted map[string][]lock.Distribution)
 	return group.Wait()
 }
 
-// Forget forgets where the mirror had a file, so that it is asked again.
+// Forget drops the mirror's address of a file, so that the next Find asks again.
 func (m *Mirror) Forget(sha256 string) error {
 	delete(m.Has, sha256)
-	kept := m.read() // others may be left alone for this run only
+	kept := m.read() // m.Has may lack others for this run only
 	delete(kept, sha256)
 	return m.write(kept)
 }
@@ -174,7 +173,7 @@ func (m *Mirror) read() map[string]string {
 
 func (m *Mirror) write(found map[string]string) error {
 	if err := keep(m.path(), found); err != nil {
-		return fmt.Errorf("keeping what %s has: %w", m.Index, err)
+		return fmt.Errorf("caching the files of %s: %w", m.Index, err)
 	}
 	return nil
 }

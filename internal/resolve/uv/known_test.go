@@ -11,7 +11,7 @@ import (
 	"lamina.build/lock"
 )
 
-// builtWith is a lock of some distributions, with a builder of some packages.
+// builtWith returns a lock of some distributions, with a builder of some packages.
 func builtWith(packages []string, dists ...lock.Distribution) lock.Lock {
 	var l lock.Lock
 	for _, name := range packages {
@@ -24,7 +24,7 @@ func builtWith(packages []string, dists ...lock.Distribution) lock.Lock {
 	return l
 }
 
-// named is a distribution of a lock.
+// named returns a distribution of a lock.
 func named(name, file string) lock.Distribution {
 	return lock.Distribution{Name: name, Version: "1.0", File: file}
 }
@@ -50,8 +50,8 @@ func TestCheckBuilders(t *testing.T) {
 			[]lock.Distribution{insightface, dlib},
 			[]string{"other"},
 			[]string{
-				"python: insightface 1.0 has no wheel and is compiled, for which the builder lacks g++",
-				"python: dlib 1.0 has no wheel and is compiled, for which the builder lacks g++, cmake",
+				"python: insightface 1.0 has no wheel and must be compiled, but the builder lacks g++",
+				"python: dlib 1.0 has no wheel and must be compiled, but the builder lacks g++, cmake",
 				"add to [builder] packages: g++", "add to [builder] packages: g++, cmake",
 			},
 		},
@@ -75,7 +75,7 @@ func TestCheckBuilders(t *testing.T) {
 	}
 }
 
-// A variant that has a builder or distributions of its own is checked by those.
+// A variant with its own builder or distributions is checked by those.
 func TestCheckBuildersOfAVariant(t *testing.T) {
 	d := named("insightface", "insightface-0.7.3.tar.gz")
 	d.For = []lock.Set{lock.ParseSet("python@big")}

@@ -16,12 +16,12 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// Logins are user and password by host. They reach an engine as secrets of a
-// session alone: no graph, lock or log holds any.
+// Logins are logins by host. They reach an engine only as secrets of a session: no graph,
+// lock or log contains any.
 type Logins map[string]userinfo.Login
 
-// Merge returns the logins of l with those of others over them, by host alone:
-// neither a .netrc nor BuildKit knows ports.
+// Merge returns the logins of l, overridden by others, by host without port: neither a
+// .netrc nor BuildKit supports ports.
 func (l Logins) Merge(others map[string]userinfo.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
@@ -31,7 +31,7 @@ func (l Logins) Merge(others map[string]userinfo.Login) Logins {
 	return merged
 }
 
-// Only returns the logins of the hosts of some addresses: an engine asks for no others.
+// Only returns the logins for the hosts of some addresses: an engine needs no others.
 func (l Logins) Only(addresses []string) Logins {
 	some := Logins{}
 	for _, address := range addresses {
@@ -46,9 +46,9 @@ func (l Logins) Only(addresses []string) Logins {
 // Secrets serves the logins to an engine, for as long as a session lasts.
 func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretProvider(l) }
 
-// GetSecret implements BuildKit's secret store. An engine that fetches from a
-// host asks for HTTP_AUTH_HEADER_HOST (source/http) or GIT_AUTH_HEADER.HOST:PORT
-// (source/git) by itself, so that no graph need name them.
+// GetSecret implements BuildKit's secret store. An engine that fetches from a host asks for
+// HTTP_AUTH_HEADER_HOST (source/http) or GIT_AUTH_HEADER.HOST:PORT (source/git) on its own,
+// so that no graph needs to name them.
 func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
 	for _, prefix := range []string{"HTTP_AUTH_HEADER_", "GIT_AUTH_HEADER."} {
 		host, ok := strings.CutPrefix(id, prefix)
@@ -70,7 +70,7 @@ func (l Logins) of(host string) (userinfo.Login, bool) {
 	return login, ok
 }
 
-// key is a host without its port, in the one spelling of it.
+// key returns the canonical spelling of a host without its port.
 func key(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -78,8 +78,7 @@ func key(host string) string {
 	return strings.ToLower(host)
 }
 
-// overHTTPS rewrites the addresses of a text. Of a host without a login it is an
-// error.
+// overHTTPS rewrites the ssh addresses in a text. Their hosts must have logins.
 func (l Logins) overHTTPS(text string) (string, error) {
 	var problems []error
 	text = sshAddress.ReplaceAllStringFunc(text, func(at string) string {
@@ -92,10 +91,9 @@ func (l Logins) overHTTPS(text string) (string, error) {
 	return text, errors.Join(problems...)
 }
 
-// ParseNetrc reads the logins of a .netrc, the file that pip, git and curl
-// share, as Python does for pip: words may be quoted, and of two entries for a
-// host the later one counts. "default" entries and macros are no logins for a
-// host, and are left out.
+// ParseNetrc reads the logins of a .netrc, the file that pip, git and curl share, as Python
+// does for pip: words may be quoted, and the last entry for a host wins. "default" entries
+// and macros name no host, and are left out.
 func ParseNetrc(data []byte) Logins {
 	logins := Logins{}
 	host := ""
@@ -129,12 +127,12 @@ func ParseNetrc(data []byte) Logins {
 	return logins
 }
 
-// netrcWords is what is left of a .netrc to read.
+// netrcWords is the unread rest of a .netrc.
 type netrcWords struct{ rest string }
 
 const netrcSpace = " \t\r\n"
 
-// next reads a word. A backslash takes the next character as it is.
+// next reads a word. A backslash escapes the next character.
 func (w *netrcWords) next() (word string, ok bool) {
 	w.rest = strings.TrimLeft(w.rest, netrcSpace)
 	if w.rest == "" {
@@ -159,8 +157,7 @@ func (w *netrcWords) next() (word string, ok bool) {
 	return text.String(), true
 }
 
-// skip leaves out what a comment or a macro brings: the rest of its line, and of
-// a macro all lines until an empty one.
+// skip skips a comment to the end of its line, and a macro to the next empty line.
 func (w *netrcWords) skip(word string) {
 	isMacro := word == "macdef"
 	if !isMacro && !strings.HasPrefix(word, "#") {

@@ -23,7 +23,7 @@ func TestMerge(t *testing.T) {
 		t.Errorf("logins (-want +got):\n%s", diff)
 	}
 	if netrc["a.example"].Password != "old" {
-		t.Error("the logins that were merged into others have changed")
+		t.Error("the logins that were merged have changed")
 	}
 	if diff := cmp.Diff(plain(netrc), plain(uv.Logins(nil).Merge(netrc))); diff != "" {
 		t.Errorf("merged into none (-want +got):\n%s", diff)

@@ -15,28 +15,27 @@ import (
 	"strings"
 )
 
-// interpreter are the scripts that uv doesn't write, nor install_wheels.py.
+// interpreter matches the scripts that neither uv nor install_wheels.py writes.
 var interpreter = regexp.MustCompile(`(?i)^\.\./bin/(python(w|3\.\d+t|[\d.]*)|pypy3?|graalpy)$`)
 
-// formatVersion is where uv looks for it: among headers, the first of them.
+// formatVersion matches as uv does: the first Wheel-Version among the headers.
 var formatVersion = regexp.MustCompile(`\A(?:[^\s:]+:.*\n|[ \t].*\n)*?Wheel-Version:[ \t]*(\d*)\.`)
 
 func checkFormat(text string) error {
 	if found := formatVersion.FindStringSubmatch(text); found == nil || found[1] != "1" {
-		return errors.New("its WHEEL has no Wheel-Version 1.x, the one that installers know")
+		return errors.New("its WHEEL has no Wheel-Version 1.x, the only one that installers support")
 	}
 	return nil
 }
 
-// checkRecord wants rows that uv can read. Whether they are true is nobody's
-// concern: an image has new ones.
+// checkRecord requires rows that uv can read. They may be wrong: an image has new ones.
 func checkRecord(text string) error {
 	r := csv.NewReader(strings.NewReader(newlines(text)))
 	r.LazyQuotes = true
 	rows, err := r.ReadAll()
 	for i, row := range rows {
 		if len(row) < 3 || strings.Trim(row[2], "0123456789") != "" {
-			err = cmp.Or(err, fmt.Errorf("row %d is no path, hash and size", i+1))
+			err = cmp.Or(err, fmt.Errorf("row %d is not a path, hash and size", i+1))
 		}
 	}
 	if err != nil {
@@ -45,12 +44,12 @@ func checkRecord(text string) error {
 	return nil
 }
 
-// newlines has each line end as Unix does.
+// newlines converts line ends to Unix ones.
 func newlines(text string) string { return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text) }
 
 var requiresDist = regexp.MustCompile(`(?mi)^Requires-Dist:\s*([A-Z0-9][A-Z0-9._-]*)`)
 
-// required are the projects that METADATA names as requirements.
+// required returns the projects that METADATA requires.
 func required(metadata string) []string {
 	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
 	found := requiresDist.FindAllStringSubmatch(head, -1)
@@ -61,8 +60,7 @@ func required(metadata string) []string {
 	return names
 }
 
-// header returns the value of the first line of METADATA with a key; "" where there
-// is none.
+// header returns the first value of a key of METADATA; "" if there is none.
 func header(metadata, key string) string {
 	for line := range strings.Lines(metadata) {
 		line = strings.TrimRight(line, "\r\n")
@@ -79,7 +77,7 @@ func header(metadata, key string) string {
 
 var entryPoint = regexp.MustCompile(`^[A-Za-z_][\w.]*[ \t]*:[ \t]*[A-Za-z_][\w.]*$`)
 
-// entryScripts are the programs that entry points become.
+// entryScripts returns the programs that entry points become.
 func entryScripts(text string) (scripts []member, err error) {
 	sections, err := entryPoints(text)
 	problems := []error{err}
@@ -103,8 +101,8 @@ func entryScripts(text string) (scripts []member, err error) {
 	return scripts, errors.Join(problems...)
 }
 
-// entryPoints reads entry_points.txt as uv and configparser do: what each section
-// names, with its values.
+// entryPoints reads entry_points.txt as uv and configparser do: the values of each section
+// by name.
 func entryPoints(text string) (map[string]map[string]string, error) {
 	sections := map[string]map[string]string{}
 	var section map[string]string

@@ -14,7 +14,7 @@ import (
 
 const upstream = "https://pypi.example/simple"
 
-// mirrored is a lock of three projects of an index, one of another, and uv.
+// mirrored returns a lock of three projects of an index, one of another, and uv.
 func mirrored() lock.Lock {
 	list := []lock.Distribution{dist("a", "1.0", "a-1.0.whl", "python"), dist("b", "1.0", "b-1.0.tar.gz", "python"), dist("c", "1.0", "c-1.0.whl", "python"), dist("own", "1.0", "own-1.0.whl", "python"), dist("beside", "1.0", "beside-1.0.whl", "python")}
 	for i := range list[:3] {
@@ -24,7 +24,7 @@ func mirrored() lock.Lock {
 	return lock.Lock{Distributions: list, UV: lock.UV{Version: "1", File: "uv-1.whl", SHA256: sumOf([]byte("uv"))}}
 }
 
-// link is a line of an index page.
+// link returns a line of an index page.
 func link(path, sum string) string {
 	if sum != "" {
 		sum = "#sha256=" + sum
@@ -41,7 +41,7 @@ func TestMirrored(t *testing.T) {
 	s.put("/simple/uv/", []byte(link("/f/uv-1.whl", "")))
 	var told notebook
 	o := Mirror{Client: quick(), Index: s.URL + "/simple", Named: []string{"https://own.example"}, Dir: filepath.Join(t.TempDir(), "mirrors"), Note: told.note}
-	// Of another name or sha256 it is another file; c is not there at all.
+	// Another name or sha256 means another file; c is missing.
 	want := map[string]string{l.Distributions[0].SHA256: s.URL + "/f/a-1.0.whl", l.UV.SHA256: s.URL + "/f/uv-1.whl"}
 	err := o.Find(t.Context(), l)
 	if err != nil {
@@ -55,7 +55,7 @@ func TestMirrored(t *testing.T) {
 	}
 	equal(t, "notes", told.told, nil)
 
-	// What was found is not looked for again.
+	// Files that were found are not looked up again.
 	if err = o.Find(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestMirrorsThatAreDown(t *testing.T) {
 	if err != nil || len(o.Has) > 0 {
 		t.Errorf("got %v, %v", o.Has, err)
 	}
-	if len(told.told) != 1 || !strings.Contains(told.told[0], "502") || !strings.HasSuffix(told.told[0], "; files are fetched from where they were locked") {
+	if len(told.told) != 1 || !strings.Contains(told.told[0], "502") || !strings.HasSuffix(told.told[0], "; files are fetched from their locked addresses") {
 		t.Errorf("notes are %q", told.told)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -105,7 +105,7 @@ func TestMirrorsThatLeadElsewhere(t *testing.T) {
 	}
 	var told notebook
 	o := Mirror{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
-	if err := o.Find(t.Context(), mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "asking metadata.google.internal: ") {
+	if err := o.Find(t.Context(), mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "contacting metadata.google.internal: ") {
 		t.Errorf("notes are %q, %v", told.told, err)
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"lamina.build/lock"
 )
 
-// checkNames refuses names in the spec that mean nothing: with a slip of the
-// pen in it, what is optional is not, and what an sdist is built with is lost.
-// A name is fine if any of the sets has it: the variants share most of a spec.
+// checkNames rejects unknown names in the spec: with a typo, an optional project would not
+// be optional, and build requirements would be lost. It is enough that one of the sets has a
+// name: the variants share most of a spec.
 func checkNames(requests []Request, answers []answer) error {
 	known := namesOf(requests, answers)
 	var problems []error
@@ -23,12 +23,12 @@ func checkNames(requests []Request, answers []answer) error {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known))))
+		err := fmt.Errorf("%s[python] %s: %q is not an installed package%s", r.at(key, name), key, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		problems = append(problems, err)
 	}
 	for _, r := range requests {
 		if r.Lock != "" || r.Project != "" {
-			continue // a lock for many platforms has more names than apply here
+			continue // a lock for many platforms has names that don't apply here
 		}
 		for _, name := range r.Optional {
 			check(r, "optional", name)
@@ -40,8 +40,8 @@ func checkNames(requests []Request, answers []answer) error {
 	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
-// tellUnasked tells of projects that are bound to an index for nothing: with a slip of
-// the pen in its name, the one that is meant comes from any index.
+// tellUnasked notes unused projects that are bound to an index: with a typo in the name, the
+// intended project would come from any index.
 func (o Options) tellUnasked(requests []Request, answers []answer) {
 	known, told := namesOf(requests, answers), map[string]bool{}
 	for _, a := range answers {
@@ -49,7 +49,7 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 			known[d.Name] = true
 		}
 	}
-	for _, d := range o.Before.Distributions { // what is built as it was is not asked for anew
+	for _, d := range o.Before.Distributions { // unchanged builds are not resolved again
 		if slices.ContainsFunc(d.For, func(set lock.Set) bool { return set.Kind == lock.SetBuild }) {
 			known[d.Name] = true
 		}
@@ -59,15 +59,15 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 			for _, name := range index.Packages {
 				if r.Lock == "" && r.Project == "" && !known[name] && !told[name] {
 					told[name] = true
-					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
+					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing requires%s", r.at("packages", name), index.Name, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
 				}
 			}
 		}
 	}
 }
 
-// namesOf are the names that requests have by themselves, since a requirement's marker
-// may not hold here and a source tree is in no lock, and those of their answers.
+// namesOf returns the names of answers and those of requests themselves, since the marker of
+// a requirement may not hold here and a source tree is in no lock.
 func namesOf(requests []Request, answers []answer) map[string]bool {
 	known := map[string]bool{}
 	for i, a := range answers {
@@ -81,13 +81,12 @@ func namesOf(requests []Request, answers []answer) map[string]bool {
 			known[o.Requirement] = true
 		}
 	}
-	delete(known, "") // of an archive whose name doesn't tell
+	delete(known, "") // of an archive without a project in its name
 	return known
 }
 
-// compiled lists what projects compile, of those that are known to do so when
-// they are installed from an sdist or a git tree. Each of the lists is one of
-// Debian packages that all do, of which one has to be there.
+// compiled lists the tools for projects known to compile code when they are installed from
+// an sdist or a git tree. Each list has alternative Debian packages, one of which is needed.
 //
 // Sources: the setup.py of each project.
 func compiled() map[string][][]string {
@@ -112,8 +111,8 @@ func compiled() map[string][][]string {
 	}
 }
 
-// checkBuilders names what the builder lacks for the sdists of a lock, before
-// their compilers do.
+// checkBuilders reports what the builder lacks for the sdists of a lock, before their builds
+// fail.
 func checkBuilders(l lock.Lock, requests []Request) error {
 	var problems []error
 	for _, r := range requests {
@@ -123,7 +122,7 @@ func checkBuilders(l lock.Lock, requests []Request) error {
 			if d.IsWheel() || len(lacks) == 0 || slices.Contains(r.Optional, d.Name) {
 				continue
 			}
-			err := fmt.Errorf("%s: %s %s has no wheel and is compiled, for which the builder lacks %s",
+			err := fmt.Errorf("%s: %s %s has no wheel and must be compiled, but the builder lacks %s",
 				r.Set, d.Name, d.Version, strings.Join(lacks, ", "))
 			problems = append(problems, failure.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
 		}
@@ -131,7 +130,7 @@ func checkBuilders(l lock.Lock, requests []Request) error {
 	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
-// missing returns the first name of each list of which the builder has none.
+// missing returns the first name of each list that the builder has none of.
 func missing(needs [][]string, builder []lock.Package) []string {
 	var lacks []string
 	for _, names := range needs {

@@ -18,8 +18,8 @@ func TestWhatIsBoundForNothingIsTold(t *testing.T) {
 	before := lock.Lock{Distributions: []lock.Distribution{{Name: "before", For: []lock.Set{lock.ParseSet("build:torch")}}, {Name: "mine", For: []lock.Set{lock.ParseSet("python")}}}}
 	Options{Note: told.note, Before: before}.tellUnasked(both, answers(t, `{"distributions": [{"name": "torch"}], "builds": {"torch": [{"name": "wheel"}]}}`, "{}", "{}"))
 	equal(t, "notes", told.told, []string{
-		`image.toml:7:3: index torch has "torhc", which nothing asks for, did you mean "torch"?`,
-		`index own has "mine", which nothing asks for`,
+		`image.toml:7:3: index torch has "torhc", which nothing requires, did you mean "torch"?`,
+		`index own has "mine", which nothing requires`,
 	})
 }
 
@@ -73,9 +73,9 @@ func TestCheckNames(t *testing.T) {
 				{Set: lock.ParseSet("python@big"), Optional: []string{"flash-atn"}},
 			},
 			[]string{torch, torch},
-			`image.toml:3:4: [python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +
-				`[python] build-requires: "nothing-like-it" is none of the packages that are installed` + "\n" +
-				`[python] build-requires: "nunpy" is none of the packages that are installed, did you mean "numpy"?`,
+			`image.toml:3:4: [python] optional: "flash-atn" is not an installed package, did you mean "flash-attn"?` + "\n" +
+				`[python] build-requires: "nothing-like-it" is not an installed package` + "\n" +
+				`[python] build-requires: "nunpy" is not an installed package, did you mean "numpy"?`,
 		},
 	}
 	for _, tt := range tests {

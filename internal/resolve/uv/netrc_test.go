@@ -8,7 +8,7 @@ import (
 	"lamina.build/internal/resolve/uv"
 )
 
-// plain lets a test see and compare what nobody else may print.
+// plain exposes logins, which are otherwise never printed, to a test.
 func plain(l uv.Logins) map[string][2]string {
 	all := map[string][2]string{}
 	for host, login := range l {

@@ -14,7 +14,7 @@ import (
 	"lamina.build/lock"
 )
 
-// unlike says why d can't be a file of what it is called by.
+// unlike returns why d can't be a file of its project and version, or "".
 func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 	named := &distribution{Name: d.Name}
 	_, _, _, isGit := d.Git()
@@ -38,13 +38,13 @@ func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 	if fits {
 		return ""
 	}
-	return fmt.Sprintf("%q is no file of it", d.File)
+	return fmt.Sprintf("%q is not a file of it", d.File)
 }
 
-// archive is what an index has besides wheels.
+// archive matches the files that an index has besides wheels.
 var archive = regexp.MustCompile(`(?i)\.(zip|tgz|tbz|txz|tlz|tar(\.\w+)?)$`)
 
-// origin says why d doesn't come from where the request has it come from.
+// origin returns why the request can't lead to the address of d, or "".
 func (c claim) origin(d lock.Distribution) string {
 	remote, _, _, isGit := d.Git()
 	local, isLocal := d.Local()
@@ -61,10 +61,10 @@ func (c claim) origin(d lock.Distribution) string {
 			return ""
 		}
 		return fmt.Sprintf("no requirement names the file %s", local)
-	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may say any index
+	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may name any index
 		return ""
 	case c.isDirect(d):
-		return fmt.Sprintf("the spec names its address, and no index %s", d.Index)
+		return fmt.Sprintf("the spec names its address, but no index %s", d.Index)
 	case d.Index == "":
 		return fmt.Sprintf("no requirement names %s", d.URL)
 	case strings.TrimRight(d.Index, "/") == DefaultIndex && isForeign(d):
@@ -73,26 +73,26 @@ func (c claim) origin(d lock.Distribution) string {
 	return ""
 }
 
-// isDirect says whether the request names the address of d.
+// isDirect reports whether the request names the address of d.
 func (c claim) isDirect(d lock.Distribution) bool {
 	address, _ := d.Archive()
 	name, named := c.direct[door.Key(address)]
 	return named && (name == "" || name == d.Name)
 }
 
-// namesFile says whether a file next to the spec is one that the request names.
+// namesFile reports whether the request names a file next to the spec.
 func (c claim) namesFile(name string) bool {
 	isPath := func(w reqfile.Requirement) bool { return w.Kind == reqfile.Path && w.Path == name }
 	return slices.ContainsFunc(c.Files.Requirements, isPath) || slices.ContainsFunc(c.Files.Constraints, isPath) ||
 		slices.Contains(c.Files.FindLinks, path.Dir(name)) || slices.Contains(c.ProjectFiles, name)
 }
 
-// pypiFiles is the host of PyPI's files, which most mirrors name, too. Who uploads one
-// there has it called after a project of their own.
+// pypiFiles is the host of PyPI's files, which most mirrors link to, too. Files uploaded
+// there must have the name of a project of the uploader.
 const pypiFiles = "files.pythonhosted.org"
 
-// isForeign says whether the file of d is on another server than its index. PyPI's are
-// where it has them all.
+// isForeign reports whether the file of d is on another server than its index; PyPI's files
+// are all on one host.
 func isForeign(d lock.Distribution) bool {
 	file, err := url.Parse(d.URL)
 	index, indexErr := url.Parse(d.Index)

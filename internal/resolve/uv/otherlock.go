@@ -15,8 +15,8 @@ import (
 	"lamina.build/lock"
 )
 
-// lockFile is the lock of somebody else that a request takes its distributions from:
-// what it says of each project.
+// lockFile is the lock of another tool from which a request takes its distributions: its
+// entries by project.
 type lockFile struct {
 	name    string
 	entries map[string][]lockEntry
@@ -29,7 +29,7 @@ type lockEntry struct {
 
 var anySHA256 = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 
-// lockFile reads a pylock.toml or uv.lock; none where the request has none.
+// lockFile reads the pylock.toml or uv.lock of the request, if there is one.
 func (c claim) lockFile() (f lockFile) {
 	i := slices.IndexFunc(c.ProjectFiles, func(name string) bool { return path.Base(name) == "uv.lock" && c.Project != "" })
 	if f.name = c.Lock; f.name == "" && i >= 0 {
@@ -53,12 +53,12 @@ func (c claim) lockFile() (f lockFile) {
 	return f
 }
 
-// has says whether the file has a name somewhere in what it says of a project.
+// has reports whether the entries for a project contain a file name.
 func (f lockFile) has(project, name string) bool {
 	return slices.ContainsFunc(f.entries[project], func(e lockEntry) bool { return strings.Contains(e.text, name) })
 }
 
-// problem is why d is not in the file; a file is told by its sha256, and a tree by its commit.
+// problem returns why d is not in the file, by its sha256 or commit; "" if it is.
 func (f lockFile) problem(d lock.Distribution) string {
 	if f.entries == nil {
 		return ""
@@ -71,5 +71,5 @@ func (f lockFile) problem(d lock.Distribution) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("%s has no such file of it", f.name)
+	return fmt.Sprintf("%s has no such file for it", f.name)
 }

@@ -6,8 +6,8 @@ import (
 	"lamina.build/lock"
 )
 
-// The page that a version was chosen from is recorded: as it passed the door, as it is
-// asked for where uv had kept it, and as it was where the version stays.
+// The page that a version was chosen from is recorded: as it passed the door, as requested
+// if uv had it cached, or as before if the version stays.
 func TestPagesAreRecorded(t *testing.T) {
 	data := wheelOf(t, "my-pkg", "1.0")
 	first, second := link(wheelPath, sumOf(data)), link(wheelPath, sumOf(data))+link("/f/my_pkg-0.9-py3-none-any.whl", sumOf(nil))
@@ -49,7 +49,7 @@ func TestPagesAreRecorded(t *testing.T) {
 	equal(t, "the page of a file that a lock of the user names", page, lock.Page{})
 }
 
-// What a lock has of one answer, it has of the next.
+// Pages of several answers are recorded once.
 func TestPagesOfALockAreSortedAndOnce(t *testing.T) {
 	a, b := lock.Page{Index: "https://i.example", Project: "a", SHA256: sumOf([]byte("a"))}, lock.Page{Index: "https://i.example", Project: "b", SHA256: sumOf([]byte("b"))}
 	dist := func(p lock.Page) *distribution {

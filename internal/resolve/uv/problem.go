@@ -16,8 +16,8 @@ import (
 	"lamina.build/internal/solve"
 )
 
-// throughDoor is what went wrong with a question. An index that could not be
-// asked is the reason of whatever uv made of it.
+// throughDoor returns the problem with a question. If an index could not be asked, that is
+// the cause of any error of uv.
 func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door.Door, a answer) error {
 	own := a.err(r, q)
 	if own == nil {
@@ -28,17 +28,17 @@ func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door
 		own = failure.WithHint(own, hint)
 	}
 	left := slices.DeleteFunc(d.Problems(), func(err error) bool { return isNextTo(err, files) })
-	if causes := errors.Join(left...); causes != nil { // which have their own kinds and hints
+	if causes := errors.Join(left...); causes != nil { // with their own kinds and hints
 		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, errors.New(own.Error())))
 	}
 	for _, refused := range d.Refused() {
-		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which nothing of it names", r.Set, refused.Host))
+		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which none of its indexes or requirements names", r.Set, refused.Host))
 	}
 	return own
 }
 
-// isNextTo tells an index that forbids a project which another one has: PyTorch's
-// has a 403 for what it doesn't have.
+// isNextTo reports whether an error is the 403 of an index for a project that another one
+// has: PyTorch's answers so for projects that it lacks.
 func isNextTo(err error, files map[string]door.File) bool {
 	status, ok := errors.AsType[*fetch.StatusError](err)
 	if !ok || status.Code != http.StatusForbidden {
@@ -56,7 +56,7 @@ func isNextTo(err error, files map[string]door.File) bool {
 // timeLimit is the exit status of the bridge for a resolve that took too long.
 const timeLimit = 124
 
-// stopped explains an exec that gave no answer.
+// stopped explains an exec that returned no answer.
 func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error) error {
 	step, ok := errors.AsType[*solve.Error](err)
 	if ok && step.URL != "" && step.URL == o.uv.URL {
@@ -68,15 +68,15 @@ func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error
 	last := ""
 	for _, seen := range d.Seen() {
 		if strings.HasSuffix(seen.URL, ".tar.gz") || strings.HasSuffix(seen.URL, ".zip") || strings.Contains(seen.URL, "git-upload-pack") {
-			last = "; the last source that was fetched is " + seen.URL
+			last = "; the last source fetched is " + seen.URL
 		}
 	}
 	err = failure.New(failure.Usage, fmt.Errorf("resolving %s: it took longer than %s%s", r.Set, o.limit(), last))
-	return failure.WithHint(err, "what a package needs can be told in place of asking its build: [python.build-requires], or a version with wheels")
+	return failure.WithHint(err, "to avoid slow builds, declare build requirements in [python.build-requires], or choose a version with wheels")
 }
 
-// err is the problem of an answer in words of the spec: where what it is about is
-// asked for, what uv or a backend says, and what the user can do.
+// err returns the problem of an answer in terms of the spec: the places of the requirements
+// that it is about, the message of uv or a backend, and hints.
 func (a answer) err(r Request, q question) error {
 	if a.Problem == nil {
 		return nil
@@ -91,13 +91,13 @@ func (a answer) err(r Request, q question) error {
 		"file://"+projectPath+"/", "", projectPath+"/", "", "`overrides.txt`", "[python] overrides", ", but `--locked` was provided", "",
 	).Replace(text)
 	err := failure.New(failure.Usage, fmt.Errorf("%s%s: %s", q.at(a.Problem), r.Set, shortened(text)))
-	for _, hint := range slices.Backward(append(a.Problem.hints(q, text), hints...)) { // the last one is told first
+	for _, hint := range slices.Backward(append(a.Problem.hints(q, text), hints...)) { // the last one is shown first
 		err = failure.WithHint(err, hint)
 	}
 	return err
 }
 
-// at names the places where what a problem is about is asked for.
+// at returns the places of the requirements that a problem is about.
 func (q question) at(f *answerProblem) string {
 	named := map[string]bool{normal(f.Project): true}
 	for _, word := range projectWord.FindAllString(f.Message, -1) {
@@ -133,24 +133,24 @@ var (
 	dirOf        = regexp.MustCompile(`it is the directory '([^']+)'`)
 )
 
-// cutHints takes uv's own hints, each of which may go on for lines, out of its
-// words. Those that name its options are put into the spec's.
+// cutHints separates uv's hints, which may span lines, from its message. It rewords those
+// that name uv's options for the spec.
 func cutHints(text string) (rest string, hints []string) {
 	parts := hintWord.Split(text, -1)
 	for _, hint := range parts[1:] {
 		switch hint = strings.Join(strings.Fields(hint), " "); {
 		case strings.Contains(hint, "index-strategy"):
-			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
+			hints = append(hints, `an earlier index hides versions on later ones: write index-strategy = "unsafe-best-match" under [python] to search all`)
 		case strings.Contains(hint, "prerelease"):
-			hints = append(hints, "a requirement file with the line --pre takes versions before their release, and so does a requirement that names one")
-		case !strings.Contains(hint, "extra-build-dependencies") && !strings.Contains(hint, "run `uv lock`"): // ours say it
+			hints = append(hints, "to allow pre-releases, add the line --pre to a requirement file, or a requirement that names one")
+		case !strings.Contains(hint, "extra-build-dependencies") && !strings.Contains(hint, "run `uv lock`"): // ours cover these
 			hints = append(hints, hint)
 		}
 	}
 	return strings.TrimSpace(parts[0]), hints
 }
 
-// hints say what the user can do about a problem.
+// hints returns what the user can do about a problem.
 func (f *answerProblem) hints(q question, text string) (hints []string) {
 	project, module := f.Project, f.Module
 	if found := failedBuild.FindStringSubmatch(text); found != nil && project == "" {
@@ -169,21 +169,21 @@ func (f *answerProblem) hints(q question, text string) (hints []string) {
 		hints = append(hints, failure.Hints(needsLogin(host))...)
 	}
 	if found := urlNeeded.FindStringSubmatch(text); found != nil {
-		hints = append(hints, fmt.Sprintf("what a package requires by its address must be required by the spec, too: add the line %s to a requirement file", found[1]))
+		hints = append(hints, fmt.Sprintf("the spec must also list what a package requires by URL: add the line %s to a requirement file", found[1]))
 	}
 	if found := urlsConflict.FindStringSubmatch(text); found != nil {
-		hints = append(hints, fmt.Sprintf("say which one is meant: overrides = [%q] under [python]", q.lineOf(found[1])))
+		hints = append(hints, fmt.Sprintf("choose one: overrides = [%q] under [python]", q.lineOf(found[1])))
 	}
 	if found := dirOf.FindStringSubmatch(text); found != nil {
 		hints = append(hints, fmt.Sprintf("a directory is built as a source tree: sources = [%q] under [python]", found[1]))
 	}
 	if strings.Contains(text, "lockfile") && strings.Contains(text, "needs to be updated") {
-		hints = append(hints, "\"uv lock\" brings uv.lock up to date with its pyproject.toml")
+		hints = append(hints, "run \"uv lock\" to bring uv.lock up to date with its pyproject.toml")
 	}
 	return hints
 }
 
-// lineOf is the line that requires a project.
+// lineOf returns the line that requires a project.
 func (q question) lineOf(project string) string {
 	for _, w := range q.Requirements {
 		if w.Name == normal(project) {
@@ -193,11 +193,10 @@ func (q question) lineOf(project string) string {
 	return project + " @ …"
 }
 
-// mostLines is how many lines of a build's output are told.
+// mostLines limits the lines of a build's output in a message.
 const mostLines = 40
 
-// shortened leaves out the middle of a long text: it begins with what failed and
-// ends with why.
+// shortened cuts the middle of a long text, which begins with what failed and ends with why.
 func shortened(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if len(lines) <= mostLines {
@@ -206,7 +205,7 @@ func shortened(text string) string {
 	return strings.Join(slices.Concat(lines[:4], []string{fmt.Sprintf("  … %d lines …", len(lines)-24)}, lines[len(lines)-20:]), "\n")
 }
 
-// projectOf is the requirement that brings a module.
+// projectOf returns the requirement that provides a module.
 func projectOf(module string) string {
 	top, _, _ := strings.Cut(module, ".")
 	project := map[string]string{
@@ -221,7 +220,7 @@ func projectOf(module string) string {
 	return project
 }
 
-// buildWith are the requirements of a build that imports a module.
+// buildWith returns the requirements of a build that imports a module.
 func buildWith(module string) []string {
 	project := projectOf(module)
 	if strings.HasPrefix(project, "setuptools") && !strings.HasPrefix(project, "setuptools-scm") {

@@ -16,7 +16,7 @@ import (
 	"lamina.build/lock"
 )
 
-// asked is a question of which problems are told.
+// asked returns a question for problems to refer to.
 func asked(t *testing.T) question {
 	t.Helper()
 	return Request{Set: lock.ParseSet("python"), Files: requirements(t, map[string]string{
@@ -87,33 +87,33 @@ func TestProblemsOfAnswers(t *testing.T) {
 			"address",
 			answerProblem{Message: "Package `dep` was included as a URL dependency. URL dependencies must be expressed as direct requirements or constraints. Consider adding `dep @ https://x.example/dep.whl` to your dependencies or constraints file."},
 			"",
-			[]string{"what a package requires by its address must be required by the spec, too: add the line dep @ https://x.example/dep.whl to a requirement file"},
+			[]string{"the spec must also list what a package requires by URL: add the line dep @ https://x.example/dep.whl to a requirement file"},
 		},
 		{
 			"addresses",
 			answerProblem{Message: "Requirements contain conflicting URLs for package `Sam_2`:\n- a\n- b"},
 			"requirements.txt:4: python: Requirements contain conflicting URLs for package `Sam_2`:\n- a\n- b",
-			[]string{`say which one is meant: overrides = ["sam-2 @ git+https://g.example/sam"] under [python]`},
+			[]string{`choose one: overrides = ["sam-2 @ git+https://g.example/sam"] under [python]`},
 		},
 		{
 			"addresses of others",
 			answerProblem{Message: "Requirements contain conflicting URLs for package `x`:\n- a\n- b"},
 			"",
-			[]string{`say which one is meant: overrides = ["x @ …"] under [python]`},
+			[]string{`choose one: overrides = ["x @ …"] under [python]`},
 		},
 		{"directory", answerProblem{Message: "own: it is the directory 'libs/own'", Project: "own"}, "python: own: it is the directory 'libs/own'", []string{`a directory is built as a source tree: sources = ["libs/own"] under [python]`}},
-		{"stale lock", answerProblem{Message: "The lockfile at `uv.lock` needs to be updated, but `--locked` was provided."}, "", []string{`"uv lock" brings uv.lock up to date with its pyproject.toml`}},
+		{"stale lock", answerProblem{Message: "The lockfile at `uv.lock` needs to be updated, but `--locked` was provided."}, "", []string{`run "uv lock" to bring uv.lock up to date with its pyproject.toml`}},
 		{
 			"strategy",
 			answerProblem{Message: "no\n\n  hint: `torch` was found on https://a.example, but not at the requested version. A compatible version may be available on a subsequent index. By default, uv will only consider versions that are published on the first index that contains a given package, to avoid dependency confusion attacks. If all indexes are equally trusted, use `--index-strategy unsafe-best-match` to consider all versions from all indexes, regardless of the order in which they were defined."},
 			"requirements.txt:1, constraints.txt:2: python: no",
-			[]string{`an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`},
+			[]string{`an earlier index hides versions on later ones: write index-strategy = "unsafe-best-match" under [python] to search all`},
 		},
 		{
 			"pre-releases",
 			answerProblem{Message: "no\nhint: Pre-releases are available for `torch` in the requested range, but pre-releases weren't enabled (try: `--prerelease=allow`)"},
 			"",
-			[]string{"a requirement file with the line --pre takes versions before their release, and so does a requirement that names one"},
+			[]string{"to allow pre-releases, add the line --pre to a requirement file, or a requirement that names one"},
 		},
 		{"uv's own", answerProblem{Message: "no\n      hint: `x` has no wheels with a matching Python ABI tag\n  hint: look\n"}, "python: no", []string{"`x` has no wheels with a matching Python ABI tag", "look"}},
 		{"hint with lines of its own", answerProblem{Message: "no\nhint: these are there:\n - a"}, "python: no", []string{"these are there: - a"}},
@@ -132,7 +132,7 @@ func TestProblemsOfAnswers(t *testing.T) {
 	}
 }
 
-// The output of a build is told from where it begins and where it ends.
+// The beginning and the end of a build's output are kept.
 func TestLongProblemsAreShortened(t *testing.T) {
 	lines := make([]string, 100)
 	for i := range lines {
@@ -155,10 +155,10 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// socketDir is a directory with a name that is short enough for a socket.
+// socketDir returns a directory with a path short enough for a socket.
 func socketDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // that of the test has its name in it
+	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // t.TempDir has the test's name in its path
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func openDoor(t *testing.T, o door.Options) *door.Door {
 	return d
 }
 
-// An index that could not be asked is why uv found nothing.
+// An unreachable index is reported as the reason why uv found nothing.
 func TestProblemsOfIndexesComeFirst(t *testing.T) {
 	s := newSite(t)
 	s.status("/simple/torch/", http.StatusServiceUnavailable)
@@ -196,8 +196,8 @@ func TestProblemsOfIndexesComeFirst(t *testing.T) {
 	}
 }
 
-// Neither what has passed nor an index that forbids what it doesn't have hides what
-// uv says, and the hints about it.
+// Neither resolved errors nor an index that answers 403 for missing projects hides uv's
+// message and hints.
 func TestProblemsOfIndexesThatAreNoReason(t *testing.T) {
 	s := newSite(t)
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "pypi", URL: s.URL + "/simple"}, {Name: "torch", URL: s.URL + "/torch"}}})
@@ -227,7 +227,7 @@ func TestWhatADoorRefusedIsTold(t *testing.T) {
 	var told notebook
 	err := Options{Note: told.note}.throughDoor(t.Context(), Request{Set: lock.ParseSet("python")}, asked(t), d, answer{Problem: &answerProblem{Message: "no"}})
 	refused(t, err, "python: no")
-	equal(t, "notes", told.told, []string{"python: the resolve asked for secrets.example:80, which nothing of it names"})
+	equal(t, "notes", told.told, []string{"python: the resolve asked for secrets.example:80, which none of its indexes or requirements names"})
 }
 
 func TestResolvesThatTakeTooLong(t *testing.T) {
@@ -239,7 +239,7 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 	through(t, d, s.URL+"/files/slow-1.0.tar.gz")
 	o := Options{Limit: 20 * time.Minute}
 	err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, d, fmt.Errorf("solving: %w", &solve.Error{Err: errors.New("process did not complete successfully: exit code: 124")}))
-	refused(t, err, "resolving python: it took longer than 20m0s; the last source that was fetched is "+s.URL+"/files/slow-1.0.tar.gz")
+	refused(t, err, "resolving python: it took longer than 20m0s; the last source fetched is "+s.URL+"/files/slow-1.0.tar.gz")
 	if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "[python.build-requires]") {
 		t.Errorf("hints are %q", hints)
 	}
@@ -249,19 +249,19 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 	}
 }
 
-// uv's own wheel is told as any other file that doesn't come.
+// A failed download of uv's own wheel is explained like any other.
 func TestUVThatDoesNotCome(t *testing.T) {
 	s := newSite(t)
 	s.put("/uv.whl", []byte("altered"))
 	o := Options{HTTP: quick(), uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
 	told := &solve.Error{Err: errors.New("digest mismatch sha256:1: sha256:2"), URL: o.uv.URL}
 	err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, nil, told)
-	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": what comes are not the bytes that were locked"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {
+	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": the content differs from the lock"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	o.uv.URL = s.URL + "/gone.whl"
 	told.URL = o.uv.URL
-	if err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, nil, told); err == nil || !strings.Contains(err.Error(), "the server has it no more (404)") {
+	if err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, nil, told); err == nil || !strings.Contains(err.Error(), "the server no longer has it (404)") {
 		t.Errorf("got %v", err)
 	}
 }

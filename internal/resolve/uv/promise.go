@@ -19,8 +19,8 @@ import (
 	"lamina.build/lock"
 )
 
-// ofIndex returns what an index says of a file; nil for one that is asked for by its
-// address. An index whose page didn't pass the door, since uv had kept it, is asked here.
+// ofIndex returns an index's entry for a file; nil for one that is required by its address.
+// If the page didn't pass the door, because uv had it cached, the index is asked here.
 func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
 	isServing := func(index string) bool { return c.request.mayServe(index, d.Name, c.Indexes) }
 	f, ok := c.door.File(d.URL)
@@ -38,9 +38,9 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 	return c.asked(ctx, d, c.request.serving(d.Name, c.Indexes))
 }
 
-// page is the page that a file was chosen from: that of the lock before, where the file
-// stays, else the one that passed the door. One that uv had kept is asked for here. Where
-// somebody else's lock names the file there is none.
+// page returns the page from which a file was chosen: that of the earlier lock if the file
+// stays, else the one that passed the door; if uv had it cached, it is requested here. A file
+// from another tool's lock has none.
 func (c completion) page(ctx context.Context, d *distribution, f *door.File) (page lock.Page, err error) {
 	if f == nil || d.Index == "" || c.request.Lock != "" {
 		return page, nil
@@ -59,14 +59,14 @@ func (c completion) page(ctx context.Context, d *distribution, f *door.File) (pa
 		project = ""
 	}
 	page, err = door.MeasurePage(ctx, c.HTTP, d.Index, project)
-	if err != nil && ctx.Err() == nil && before.stays(d) { // a lock of an earlier format has no page, and needs no index
+	if err != nil && ctx.Err() == nil && before.stays(d) { // an earlier lock format has no pages, and needs no index
 		return lock.Page{}, nil
 	}
 	return page, err
 }
 
-// asked asks the indexes that may name a file. One that can't be asked matters
-// where no other names it.
+// asked asks the indexes that may list a file. An index's error matters only if no other
+// lists it.
 func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {
 	var failed error
 	for _, index := range indexes {
@@ -86,13 +86,13 @@ func (c completion) asked(ctx context.Context, d *distribution, indexes []string
 		failed = cmp.Or(failed, unlessMissing(err))
 	}
 	if failed == nil {
-		failed = failure.New(failure.Usage, errors.New("no index names this file, nor does a requirement"))
+		failed = failure.New(failure.Usage, errors.New("no index or requirement names this file"))
 	}
 	return nil, fetch.Explain(failed)
 }
 
-// vouched holds a file that somebody else's lock names against what an index says of it:
-// that its sha256 is wrong a build would find out, after gigabytes.
+// vouched checks a file of another tool's lock against an index: a build would notice a wrong
+// sha256 only after gigabytes.
 func (c completion) vouched(ctx context.Context, d *distribution) error {
 	isKnown := func(e lock.Distribution) bool { return e.URL == d.URL && e.SHA256 == d.Hashes["sha256"] }
 	if d.Hashes["sha256"] == "" || slices.ContainsFunc(c.Before.Distributions, isKnown) {
@@ -104,13 +104,13 @@ func (c completion) vouched(ctx context.Context, d *distribution) error {
 		}
 		files, err := door.ReadProject(ctx, c.HTTP, index, d.Name)
 		if unlessMissing(err) != nil && ctx.Err() == nil {
-			c.silent.Store(index, true) // nobody waits for it once more
+			c.silent.Store(index, true) // don't wait for it again
 		}
 		switch sum := files[door.Key(d.URL)].Hashes["sha256"]; {
 		case strings.EqualFold(sum, d.Hashes["sha256"]):
 			return nil
 		case sum != "":
-			err := fmt.Errorf("%s has sha256 %s for it, and the lock that names it says %s", fetch.Redact(index), sum, d.Hashes["sha256"])
+			err := fmt.Errorf("%s lists sha256 %s for it, but the lock that names it has %s", fetch.Redact(index), sum, d.Hashes["sha256"])
 			return failure.New(failure.Usage, err)
 		}
 	}
@@ -118,7 +118,7 @@ func (c completion) vouched(ctx context.Context, d *distribution) error {
 	return nil
 }
 
-// unlessMissing leaves out the error of an index that doesn't have a project.
+// unlessMissing ignores the error of an index that lacks a project.
 func unlessMissing(err error) error {
 	if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {
 		return nil
@@ -126,7 +126,7 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// promised holds what uv says of a file against what its index does.
+// promised checks uv's data about a file against its index's.
 func (completion) promised(d *distribution, f *door.File) error {
 	if f == nil {
 		return nil
@@ -134,7 +134,7 @@ func (completion) promised(d *distribution, f *door.File) error {
 	d.Index = f.Index
 	for name, want := range f.Hashes {
 		if got, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return fmt.Errorf("%s has %s %s for it, and uv says %s", f.Index, name, want, got)
+			return fmt.Errorf("%s lists %s %s for it, but uv reports %s", f.Index, name, want, got)
 		}
 		d.Hashes[name] = strings.ToLower(want)
 	}
@@ -143,14 +143,14 @@ func (completion) promised(d *distribution, f *door.File) error {
 	return nil
 }
 
-// isFileOf says whether the name of a file is that of a project's.
+// isFileOf reports whether a file's name is of a project.
 func isFileOf(file string, d *distribution) bool {
 	rest, ok := strings.CutPrefix(normal(file), d.Name+"-")
 	return ok && strings.IndexAny(rest, "0123456789v") == 0
 }
 
-// checkFile wants a name that a lock can have, and that of a wheel, or of what an index
-// has, to be its project's.
+// checkFile requires a valid file name, which for wheels and files of an index must be of the
+// project.
 func checkFile(d *distribution) error {
 	isWheel := strings.HasSuffix(d.File, ".whl")
 	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel && d.Index == "" || isFileOf(d.File, d)) {
@@ -159,7 +159,7 @@ func checkFile(d *distribution) error {
 	return failure.New(failure.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
 }
 
-// note tells what is odd about a file and no problem.
+// note notes oddities of a file that are no problems.
 func (c completion) note(d *distribution, f *door.File) {
 	if f == nil {
 		return
@@ -169,11 +169,11 @@ func (c completion) note(d *distribution, f *door.File) {
 		d.notes = append(d.notes, fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reason))
 	}
 	if sum := f.MetadataHashes["sha256"]; d.wheel != nil && sum != "" && sum != d.wheel.Metadata {
-		d.notes = append(d.notes, fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title()))
+		d.notes = append(d.notes, fmt.Sprintf("%s: the requirements of %s in the index differ from the METADATA in its wheel", c.request.Set, d.title()))
 	}
 }
 
-// unsaid are the algorithms of hashes that are needed, and that no index says.
+// unsaid returns the algorithms of required hashes that no index lists.
 func (c completion) unsaid(d *distribution, said *door.File) (names []string) {
 	if d.Hashes["sha256"] == "" {
 		names = append(names, "sha256")
@@ -187,8 +187,8 @@ func (c completion) unsaid(d *distribution, said *door.File) (names []string) {
 	return names
 }
 
-// wanted are the hashes that lines have for a file. They are about the image's own:
-// a build may take another version of a project.
+// wanted returns the hashes of requirement lines for a file of the image: a build may use
+// another version of a project.
 func (c completion) wanted(d *distribution) []string {
 	if !slices.Contains(c.answer.Distributions, d) {
 		return nil
@@ -196,8 +196,7 @@ func (c completion) wanted(d *distribution) []string {
 	return c.request.hashes(d.Name, d.URL)
 }
 
-// sum reads a file whole for its sha256 and further hashes, and checks what is
-// promised of it.
+// sum reads a whole file for its sha256 and further hashes, and checks the expected ones.
 func sum(file io.Reader, d *distribution, further ...string) error {
 	sums := map[string]hash.Hash{}
 	var writers []io.Writer
@@ -213,15 +212,15 @@ func sum(file io.Reader, d *distribution, further ...string) error {
 	for name, h := range sums {
 		got := hex.EncodeToString(h.Sum(nil))
 		if want, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return failure.New(failure.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
+			return failure.New(failure.Usage, fmt.Errorf("its %s is %s, but %s is expected", name, got, want))
 		}
 		d.Hashes[name] = got
 	}
 	return nil
 }
 
-// checkHashes holds a file against the --hash options of its lines, of which
-// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
+// checkHashes checks a file against the --hash options of its lines, one of which must match
+// (https://pip.pypa.io/en/stable/topics/secure-installs/).
 func (c completion) checkHashes(d *distribution) error {
 	wanted := c.wanted(d)
 	fits := func(want string) bool {
@@ -230,10 +229,10 @@ func (c completion) checkHashes(d *distribution) error {
 	}
 	switch {
 	case len(wanted) > 0 && !slices.ContainsFunc(wanted, fits):
-		err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
+		err := fmt.Errorf("its sha256 is %s, which matches none of the %d --hash options of its line", d.Hashes["sha256"], len(wanted))
 		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
 	case len(wanted) == 0 && slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.answer.Distributions, d):
-		return failure.New(failure.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
+		return failure.New(failure.Usage, errors.New("--require-hashes requires a --hash for everything, but no line has one for this"))
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type question struct {
 	Options       []string            `json:"options"` // of every resolution
 	Formats       []string            `json:"formats"` // of the image's alone
 	Indexes       []string            `json:"indexes"`
-	Export        []string            `json:"export"` // as Indexes, where uv reads a project
+	Export        []string            `json:"export"` // like Indexes, if uv reads a project
 	Pylock        string              `json:"pylock"`
 	Dir           string              `json:"directory"`   // of the project or the lock
 	Locked        bool                `json:"locked"`      // there is a uv.lock
@@ -29,11 +29,11 @@ type question struct {
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
 	Hashes        map[string][]string `json:"hashes"` // of --hash options, by project
-	Bound         []string            `json:"bound"`  // projects that an index is bound to
+	Bound         []string            `json:"bound"`  // projects that are bound to an index
 	BuildRequires map[string][]string `json:"build_requires"`
 	Trees         map[string]string   `json:"trees"`
 	Optional      []string            `json:"optional"`
-	Refresh       bool                `json:"refresh"` // ask the indexes anew
+	Refresh       bool                `json:"refresh"` // ask the indexes again
 	Known         []string            `json:"known"`
 	Before        map[string]string   `json:"before"`
 	Image         map[string]string   `json:"image"`
@@ -47,20 +47,20 @@ type requirement struct {
 	Line string `json:"line"`
 }
 
-// place is where a project is asked for.
+// place is where a project is required.
 type place struct {
 	name string
 	at   string // "requirements.txt:3"
 }
 
-// Where the exec finds what it is given.
+// Paths of the inputs in the exec.
 const (
 	projectPath = "/.lamina/project"
 	treesPath   = "/.lamina/trees"
 )
 
-// ask words a request. where says which indexes serve what it binds to none,
-// before is the lock that a new one replaces.
+// ask turns a request into a question. where has the indexes of unbound projects, before the
+// lock to be replaced.
 func (r Request) ask(where Indexes, there inventory, before versions) question {
 	q := question{
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
@@ -109,8 +109,8 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	return q
 }
 
-// line words a requirement as uv sees it: what lies next to the spec is elsewhere
-// in the exec.
+// line returns a requirement as uv sees it: files next to the spec have other paths in the
+// exec.
 func line(r reqfile.Requirement) string {
 	if r.Kind != reqfile.Path {
 		return r.Line
@@ -121,7 +121,7 @@ func line(r reqfile.Requirement) string {
 	return strings.Replace(r.Line, " @ ./", " @ "+projectPath+"/", 1)
 }
 
-// text is q as the script reads it. Lists that are nil would be null to it.
+// text returns q as JSON for the script, without nil lists, which would be null.
 func (q question) text() (string, error) {
 	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Bound, &q.Dirs, &q.Optional, &q.Known} {
 		*list = append([]string{}, *list...)
@@ -139,7 +139,7 @@ func (q question) text() (string, error) {
 	return string(data), err
 }
 
-// overHTTPS words a request without ssh.
+// overHTTPS rewrites ssh addresses in a question.
 func (q *question) overHTTPS(logins Logins) error {
 	var problems []error
 	rewrite := func(text *string, at string) {

@@ -137,7 +137,7 @@ func TestQuestion(t *testing.T) {
 	equal(t, "image", said["image"], any(map[string]any{"pillow": "9.4.0"}))
 }
 
-// A list that is null would be no list to the scripts.
+// The scripts expect lists, not null.
 func TestQuestionsHoldNoNull(t *testing.T) {
 	text, err := Request{}.ask(Indexes{}, inventory{}, versions{}).text()
 	if err != nil || strings.Contains(text, "null") {
@@ -194,7 +194,7 @@ func TestWhatAsksIndexes(t *testing.T) {
 	}
 }
 
-// dist is a distribution of a lock.
+// dist returns a distribution of a lock.
 func dist(name, version, file string, sets ...string) lock.Distribution {
 	return lock.Distribution{Name: name, Version: version, File: file, URL: "https://files.example/" + file, SHA256: sumOf([]byte(file)), For: setsOf(sets)}
 }
@@ -211,7 +211,7 @@ func commitOf(name string, sets ...string) lock.Distribution {
 	return lock.Distribution{Name: name, Version: "1.0", URL: "git+https://g.example/" + name + "@0123456789012345678901234567890123456789", For: setsOf(sets)}
 }
 
-// before is a lock of two variants, with two sdists, a commit, and what these are built with.
+// before returns a lock of two variants, with two sdists, a commit, and build requirements.
 func before() lock.Lock {
 	return lock.Lock{
 		UV: lock.UV{Version: "0.13.9"},
@@ -269,7 +269,7 @@ func TestRefreshOnUpgrade(t *testing.T) {
 func TestKnownBuilds(t *testing.T) {
 	sdist, sam := sumOf([]byte("sdist-1.0.tar.gz")), commitOf("sam").URL
 	v := versions{lock: before()}
-	// What told is built with the spec said then, and no longer does.
+	// The earlier spec listed the build requirements of "told"; the current one doesn't.
 	equal(t, "known", v.known(Request{Set: lock.ParseSet("python")}, pypi), []string{sdist, sam})
 	equal(t, "a variant's", v.known(Request{Set: lock.ParseSet("python@big")}, pypi), []string{sumOf([]byte("sdist-2.0.tar.gz"))})
 	equal(t, "told now", v.known(Request{Set: lock.ParseSet("python"), BuildRequires: map[string][]string{"sdist": {"cython"}}}, pypi), []string{sam})
@@ -318,8 +318,8 @@ func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
 	}
 }
 
-// Without a lock before, uv asks for pages that it has kept from a resolve that
-// failed: what they name passes the door only once they did.
+// Without an earlier lock, uv requests pages again that a failed resolve left in its cache:
+// their files may pass the door only after them.
 func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -342,7 +342,7 @@ func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 	}
 }
 
-// A commit stays as long as the line that asks for it does. uv takes no lock without packages.
+// A commit stays as long as the line that requires it. uv rejects a lock without packages.
 func TestCommitsThatStay(t *testing.T) {
 	sam, vit, ssh := commitOf("sam", "python"), commitOf("vit", "python"), commitOf("ssh", "python")
 	vit.URL += "#subdirectory=py"

@@ -14,39 +14,38 @@ import (
 	"lamina.build/lock"
 )
 
-// DefaultIndex is where a project comes from that no index is named for.
+// DefaultIndex is the index of projects for which none is named.
 const DefaultIndex = "https://pypi.org/simple"
 
 // Request is one set of requirements.
 type Request struct {
 	Set           lock.Set // of the lock: "python", "python@blackwell"
 	Files         reqfile.Set
-	Lock          string                // a pylock.toml below the project, in place of Files
-	Project       string                // directory of a pyproject.toml below the project, with or without a uv.lock, in place of Files
-	ProjectFiles  []string              // what uv reads of it, or of Lock
-	Declared      []reqfile.Requirement // what the pyproject.toml of Project asks for
+	Lock          string                // a pylock.toml below the project, instead of Files
+	Project       string                // directory of a pyproject.toml below the project, with or without a uv.lock, instead of Files
+	ProjectFiles  []string              // that uv reads for Project or Lock
+	Declared      []reqfile.Requirement // of the pyproject.toml of Project
 	Extras        []string              // of Lock or Project
 	Groups        []string              // likewise
 	Overrides     []string              // requirements
-	Excludes      []string              // normalised projects
+	Excludes      []string              // normalized projects
 	IndexStrategy string                // uv's; "" for its default
 	Indexes       []Index
-	BuildRequires map[string][]string // by normalised project, or by the name of a source tree
-	Sources       map[string]string   // directories of source trees, by their names
-	Optional      []string            // normalised projects that may be left out
-	Collisions    []string            // globs of paths that two wheels may both hold
-	Prune         []string            // globs of paths that no wheel brings into the image
-	Imports       []string            // modules that the image is expected to have
-	Trees         bool                // some may lie elsewhere, in git trees or a PYTHONPATH
-	Places        map[string]string   // where the spec has its words, by "KEY WORD" as names are compared
+	BuildRequires map[string][]string // by normalized project, or by the name of a source tree
+	Sources       map[string]string   // directories of source trees, by name
+	Optional      []string            // normalized projects that may be left out
+	Collisions    []string            // globs of paths that two wheels may both have
+	Prune         []string            // globs of paths left out of the image
+	Imports       []string            // modules that the image should have
+	Trees         bool                // some modules may be in git trees or a PYTHONPATH
+	Places        map[string]string   // positions in the spec, by "KEY WORD" with normalized names
 
 	uses projectIndexes
 }
 
-// Lines returns what the requirement files ask for as lines of a requirement file, except
-// that a constraint stands behind -c by itself. They are sorted and each there
-// once: requests that ask for the same have equal lines. What an archive next to the spec
-// or a directory of links holds is not part of them.
+// Lines returns the requirement files as lines of one, sorted, each once, so that equal
+// requests have equal lines. A constraint is a line of its own with -c. The content of
+// archives next to the spec and of directories of links is not part of them.
 func (r Request) Lines() []string {
 	lines := slices.Clone(r.Files.Options)
 	add := func(option string, values ...string) {
@@ -72,20 +71,20 @@ func (r Request) Lines() []string {
 	return slices.Compact(lines)
 }
 
-// Index is a package index that serves some projects, and alone may do so.
+// Index is a package index that exclusively serves some projects.
 type Index struct {
 	Name     string
 	URL      string
-	Packages []string // normalised
+	Packages []string // normalized
 }
 
-// Indexes are those of everything that no index is bound to.
+// Indexes are the indexes of all unbound projects.
 type Indexes struct {
 	Default string   // URL
 	Further []string // URLs, asked first
 }
 
-// at is where the spec has a word, as errors begin.
+// at returns the position of a word in the spec, as the prefix of an error.
 func (r Request) at(key, word string) string {
 	if at := r.Places[key+" "+normal(word)]; at != "" {
 		return at + ": "
@@ -93,9 +92,9 @@ func (r Request) at(key, word string) string {
 	return ""
 }
 
-// options are uv's for those of the requirement files, and those that are about
-// the image's own distributions. What uv does anyway, or has no word for, is
-// left out: it prefers wheels, and a lock has all hashes.
+// options returns uv's options for those of the requirement files, and for the formats of
+// the image's own distributions. It leaves out what uv does anyway or has no option for: it
+// prefers wheels, and a lock has all hashes.
 func (r Request) options() (all, formats []string) {
 	if r.IndexStrategy != "" {
 		all = []string{"--index-strategy", r.IndexStrategy}
@@ -120,8 +119,8 @@ func (r Request) options() (all, formats []string) {
 	return all, formats
 }
 
-// indexArgs are uv's for the indexes. It takes a project from the first that has
-// it; the door has each serve what is bound to it.
+// indexArgs returns uv's arguments for the indexes. uv uses the first index that has a
+// project; the door enforces the bindings.
 func (r Request) indexArgs(where Indexes) []string {
 	args := r.boundArgs()
 	own, further := r.own(where)
@@ -129,7 +128,7 @@ func (r Request) indexArgs(where Indexes) []string {
 		if len(args) == 0 {
 			return []string{"--no-index"}
 		}
-		// uv has PyPI for one in any case.
+		// Otherwise uv would use PyPI.
 		return append(args[:len(args)-2], "--default-index", r.Indexes[len(r.Indexes)-1].URL)
 	}
 	for _, url := range further {
@@ -138,7 +137,7 @@ func (r Request) indexArgs(where Indexes) []string {
 	return append(args, "--default-index", own)
 }
 
-// boundArgs are those for the indexes that projects are bound to.
+// boundArgs returns the arguments for the indexes that projects are bound to.
 func (r Request) boundArgs() (args []string) {
 	for _, i := range r.Indexes {
 		args = append(args, "--index", i.URL)
@@ -146,8 +145,8 @@ func (r Request) boundArgs() (args []string) {
 	return args
 }
 
-// exportArgs tell uv of indexes where it reads a project: nothing where that has a
-// lock that was made from others, and of its own default no other.
+// exportArgs returns uv's arguments for the indexes of a project: none if its lock was made
+// from others, and no other default if it has its own.
 func (r Request) exportArgs(where Indexes) []string {
 	own, _ := r.own(where)
 	switch {
@@ -159,8 +158,8 @@ func (r Request) exportArgs(where Indexes) []string {
 	return r.indexArgs(where)
 }
 
-// own are the indexes of what is bound to none: those of the requirement files
-// before all others; "" where these want none.
+// own returns the indexes of unbound projects: those of the requirement files before all
+// others; "" with --no-index.
 func (r Request) own(where Indexes) (own string, further []string) {
 	if r.Files.NoIndex {
 		return "", nil
@@ -171,7 +170,7 @@ func (r Request) own(where Indexes) (own string, further []string) {
 	return where.Default, slices.Concat(r.Files.ExtraIndexURLs, where.Further)
 }
 
-// serving are the indexes that may serve a project.
+// serving returns the indexes that may serve a project.
 func (r Request) serving(project string, where Indexes) []string {
 	var list []string
 	for _, i := range r.Indexes {
@@ -185,14 +184,14 @@ func (r Request) serving(project string, where Indexes) []string {
 	return r.free(where)
 }
 
-// mayServe says whether an index is one of a project, or PyPI where the request names
-// no index for it: a lock that was made without a mirror is one with it, too.
+// mayServe reports whether an index may serve a project. PyPI may if the request names no
+// index for it: a lock made without a mirror is valid with one, too.
 func (r Request) mayServe(index, project string, where Indexes) bool {
 	list := slices.Concat(r.serving(project, where), r.serving(project, Indexes{Default: DefaultIndex}), r.links())
 	return slices.ContainsFunc(list, func(url string) bool { return strings.TrimRight(url, "/") == strings.TrimRight(index, "/") })
 }
 
-// hashes are those that the lines of the requirement files have for a file.
+// hashes returns the hashes of the requirement files' lines for a file.
 func (r Request) hashes(name, address string) (list []string) {
 	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
 		if w.Name == name || w.URL != "" && door.Key(w.URL) == door.Key(address) || w.Path != "" && "file:"+w.Path == address {
@@ -205,23 +204,22 @@ func (r Request) hashes(name, address string) (list []string) {
 	return list
 }
 
-// fragmentHash is a hash in an address, as indexes and pip write it.
+// fragmentHash matches a hash in an address, as indexes and pip write it.
 var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512|blake2b)=([^&\s]*)`)
 
-// free are the indexes that serve what is bound to none, whether by uv's words or by a
-// project's.
+// free returns the indexes that serve unbound projects, by uv's settings or the project's.
 func (r Request) free(where Indexes) []string {
 	own, further := r.own(where)
 	list := slices.Concat(further, []string{own}, r.uses.urls)
 	return slices.DeleteFunc(list, func(url string) bool { return url == "" })
 }
 
-// links are the addresses of pages that list files.
+// links returns the addresses of pages that list files.
 func (r Request) links() []string {
 	return slices.DeleteFunc(slices.Clone(r.Files.FindLinks), func(l string) bool { return !strings.Contains(l, "://") })
 }
 
-// projects are those that the requirement files ask for by name.
+// projects returns the projects that the requirement files name.
 func (r Request) projects() []string {
 	names := make([]string, 0, len(r.Files.Requirements))
 	for _, w := range r.Files.Requirements {
@@ -230,14 +228,14 @@ func (r Request) projects() []string {
 	return names
 }
 
-// asksIndexes says whether there is anything that a door is needed for, whatever
-// trees turn out to need.
+// asksIndexes reports whether a door is certainly needed, even without the dependencies of
+// trees.
 func (r Request) asksIndexes() bool {
 	return len(r.Files.Requirements) > 0 || r.Lock != "" || r.Project != "" || len(r.BuildRequires) > 0
 }
 
-// Named are the addresses of the indexes and pages of links that a request names
-// itself: in its spec, its requirement files or its pyproject.toml.
+// Named returns the addresses of the indexes and pages of links that a request itself names:
+// in its spec, its requirement files or its pyproject.toml.
 func (r Request) Named(project fs.FS) []string {
 	list := slices.Concat(r.Files.ExtraIndexURLs, r.links(), r.indexesOf(project).named)
 	for _, i := range r.Indexes {
@@ -246,7 +244,7 @@ func (r Request) Named(project fs.FS) []string {
 	return append(list, r.Files.IndexURL)
 }
 
-// IndexNames are the addresses of indexes by their names, of the spec and of a pyproject.toml.
+// IndexNames returns the addresses of indexes by name, of the spec and of a pyproject.toml.
 func (r Request) IndexNames(project fs.FS) map[string]string {
 	names := r.indexesOf(project).names
 	for _, i := range r.Indexes {
@@ -255,19 +253,19 @@ func (r Request) IndexNames(project fs.FS) map[string]string {
 	return names
 }
 
-// projectIndexes are those that a project of uv names itself.
+// projectIndexes are the indexes that a uv project names.
 type projectIndexes struct {
 	urls  []string
-	names map[string]string // addresses by the names that a pyproject.toml gives them
-	named []string          // those of them that a pyproject.toml has, and not the uv.lock alone
-	own   bool              // they say where everything comes from that no index is bound to
+	names map[string]string // addresses by their names in a pyproject.toml
+	named []string          // those in a pyproject.toml, not only in the uv.lock
+	own   bool              // they have a default for unbound projects
 	lock  bool              // there is a uv.lock
 }
 
 var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 
-// indexesOf reads which indexes a project names, and the workspace that it is of. What
-// can't be read names none: uv will say why.
+// indexesOf reads the indexes that a project and its workspace name. A file that can't be
+// read names none: uv will report it.
 func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 	found.names = map[string]string{}
 	for _, name := range r.ProjectFiles {
@@ -316,7 +314,7 @@ func (found *projectIndexes) read(pyproject []byte) {
 	}
 }
 
-// onTheWeb are those of a list that are no directories, each once.
+// onTheWeb returns the URLs of a list, each once, without directories.
 func onTheWeb(list []string) []string {
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(url string) bool { return !strings.HasPrefix(url, "http") })

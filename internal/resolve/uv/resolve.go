@@ -1,19 +1,18 @@
-// Package uv turns the Python requirements of a spec into the distributions of a
-// lock.
+// Package uv locks the Python distributions of a spec.
 //
-// uv resolves them. It runs in the builder with the network off; what it asks for
-// passes through a door that stands on this side (package door):
+// uv resolves them. It runs in the builder with the network off; its requests pass through a
+// door on the client (package door):
 //
-//	write down each set of requirements as a question        (request.go, before.go, question.go)
-//	let uv answer it, and backends of sdists           (graph.go, door.go, scripts/)
-//	turn what went wrong into words of the spec        (problem.go, hint.go)
-//	complete the files by what their index says        (complete.go, promise.go, wheel.go, metadata.go)
-//	refuse what would fail later                       (check.go, names.go)
-//	put all of it into the lock                        (answer.go)
-//	hold a lock, whoever wrote it, against the requirements  (drift.go, origin.go, otherlock.go, doubt.go)
+//	turn each set of requirements into a question     (request.go, before.go, question.go)
+//	have uv and backends of sdists answer it          (graph.go, door.go, scripts/)
+//	explain problems in terms of the spec             (problem.go, hint.go)
+//	complete the files from their indexes             (complete.go, promise.go, wheel.go, metadata.go)
+//	reject what would fail later                      (check.go, names.go)
+//	put everything into the lock                      (answer.go)
+//	check any lock against the requirements           (drift.go, origin.go, otherlock.go, doubt.go)
 //
-// A set that asks for nothing from an index, as one of source trees whose needs
-// Debian's packages meet, is answered without a door, and without uv.
+// A set that needs no index, such as source trees whose dependencies are Debian packages, is
+// answered without a door, and without uv.
 package uv
 
 import (
@@ -39,26 +38,26 @@ import (
 	"lamina.build/lock"
 )
 
-// Options says what to resolve, and with what.
+// Options configure [Resolve].
 type Options struct {
 	Client   *client.Client
 	Builder  llb.State // the root file system that compiles
 	Image    llb.State // the one that the distributions will be installed on
 	Store    content.Store
 	Platform ocispec.Platform
-	Project  fs.FS                // the directory of the spec, for what lies in it
-	Trees    map[string]llb.Layer // the source trees of all requests, by their directories
+	Project  fs.FS                // the directory of the spec
+	Trees    map[string]llb.Layer // the source trees of all requests, by directory
 	Requests []Request
 	Indexes  Indexes
 	Before   lock.Lock // whose versions stay where they can
 	Upgrade  Upgrade
-	HTTP     *fetch.Client // which logs in where it can
-	Logins   Logins        // for the engine's own fetches
+	HTTP     *fetch.Client // which sends logins
+	Logins   Logins        // for the engine's own downloads
 	Dir      string        // a private directory, with a short path, for the doors
-	CacheID  string        // a random name that stays with the project directory
-	CacheDir string        // where it is kept what wheels hold
-	Limit    time.Duration // of one resolution, and of one file after it; 20 minutes where zero
-	Note     func(string)  // told what the user should know
+	CacheID  string        // a random name, fixed for the project directory
+	CacheDir string        // for the content of wheels
+	Limit    time.Duration // of one resolution, and then of one file; 20 minutes if zero
+	Note     func(string)  // notes for the user
 	Progress func(context.Context, chan *client.SolveStatus) error
 
 	uv lock.UV
@@ -66,8 +65,8 @@ type Options struct {
 
 func (o Options) limit() time.Duration { return cmp.Or(o.Limit, 20*time.Minute) }
 
-// Resolve puts into l what answers the requests. What is wrong with them is
-// reported for all sets at once.
+// Resolve adds to l the distributions that answer the requests. It reports the problems of
+// all sets at once.
 func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	o.Upgrade = o.Upgrade.normal()
 	o.Requests = slices.Clone(o.Requests)
@@ -76,7 +75,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	}
 	there, err := o.inventory(ctx)
 	if err != nil {
-		return fmt.Errorf("looking what Debian's packages bring: %w", err)
+		return fmt.Errorf("reading what Debian's packages provide: %w", err)
 	}
 	answers, err := o.answers(ctx, there, l.Platform)
 	if err != nil {
@@ -97,8 +96,8 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	return checkBuilders(*l, o.Requests)
 }
 
-// inventory is what Debian's packages bring: distributions with their versions,
-// by name, and the names of the image's programs and top-level modules.
+// inventory is what Debian's packages provide: distributions with their versions, by name,
+// and the names of the image's programs and top-level modules.
 type inventory struct {
 	Builder  map[string]string `json:"builder"`
 	Image    map[string]string `json:"image"`
@@ -118,8 +117,7 @@ func (o Options) inventory(ctx context.Context) (there inventory, err error) {
 	return there, json.Unmarshal(text, &there)
 }
 
-// answers asks all questions: those that want nothing of an index before the
-// others, which are asked side by side.
+// answers asks all questions: first those that need no index, then the others concurrently.
 func (o *Options) answers(ctx context.Context, there inventory, platform string) ([]answer, error) {
 	project, err := o.packProject(ctx)
 	if err != nil {
@@ -130,7 +128,7 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	before := versions{o.Before, o.Upgrade}
 	for i, r := range o.Requests {
 		online[i] = r.asksIndexes()
-		if online[i] || len(r.Sources) == 0 { // nothing is asked for
+		if online[i] || len(r.Sources) == 0 { // it is online or empty
 			continue
 		}
 		if answers[i], err = o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project); err != nil {
@@ -162,8 +160,8 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	return answers, errors.Join(problems...)
 }
 
-// sideBySide are the options of sets that are resolved at once: what they tell
-// comes one after the other, and a terminal can show the work of one alone.
+// sideBySide returns the options of concurrently resolved sets: it serializes their notes,
+// and drops the progress of several, since a terminal can show only one.
 func (o *Options) sideBySide(online []bool) Options {
 	each := *o
 	var mu sync.Mutex
@@ -178,8 +176,7 @@ func (o *Options) sideBySide(online []bool) Options {
 	return each
 }
 
-// askOffline asks for what needs no index. That one is needed all the same is an
-// answer.
+// askOffline asks a question without an index. That it needs one after all is an answer.
 func (o Options) askOffline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
 	r := o.Requests[i]
 	state, err := o.resolveGraph(i, q, project, nil)
@@ -196,11 +193,11 @@ func (o Options) askOffline(ctx context.Context, i int, q question, project *llb
 	return a, a.err(r, q)
 }
 
-// askOnline opens a door for a question, has it answered, and completes what
-// came by what passed the door.
+// askOnline opens a door for a question, has it answered, and completes the answer from what
+// passed the door.
 func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
 	r := o.Requests[i]
-	o.HTTP = o.HTTP.Apart() // what passes a door is asked on connections that it has looked at
+	o.HTTP = o.HTTP.Apart() // a door only uses connections that it checked
 	d, err := door.Open(ctx, o.doorOptions(r))
 	if err != nil {
 		return a, err
@@ -229,7 +226,7 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 	return a, o.complete(ctx, r, d, &a)
 }
 
-// read has the engine make the answer and returns it.
+// read has the engine produce the answer, and returns it.
 func (o Options) read(ctx context.Context, state llb.State, session ...session.Attachable) ([]byte, error) {
 	files, err := solve.Read(ctx, o.Client, solve.ReadRequest{
 		State: state, Names: []string{answerName}, Platform: o.Platform, Store: o.Store,

@@ -16,8 +16,8 @@ import (
 	"lamina.build/lock"
 )
 
-// No exec of a lock has a network or a credential. The one that resolves has a
-// door, and nothing else has one. Builds are tested in package stages.
+// No exec of a lock has a network or a credential. Only the one that resolves has a door.
+// Builds are tested in package stages.
 func TestEveryExecOfALockIsSealed(t *testing.T) {
 	r := Request{Set: lock.ParseSet("python"), Sources: map[string]string{}}
 	r.Files.Requirements = []reqfile.Requirement{{Name: "torch", Line: "torch"}}
@@ -64,7 +64,7 @@ func TestEveryExecOfALockIsSealed(t *testing.T) {
 	}
 }
 
-// sealed looks at an exec and returns how many doors it has.
+// sealed checks an exec, and returns its number of doors.
 func sealed(t *testing.T, name string, e *pb.ExecOp) (doors int) {
 	t.Helper()
 	if e.Network != pb.NetMode_NONE || e.Security != pb.SecurityMode_SANDBOX || len(e.Secretenv) > 0 {

@@ -38,7 +38,7 @@ func TestAddressesBySSHAreToldByPlace(t *testing.T) {
 	}
 }
 
-// What an exec is told names hosts that the request names, and no login.
+// The configuration of an exec has only hosts that the request names, and no login.
 func TestGitItselfTakesHTTPSForSSH(t *testing.T) {
 	logins := Logins{"known.example": {User: "me", Password: "secret"}, "elsewhere.example": {User: "me", Password: "secret"}}
 	got := strings.Join(logins.gitConfig([]string{"https://other.example/x", "https://known.example:443/x", "https://known.example:443/y"}), "\n")

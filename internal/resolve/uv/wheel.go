@@ -21,35 +21,35 @@ import (
 	"lamina.build/internal/resolve/pep508"
 )
 
-// wheel is what the directory of a wheel and its metadata say, without its
-// content: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
+// wheel has the directory and metadata of a wheel, without its content:
+// https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
 type wheel struct {
 	Unpacked int64    // bytes of all files
-	Top      []string // names below site-packages, but for the wheel's own metadata
-	Files    []member // what is installed, by where
+	Top      []string // names below site-packages, without the wheel's own metadata
+	Files    []member // installed files
 	Metadata string   // sha256 of METADATA
-	License  string   // SPDX expression for what METADATA declares
-	Requires []string // projects, whatever for
+	License  string   // SPDX expression for the license in METADATA
+	Requires []string // projects, under any condition
 	Name     string   // as METADATA has it
 	Version  string   // likewise
 }
 
-// member is a file that a wheel installs. Equal sums and sizes are equal files,
-// but for an attacker's, whom the check after the build finds.
+// member is a file that a wheel installs. Equal sums and sizes mean equal files, except for
+// an attacker's, which the check after the build finds.
 type member struct {
-	Target string // below site-packages; "bin/NAME" and the like behind "../" elsewhere
+	Target string // below site-packages, or "../" with "bin/NAME" and the like
 	Size   uint64
 	Sum    uint32 // CRC-32
 }
 
-// outside is where what isn't below site-packages has its place.
+// outside is the prefix of targets that are not below site-packages.
 const outside = "../"
 
-// maxMetadata bounds what is read of a wheel's metadata.
+// maxMetadata limits the size of a metadata file.
 const maxMetadata = 64 << 20
 
-// readWheel looks into a wheel. What pip or uv would refuse, or what would lie
-// where no wheel has a say, is an error that names the entry.
+// readWheel inspects a wheel. An entry that pip or uv would reject, or that would be
+// installed outside a wheel's own directories, is an error that names it.
 func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	z, err := openZip(r, size)
 	if err != nil {
@@ -83,13 +83,13 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	w.Files = append(w.Files, scripts...)
 	for _, m := range w.Files {
 		if interpreter.MatchString(m.Target) {
-			scriptErr = errors.Join(scriptErr, fmt.Errorf("its script %s is called as Python is", path.Base(m.Target)))
+			scriptErr = errors.Join(scriptErr, fmt.Errorf("its script %s has the name of a Python interpreter", path.Base(m.Target)))
 		}
 	}
 	return w, failure.New(failure.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
 }
 
-// distInfo are the directories that hold metadata.
+// distInfo returns the directories of metadata.
 func distInfo(z *zip.Reader) []string {
 	var directories []string
 	for _, f := range z.File {
@@ -101,8 +101,8 @@ func distInfo(z *zip.Reader) []string {
 	return directories
 }
 
-// members fills in what a wheel installs. title is what its two directories are called
-// by, TITLE.dist-info and TITLE.data.
+// members fills in the files that a wheel installs. title is the prefix of its directories
+// TITLE.dist-info and TITLE.data.
 func (w *wheel) members(z *zip.Reader, title string) error {
 	type content struct {
 		sum       uint32
@@ -122,7 +122,7 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 			continue
 		}
 		w.Unpacked += int64(f.UncompressedSize64)                      //nolint:gosec // see checkBulk
-		if slices.Contains(strings.Split(where, "/"), "__pycache__") { // which isn't installed
+		if slices.Contains(strings.Split(where, "/"), "__pycache__") { // not installed
 			continue
 		}
 		c := content{f.CRC32, f.UncompressedSize64, f.ExternalAttrs>>16&0o111 != 0}
@@ -145,7 +145,7 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 	return errors.Join(problems...)
 }
 
-// target is where an entry of a wheel is installed.
+// target returns the path that an entry of a wheel is installed to.
 func target(name, title string) (string, error) {
 	rest, ok := strings.CutPrefix(name, title+".data/")
 	if !ok {
@@ -163,19 +163,19 @@ func target(name, title string) (string, error) {
 	case scheme == "headers":
 		return outside + "include/" + title + "/" + below, nil
 	}
-	return "", fmt.Errorf("it holds %q, which nobody knows where to install", name)
+	return "", fmt.Errorf("it holds %q, which is in no known install scheme", name)
 }
 
-// checkEntry refuses what no file below a directory is called, or what isn't one.
+// checkEntry rejects invalid paths and entries that aren't regular files.
 func checkEntry(f *zip.File) error {
 	parts := strings.Split(f.Name, "/")
 	switch {
 	case !fs.ValidPath(f.Name) || strings.ContainsAny(f.Name, "\\\x00") || slices.Contains(parts, ".."):
-		return fmt.Errorf("it holds %q, which no file below a directory is called", f.Name)
+		return fmt.Errorf("it holds %q, which is not a path inside a directory", f.Name)
 	case f.Mode()&fs.ModeType != 0:
 		return fmt.Errorf("it holds %q, which is not a regular file", f.Name)
 	case f.Flags&1 != 0 || f.Method != zip.Store && f.Method != zip.Deflate:
-		return fmt.Errorf("it holds %q, which is encrypted, or compressed as no file of a wheel is", f.Name)
+		return fmt.Errorf("it holds %q, which is encrypted, or compressed by an unsupported method", f.Name)
 	}
 	for _, part := range parts {
 		switch {
@@ -204,7 +204,7 @@ func readMember(z *zip.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// unreadable tells an error that is the file's own problem from its server's.
+// unreadable marks an error as a usage error if the file causes it, not its server.
 func unreadable(what string, err error) error {
 	said := fmt.Errorf("%s: %w", what, err)
 	_, isCorrupt := errors.AsType[flate.CorruptInputError](err)
@@ -214,8 +214,8 @@ func unreadable(what string, err error) error {
 	return said
 }
 
-// checkTitle wants a wheel to be what its file name says. A file may have got a
-// local version when it was released, as flash-attn's do.
+// checkTitle requires the METADATA of a wheel to match its file name. A file may have got a
+// local version at its release, as flash-attn's do.
 func (w *wheel) checkTitle(d *distribution) error {
 	d.Version = cmp.Or(d.Version, w.Version)
 	name, rest, _ := strings.Cut(d.File, "-")

@@ -59,7 +59,7 @@ func TestReadWheel(t *testing.T) {
 
 func TestWheelsThatAreNone(t *testing.T) {
 	long := strings.Repeat("n", 256)
-	// is a wheel with another content of a file of its own.
+	// is returns a wheel with different content in one of its own files.
 	is := func(name, content string) []entry {
 		list := slices.DeleteFunc(own("my-pkg", "1.0"), func(e entry) bool { return strings.HasSuffix(e.name, "/"+name) })
 		return append(list, entry{name: "my_pkg-1.0.dist-info/" + name, content: content})
@@ -77,14 +77,14 @@ func TestWheelsThatAreNone(t *testing.T) {
 		entries []entry
 		want    string
 	}{
-		{"leaves", with("../evil.py"), `it holds "../evil.py", which no file below a directory is called`},
-		{"leaves on the way", with("a/../../evil.py"), `"a/../../evil.py", which no file`},
-		{"absolute", with("/etc/passwd"), `"/etc/passwd", which no file`},
-		{"backslash", with(`a\b.py`), `"a\\b.py", which no file`},
-		{"NUL", with("a\x00b.py"), `"a\x00b.py", which no file`},
-		{"dot", with("./a.py"), `"./a.py", which no file`},
-		{"nothing between", with("a//b.py"), `"a//b.py", which no file`},
-		{"leaves by a scheme", with("my_pkg-1.0.data/scripts/../../x"), "which no file below a directory is called"},
+		{"leaves", with("../evil.py"), `it holds "../evil.py", which is not a path inside a directory`},
+		{"leaves on the way", with("a/../../evil.py"), `"a/../../evil.py", which is not a path`},
+		{"absolute", with("/etc/passwd"), `"/etc/passwd", which is not a path`},
+		{"backslash", with(`a\b.py`), `"a\\b.py", which is not a path`},
+		{"NUL", with("a\x00b.py"), `"a\x00b.py", which is not a path`},
+		{"dot", with("./a.py"), `"./a.py", which is not a path`},
+		{"nothing between", with("a//b.py"), `"a//b.py", which is not a path`},
+		{"leaves by a scheme", with("my_pkg-1.0.data/scripts/../../x"), "which is not a path inside a directory"},
 		{"link", append(with(), entry{name: "a", content: "/etc/passwd", mode: os.ModeSymlink | 0o777}), `it holds "a", which is not a regular file`},
 		{"device", append(with(), entry{name: "a", mode: os.ModeDevice | 0o600}), `it holds "a", which is not a regular file`},
 		{"whiteout", with("a/.wh.b"), `it holds "a/.wh.b": names with .wh. in front remove files of an image`},
@@ -93,8 +93,8 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"long name", with("a/" + long), "it holds a file whose name has 256 bytes"},
 		{"two at once", with("../a", "/b"), "\n"},
 		{"twice, other content", append(with("a.py"), entry{name: "a.py", content: "other"}), `it holds "a.py" twice, with different content`},
-		{"scheme that nobody knows", with("my_pkg-1.0.data/other/x"), `it holds "my_pkg-1.0.data/other/x", which nobody knows where to install`},
-		{"scheme that is a file", with("my_pkg-1.0.data/purelib"), "which nobody knows where to install"},
+		{"scheme that nobody knows", with("my_pkg-1.0.data/other/x"), `it holds "my_pkg-1.0.data/other/x", which is in no known install scheme`},
+		{"scheme that is a file", with("my_pkg-1.0.data/purelib"), "which is in no known install scheme"},
 		{"no metadata directory", []entry{{name: "a.py", content: "x"}}, "it is not a wheel: it has 0 .dist-info directories"},
 		{"two of them", append(with(), own("other", "1.0")...), "it is not a wheel: it has 2 .dist-info directories"},
 		{"no METADATA", []entry{{name: "my_pkg-1.0.dist-info/RECORD", content: "x"}}, "it is not a wheel: it has no my_pkg-1.0.dist-info/METADATA"},
@@ -112,13 +112,13 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"script that is a directory", script(". = my_pkg:main"), `its script "." is not a plain name`},
 		{"script that goes on", script("run = my_pkg:main\n  more"), `its script "run" can't start`},
 		{"script of the next line", script("run =\n  my_pkg:main"), `its script "run" can't start`},
-		{"script called python", script("Python = a:b"), "its script Python is called as Python is"},
-		{"script called pythonw", script("pythonw = a:b"), "its script pythonw is"},
-		{"script called python3.13t", script("python3.13t = a:b"), "its script python3.13t is"},
-		{"script called pypy3", script("pypy3 = a:b"), "its script pypy3 is"},
-		{"file called python3.11", with("my_pkg-1.0.data/scripts/python3.11"), "its script python3.11 is"},
-		{"data called python", with("my_pkg-1.0.data/data/bin/python"), "its script python is"},
-		{"script below a directory", with("my_pkg-1.0.data/scripts/a/b"), "which nobody knows where to install"},
+		{"script called python", script("Python = a:b"), "its script Python has the name of a Python interpreter"},
+		{"script called pythonw", script("pythonw = a:b"), "its script pythonw has"},
+		{"script called python3.13t", script("python3.13t = a:b"), "its script python3.13t has"},
+		{"script called pypy3", script("pypy3 = a:b"), "its script pypy3 has"},
+		{"file called python3.11", with("my_pkg-1.0.data/scripts/python3.11"), "its script python3.11 has"},
+		{"data called python", with("my_pkg-1.0.data/data/bin/python"), "its script python has"},
+		{"script below a directory", with("my_pkg-1.0.data/scripts/a/b"), "which is in no known install scheme"},
 		{"section twice", script("[console_scripts]"), `line 2 of its entry_points.txt, "[console_scripts]", is neither`},
 		{"script of two", script("a = b:c\na = b:d"), `line 3 of its entry_points.txt, "a = b:d", is neither`},
 		{"script without a value", script("a"), `line 2 of its entry_points.txt, "a", is neither`},
@@ -134,7 +134,7 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"format without a minor", is("WHEEL", "Wheel-Version: 1\n"), "its WHEEL has no Wheel-Version 1.x"},
 		{"format in the text", is("WHEEL", "Tag: x\n\nWheel-Version: 1.0\n"), "its WHEEL has no Wheel-Version 1.x"},
 		{"WHEEL in Latin-1", is("WHEEL", wheelText+"Generator: \xe9\n"), "its WHEEL is not UTF-8"},
-		{"RECORD of one column", is("RECORD", "a.py\n"), "its RECORD can't be read: row 1 is no path, hash and size"},
+		{"RECORD of one column", is("RECORD", "a.py\n"), "its RECORD can't be read: row 1 is not a path, hash and size"},
 		{"RECORD of two columns", is("RECORD", "a.py,\n"), "its RECORD can't be read: row 1"},
 		{"RECORD of some columns", is("RECORD", "a.py,,\nb.py\n"), "its RECORD can't be read: record on line 2"},
 		{"RECORD with a word for a size", is("RECORD", "a.py,,\nb.py,,-1\n"), "its RECORD can't be read: row 2"},
@@ -154,7 +154,7 @@ func TestWheelsThatAreNone(t *testing.T) {
 			data[at] = 12
 		}
 		_, _, err := read(t, someFile, data)
-		refused(t, err, `it holds "my_pkg-1.0.dist-info/METADATA", which is encrypted, or compressed as no file of a wheel is`)
+		refused(t, err, `it holds "my_pkg-1.0.dist-info/METADATA", which is encrypted, or compressed by an unsupported method`)
 	})
 	t.Run("broken", func(t *testing.T) {
 		data := wheelOf(t, "my-pkg", "1.0")
@@ -194,7 +194,7 @@ func TestTitlesOfWheels(t *testing.T) {
 	refused(t, err, "its METADATA is of pytz 2005a")
 }
 
-// What pip and uv install is installed.
+// Wheels that pip and uv install are accepted.
 func TestSloppyWheels(t *testing.T) {
 	const at = "my_pkg-1.0.dist-info/"
 	metadata := entry{name: at + "METADATA", content: metadataOf("my-pkg", "1.0")}

@@ -10,7 +10,7 @@ import (
 	"lamina.build/output"
 )
 
-// Entry is an output in the words of BuildKit's exporters. It leaves nothing to them that
+// Entry returns an output in the terms of BuildKit's exporters. It leaves nothing to them that
 // could change a digest. Bare files come as a tar, see [layout.Dir].
 func Entry(o output.Output) client.ExportEntry {
 	if !o.HasImage() {
@@ -19,9 +19,9 @@ func Entry(o output.Output) client.ExportEntry {
 	return client.ExportEntry{Type: string(o.Type), Attrs: attributes(o)}
 }
 
-// attributes force the compression, which costs nothing where the blobs have it already,
-// and keeps a layer that was once exported in another one from staying so. What is pushed
-// gets its tags once it was read back.
+// attributes returns the attributes of an exporter. They force the compression, which costs
+// nothing if the blobs have it already; otherwise a layer would keep the one of an earlier
+// export. A pushed image gets its tags after it was read back.
 func attributes(o output.Output) map[string]string {
 	attrs := map[string]string{
 		"compression":       string(compression(o)),
@@ -33,14 +33,14 @@ func attributes(o output.Output) map[string]string {
 	case o.Push:
 		names = repositories(o.Names)
 		attrs["push-by-digest"], attrs["store"] = "true", "false"
-	case o.Type == output.OCI && len(names) > 1: // an engine would list the image twice, and podman loads one alone
+	case o.Type == output.OCI && len(names) > 1: // an engine would list the image twice, and podman loads only one
 		names = names[:1]
 	}
 	if len(names) > 0 {
 		attrs["name"] = strings.Join(names, ",")
 	}
 	for _, a := range o.Annotations {
-		if !a.Index && (!a.Descriptor || o.Tar) { // that of a layout is its tag's
+		if !a.Index && (!a.Descriptor || o.Tar) { // a layout has it at the tag
 			attrs[a.Attribute()] = a.Value
 		}
 	}
@@ -53,12 +53,12 @@ func attributes(o output.Output) map[string]string {
 	return attrs
 }
 
-// annotations are those that the manifest of an output's image has, or its descriptor.
+// annotations returns the annotations of the manifest of an output's image, or its descriptor.
 func annotations(o output.Output, descriptor bool) map[string]string {
 	return annotated(o, func(a output.Annotation) bool { return !a.Index && a.Descriptor == descriptor })
 }
 
-// indexAnnotations are the same of an index.
+// indexAnnotations returns the same for an index.
 func indexAnnotations(o output.Output, descriptor bool) map[string]string {
 	return annotated(o, func(a output.Annotation) bool { return a.Index && a.Descriptor == descriptor })
 }
@@ -76,7 +76,7 @@ func annotated(o output.Output, is func(output.Annotation) bool) map[string]stri
 	return m
 }
 
-// repositories are those of the names of images, each once. The names were checked.
+// repositories returns the repositories of image names, each once. The names are valid.
 func repositories(names []string) (list []string) {
 	for _, name := range names {
 		if repository, _ := output.SplitName(name); !slices.Contains(list, repository) {
@@ -86,8 +86,8 @@ func repositories(names []string) (list []string) {
 	return list
 }
 
-// compression is what the layers of an output are stored as. The Docker of
-// Debian 12 can't load zstd, and what it unpacks at once needs no compression.
+// compression returns how to store the layers of an output. Debian 12's Docker can't load
+// zstd, and what it unpacks at once needs no compression.
 func compression(o output.Output) output.Compression {
 	switch {
 	case o.Compression != "":

@@ -16,14 +16,14 @@ import (
 	"lamina.build/stages"
 )
 
-// check holds an image that an engine has exported against the one that was drawn. All
-// that is wrong is told, layers by what is in them.
+// check compares an image that an engine has exported with the one that was drawn. It reports
+// all differences, naming layers by their content.
 func check(drawn stages.Image, o output.Output, got layout.Image) error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	compare := func(what string, got, want any) {
 		if got != want {
-			problem("%s is %v, and not %v", what, got, want)
+			problem("%s is %v, not %v", what, got, want)
 		}
 	}
 	types := typesOf(o)
@@ -32,15 +32,15 @@ func check(drawn stages.Image, o output.Output, got layout.Image) error {
 	compare("the operating system", got.Config.OS, drawn.Config.OS)
 	compare("the architecture", got.Config.Architecture+got.Config.Variant, drawn.Config.Architecture+drawn.Config.Variant)
 	if is, want := text(got.Config.Config), text(drawn.Config.Config); is != want {
-		problem("the config runs %s, and not %s", is, want)
+		problem("the config runs %s, not %s", is, want)
 	}
 	if is, want := got.Manifest.Annotations, annotations(o, false); !maps.Equal(is, want) {
-		problem("the annotations of the manifest are %s, and not %s", text(is), text(want))
+		problem("the annotations of the manifest are %s, not %s", text(is), text(want))
 	}
 	layers, diffs, history := got.Manifest.Layers, got.Config.RootFS.DiffIDs, filled(got.Config.History)
 	expected, said := layersOf(drawn), filled(drawn.Config.History)
 	if n := len(expected); len(layers) != n || len(diffs) != n || len(history) != len(said) {
-		problem("it has %d layers, %d diff IDs and %d entries of history, and %d layers with %d entries were drawn", len(layers), len(diffs), len(history), n, len(said))
+		problem("it has %d layers, %d diff IDs and %d history entries, but %d layers with %d entries were drawn", len(layers), len(diffs), len(history), n, len(said))
 		return odd(problems)
 	}
 	for i, want := range expected {
@@ -52,7 +52,7 @@ func check(drawn stages.Image, o output.Output, got layout.Image) error {
 			}
 		}
 		if isPlain := compression(o) == output.Uncompressed; isPlain != (layers[i].Digest == diffs[i]) {
-			problem("the digest of %s is %s, and its diff ID %s", name, layers[i].Digest, diffs[i])
+			problem("the digest of %s is %s, and its diff ID is %s", name, layers[i].Digest, diffs[i])
 		}
 		if want.DiffID != "" {
 			compare("the diff ID of "+name, diffs[i], want.DiffID)
@@ -68,17 +68,17 @@ func check(drawn stages.Image, o output.Output, got layout.Image) error {
 	return odd(problems)
 }
 
-// odd words what is wrong with an image. None of it is the user's doing.
+// odd returns the error for a wrong image. None of it is the user's doing.
 func odd(problems []error) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("the engine exported another image than was drawn: %w", errors.Join(problems...))
-	return failure.WithHint(err, "\"build engine prune\" has the engine forget what it made before; another engine is named by --addr")
+	err := fmt.Errorf("the engine exported a different image than was drawn: %w", errors.Join(problems...))
+	return failure.WithHint(err, "run `build engine prune` to clear the engine's cache, or name another engine with --addr")
 }
 
 func text(v any) string {
-	data, _ := json.Marshal(v) // of texts
+	data, _ := json.Marshal(v) // strings always marshal
 	return string(data)
 }
 
@@ -89,7 +89,7 @@ func layersOf(image stages.Image) (list []stages.Layer) {
 	return list
 }
 
-// filled are the entries that stand for a layer.
+// filled returns the entries that stand for a layer.
 func filled(history []ocispec.History) (list []ocispec.History) {
 	for _, h := range history {
 		if !h.EmptyLayer {
@@ -101,7 +101,7 @@ func filled(history []ocispec.History) (list []ocispec.History) {
 
 type mediaTypes struct{ manifest, config, layer, plain string }
 
-// typesOf are the media types of an output's image.
+// typesOf returns the media types of an output's image.
 func typesOf(o output.Output) mediaTypes {
 	if o.Type == output.Docker {
 		t := mediaTypes{images.MediaTypeDockerSchema2Manifest, images.MediaTypeDockerSchema2Config, images.MediaTypeDockerSchema2Layer, images.MediaTypeDockerSchema2Layer}

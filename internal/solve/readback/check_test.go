@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/layout"
 )
 
-// read is an image as it is read back.
+// read returns an image as it is read back.
 func read(t *testing.T, w *written) exported {
 	t.Helper()
 	var x exported
@@ -27,7 +27,7 @@ func read(t *testing.T, w *written) exported {
 	return x
 }
 
-// Each form of an output has its own media types, and an engine that keeps to them is right.
+// Each form of an output has its own media types, and an engine that uses them passes.
 func TestCheckTakesWhatWasDrawn(t *testing.T) {
 	for _, line := range []string{
 		"type=oci", "type=oci,compression=gzip", "type=oci,compression=uncompressed", "type=docker,dest=-", "type=docker,dest=-,compression=gzip",
@@ -39,36 +39,36 @@ func TestCheckTakesWhatWasDrawn(t *testing.T) {
 	}
 }
 
-// Whatever an engine did before, or does now, it is told by the layer.
+// Whatever an engine did wrong is reported by layer.
 func TestCheckTellsWhatIsWrong(t *testing.T) {
 	other := digest.FromString("another")
 	for want, corrupt := range map[string]func(*layout.Image){
-		"the media type of layer 1 (3 Debian packages) is application/vnd.oci.image.layer.v1.tar+gzip, and not application/vnd.oci.image.layer.v1.tar+zstd": func(i *layout.Image) {
+		"the media type of layer 1 (3 Debian packages) is application/vnd.oci.image.layer.v1.tar+gzip, not application/vnd.oci.image.layer.v1.tar+zstd": func(i *layout.Image) {
 			i.Manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
 		},
 		"the digest of layer 3 (/app) is " + other.String(): func(i *layout.Image) { i.Manifest.Layers[2].Digest = other },
-		"the size of layer 3 (/app) is 1, and not 10":       func(i *layout.Image) { i.Manifest.Layers[2].Size = 1 },
+		"the size of layer 3 (/app) is 1, not 10":           func(i *layout.Image) { i.Manifest.Layers[2].Size = 1 },
 		"the diff ID of layer 3 (/app) is ":                 func(i *layout.Image) { i.Config.RootFS.DiffIDs[2] = other },
 		`the digest of layer 2 (torch) is "": `:             func(i *layout.Image) { i.Manifest.Layers[1].Digest = "" },
 		`the diff ID of layer 2 (torch) is "x": `:           func(i *layout.Image) { i.Config.RootFS.DiffIDs[1] = "x" },
-		"the digest of layer 2 (torch) is " + digest.FromString("torch").String() + ", and its diff ID ": func(i *layout.Image) {
+		"the digest of layer 2 (torch) is " + digest.FromString("torch").String() + ", and its diff ID is ": func(i *layout.Image) {
 			i.Manifest.Layers[1].Digest = i.Config.RootFS.DiffIDs[1]
 		},
-		"it has 4 layers, 3 diff IDs and 3 entries of history, and 3 layers with 3 entries were drawn": func(i *layout.Image) {
+		"it has 4 layers, 3 diff IDs and 3 history entries, but 3 layers with 3 entries were drawn": func(i *layout.Image) {
 			i.Manifest.Layers = append(i.Manifest.Layers, i.Manifest.Layers[0])
 		},
 		"it has 3 layers, 2 diff IDs": func(i *layout.Image) { i.Config.RootFS.DiffIDs = i.Config.RootFS.DiffIDs[1:] },
-		"2 entries of history":        func(i *layout.Image) { i.Config.History[0].EmptyLayer = true },
-		"entry 2 of the history is lamina wheels jax, and not lamina wheels torch": func(i *layout.Image) { i.Config.History[1].Comment = "jax" },
-		"the architecture is arm64v8, and not amd64":                               func(i *layout.Image) { i.Config.Architecture, i.Config.Variant = "arm64", "v8" },
-		"the operating system is plan9, and not linux":                             func(i *layout.Image) { i.Config.OS = "plan9" },
-		`the config runs {"Env":["A=\u003cb\u003e\u0026c"],"Entrypoint":["/bin/sh"]}, and not `: func(i *layout.Image) {
+		"2 history entries":           func(i *layout.Image) { i.Config.History[0].EmptyLayer = true },
+		"entry 2 of the history is lamina wheels jax, not lamina wheels torch": func(i *layout.Image) { i.Config.History[1].Comment = "jax" },
+		"the architecture is arm64v8, not amd64":                               func(i *layout.Image) { i.Config.Architecture, i.Config.Variant = "arm64", "v8" },
+		"the operating system is plan9, not linux":                             func(i *layout.Image) { i.Config.OS = "plan9" },
+		`the config runs {"Env":["A=\u003cb\u003e\u0026c"],"Entrypoint":["/bin/sh"]}, not `: func(i *layout.Image) {
 			i.Config.Config.Entrypoint, i.Config.Config.Healthcheck = []string{"/bin/sh"}, nil
 		},
-		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`:          func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
-		`the annotations of the manifest are {"a":"b"}, and not null`: func(i *layout.Image) { i.Manifest.Annotations = map[string]string{"a": "b"} },
-		"the media type of the manifest is , and not ":                func(i *layout.Image) { i.Manifest.MediaType = "" },
-		"the media type of the config is x, and not ":                 func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
+		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`:      func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
+		`the annotations of the manifest are {"a":"b"}, not null`: func(i *layout.Image) { i.Manifest.Annotations = map[string]string{"a": "b"} },
+		"the media type of the manifest is , not ":                func(i *layout.Image) { i.Manifest.MediaType = "" },
+		"the media type of the config is x, not ":                 func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
 	} {
 		o, lean := outputs(t, "type=oci")[0], picture(t).Lean()
 		got := read(t, write(t, lean, o)).Image
@@ -80,8 +80,8 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Layers that no engine exports are added at their places, and what comes out is what an
-// engine would have written of the whole.
+// Layers that engines don't export are added in their positions, and the result is what an
+// engine would have written for the whole image.
 func TestJoin(t *testing.T) {
 	for _, line := range []string{"type=oci", "type=docker,dest=-,compression=gzip"} {
 		o, whole := outputs(t, line)[0], picture(t)
@@ -103,7 +103,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// An inline cache names layers by their places in the image.
+// An inline cache names layers by their positions in the image.
 func TestJoinMovesTheInlineCache(t *testing.T) {
 	type records = []cacheconfig.CacheRecord
 	inline := func(r records) string {
@@ -145,7 +145,7 @@ func TestJoinMovesTheInlineCache(t *testing.T) {
 	}
 }
 
-// An image of which nothing is added is what the engine says.
+// An image without added layers stays as the engine wrote it.
 func TestNothingIsAddedToALeanImage(t *testing.T) {
 	image := picture(t)
 	image.Parts = append(image.Parts[:2:2], image.Parts[3])

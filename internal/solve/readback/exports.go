@@ -1,5 +1,5 @@
-// Package readback is what becomes of an image that an engine has exported: it is held against
-// the one that was drawn, gets the layers that no engine exports, and its names at last.
+// Package readback finishes an image that an engine has exported: it compares it with what was
+// drawn, adds the layers that engines don't export, and sets its names last.
 package readback
 
 import (
@@ -28,39 +28,39 @@ import (
 	"lamina.build/stages"
 )
 
-// distDir is where layouts go that nobody gave another place.
+// distDir is the default directory for layouts.
 const distDir = "dist"
 
-// Exports are the outputs of an image while it is built. What an engine exports is read
-// back, and nobody sees it before that: an archive is written next to its place, an image of
-// a layout or a registry gets its tags at last.
+// Exports are the outputs of an image while it is built. What an engine exports is read back
+// before it is visible: an archive is written next to its final path, and an image in a
+// layout or a registry gets its tags last.
 type Exports struct {
-	Outputs []output.Output      // the layout last, with their places filled in
-	Entries []client.ExportEntry // what an engine is told of them, once they are open
-	// Documents are what is attached to an image in a layout or a registry; nil attaches nothing.
+	Outputs []output.Output      // the layout last, with their destinations filled in
+	Entries []client.ExportEntry // for the engine, once they are open
+	// Documents makes what to attach to an image in a layout or a registry; nil attaches nothing.
 	Documents func(layout.Image) ([]referrer.Attachment, error)
 
-	Kept     []digest.Digest      // the manifest or index of each, once it is kept; "" where it is none or can't be read
-	Images   []layout.Image       // that of each platform as it lies in the layout, else in a registry, else in an archive
-	Attached []ocispec.Descriptor // the artifacts that documents became, each once
+	Kept     []digest.Digest      // the manifest or index of each, once it is kept; "" if there is none or it can't be read
+	Images   []layout.Image       // the image of each platform as in the layout, else in a registry, else in an archive
+	Attached []ocispec.Descriptor // the artifacts of the documents, each once
 
-	called      string         // name of the image where nobody gave it another: "faceblend:production"
-	usual       bool           // nobody typed where the layout goes
-	layout      *layout.Layout // nil where no output is one
+	called      string         // default name of the image: "faceblend:production"
+	usual       bool           // the layout has the default path
+	layout      *layout.Layout // nil if no output is one
 	store       heldStore      // of the layout
 	archives    map[int]*archive
 	directories map[int]*directory
 	platforms   []string             // "" alone where it doesn't matter
-	outputs     []output.Output      // as the platform at hand has them
-	described   []ocispec.Descriptor // what the engine says of each
-	taken       [][]exported         // of each output the images that were read back
+	outputs     []output.Output      // for the current platform
+	described   []ocispec.Descriptor // the engine's descriptor of each
+	taken       [][]exported         // for each output, the images that were read back
 	pushed      []*pushed
 
 	whole stages.Image
 	from  Sources
 }
 
-// archive receives an archive of an image, or of its bare files, and directory those as a tar.
+// archive receives an archive of an image or of its bare files; directory, those files as a tar.
 type archive struct {
 	content sink
 	stream
@@ -68,7 +68,7 @@ type archive struct {
 	to        io.WriteCloser
 }
 
-// sink is what becomes of the tars that an engine sends.
+// sink consumes the tars that an engine sends.
 type sink interface {
 	Read(r io.Reader) error
 	Close() error
@@ -79,14 +79,14 @@ type directory struct {
 	stream
 }
 
-// stream is what an engine writes to and somebody reads meanwhile.
+// stream is what an engine writes to while a goroutine reads it.
 type stream struct {
 	*bufio.Writer
 	pipe *io.PipeWriter
-	done chan error // says once how it was read
+	done chan error // gets the reader's result, once
 }
 
-// streamBuffer spares both sides waiting for each other at every piece, in bytes.
+// streamBuffer is the size of buffers, in bytes, that keep both ends from waiting for each other at every write.
 const streamBuffer = 1 << 20
 
 func receive(read func(io.Reader) error) stream {
@@ -95,38 +95,37 @@ func receive(read func(io.Reader) error) stream {
 	go func() {
 		defer close(s.done)
 		err := read(bufio.NewReaderSize(r, streamBuffer))
-		_ = r.CloseWithError(err) // whatever writes on is told why
+		_ = r.CloseWithError(err) // later writes fail with it
 		s.done <- err
 	}()
 	return s
 }
 
-// Close ends what an engine writes.
+// Close ends the engine's output.
 func (s stream) Close() error { return errors.Join(s.Flush(), s.pipe.Close()) }
 
-// abandon ends a stream that no build fills any more.
+// abandon ends a stream that no build writes to any more.
 func (s stream) abandon() {
 	if s.pipe != nil { // it has begun
 		_ = s.pipe.CloseWithError(errUnfinished)
 	}
 }
 
-// wait waits for the end of who reads it.
+// wait waits until the reader has ended.
 func (s stream) wait() {
 	if s.pipe == nil {
 		return
 	}
-	for range s.done { // its error is that of abandon, or the build has told it
+	for range s.done { // its error comes from abandon, or the build has reported it
 	}
 }
 
-// errUnfinished is what is told who reads what no build fills any more.
-var errUnfinished = errors.New("the build did not end")
+// errUnfinished is the error of an abandoned stream's reader.
+var errUnfinished = errors.New("the build did not finish")
 
-// NewExports fills in where the outputs of an image go, and how archives call it, and finds
-// out what can't be written to, all of it at once: before the build and not after it. weights
-// says whether layers are added to what an engine exports; where there are several platforms,
-// their images have an index around them.
+// NewExports fills in the destinations of an image's outputs and its name in archives, and
+// reports all unwritable ones at once, before the build. weights says whether layers are added
+// to what an engine exports; the images of several platforms get an index.
 func NewExports(outputs []output.Output, name, variant string, weights bool, platforms ...string) (*Exports, error) {
 	if len(platforms) == 0 {
 		platforms = []string{""}
@@ -144,11 +143,11 @@ func NewExports(outputs []output.Output, name, variant string, weights bool, pla
 		}
 		switch {
 		case x.several() && (o.Type == output.Docker || o.Type == output.Image && !o.Push):
-			problems = append(problems, failure.WithHint(failure.New(failure.Usage, fmt.Errorf("output %q: it takes the image of one platform, and no index of %s", o, strings.Join(platforms, ", "))),
-				"build one alone for it: --platform "+platforms[0]))
+			problems = append(problems, failure.WithHint(failure.New(failure.Usage, fmt.Errorf("output %q: it accepts the image of one platform, not an index of %s", o, strings.Join(platforms, ", "))),
+				"build only one for it: --platform "+platforms[0]))
 		case weights && o.Type == output.Image && !o.Push:
-			err := failure.New(failure.Usage, fmt.Errorf("output %q: an engine's own store takes no image with weights", o))
-			problems = append(problems, failure.WithHint(err, "push=true has a registry take it; -o type=docker,dest=FILE is for \"docker load\""))
+			err := failure.New(failure.Usage, fmt.Errorf("output %q: an engine's own store accepts no image with weights", o))
+			problems = append(problems, failure.WithHint(err, "push=true sends it to a registry; -o type=docker,dest=FILE is for \"docker load\""))
 		case o.ToStdout() || o.Loads() || o.Type == output.Image || o.Type == output.CacheOnly:
 		case o.Tar:
 			problems = append(problems, checkArchive(o.Dest))
@@ -159,8 +158,8 @@ func NewExports(outputs []output.Output, name, variant string, weights bool, pla
 	return x, errors.Join(problems...)
 }
 
-// rank puts the layout behind all others, and what is pushed behind the archives:
-// of several exports BuildKit answers with the digests of the last.
+// rank sorts the layout after all others, and pushes after archives: BuildKit returns only
+// the digests of the last export.
 func rank(o output.Output) int {
 	switch {
 	case o.Layout():
@@ -179,15 +178,15 @@ func checkArchive(path string) error {
 	switch {
 	case err != nil || info.Mode().IsRegular():
 	case info.IsDir():
-		return refused("it is a directory", "an archive needs the name of a file; for a directory add tar=false")
-	default: // a rename would put a file in the place of /dev/null
+		return refused("it is a directory", "name a file for the archive, or add tar=false for a directory")
+	default: // a rename would replace /dev/null with a file
 		return refused("it is a device, a pipe or a socket", "dest=- writes to the standard output")
 	}
 	return layout.Writable(beneath.Typed(filepath.Dir(path)))
 }
 
-// place is the directory of an output. The usual one is made by steps from the current
-// directory that nobody typed, and may hold what a project from elsewhere has put there.
+// place returns the directory of an output. The user didn't type the steps of the default one
+// below the current directory, where a project from elsewhere may have put anything.
 func (x *Exports) place(o output.Output) beneath.Place {
 	if x.usual && o.Layout() {
 		return beneath.Place{Typed: ".", Below: o.Dest}
@@ -195,10 +194,10 @@ func (x *Exports) place(o output.Output) beneath.Place {
 	return beneath.Typed(o.Dest)
 }
 
-// several says whether there is an index.
+// several reports whether there is an index.
 func (x *Exports) several() bool { return len(x.platforms) > 1 }
 
-// Open opens what the outputs are written to.
+// Open opens the destinations of the outputs.
 func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 	problems := make([]error, 0, len(x.Outputs))
 	x.taken = make([][]exported, len(x.Outputs))
@@ -235,7 +234,7 @@ func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// begin tells an engine of the outputs, for the next platform.
+// begin prepares the entries of the outputs for the next platform.
 func (x *Exports) begin() {
 	platform := x.platforms[len(x.Images)]
 	x.outputs, x.Entries = slices.Clone(x.Outputs), make([]client.ExportEntry, len(x.Outputs))
@@ -261,17 +260,17 @@ func (x *Exports) begin() {
 	}
 }
 
-// below has files lie as docker buildx lays those of several platforms.
+// below arranges the files of several platforms as docker buildx does.
 func (x *Exports) below(files any) {
 	if bare, ok := files.(interface{ Below(dir string) }); ok && x.several() {
 		bare.Below(strings.ReplaceAll(x.platforms[len(x.Images)], "/", "_"))
 	}
 }
 
-// writer is what BuildKit asks for where an export goes.
+// writer is what BuildKit calls for the destination of an export.
 type writer = func(map[string]string) (io.WriteCloser, error)
 
-// archive makes the file that will be an archive.
+// archive makes the temporary file of an archive.
 func (x *Exports) archive(i int) error {
 	t, err := atomicfile.File(x.Outputs[i].Dest)
 	if err != nil {
@@ -301,18 +300,18 @@ type unclosed struct{ io.Writer }
 
 func (unclosed) Close() error { return nil }
 
-// Of says which image is exported, and where the layers are that no engine exports.
+// Of sets the image that is exported, and the sources of the layers that engines don't export.
 func (x *Exports) Of(image stages.Image, from Sources) { x.whole, x.from = image, from }
 
-// Batch is what an engine exports at once: of several exports it describes the last alone, so
-// that all those in need of it have one manifest.
+// Batch is what an engine exports at once. The engine describes only the last export, so all
+// exports that need a descriptor have the same manifest.
 type Batch struct {
 	Entries []client.ExportEntry
 	outputs []int
 }
 
-// Batches are all that an engine has to export. What is pushed from an engine of this machine
-// passes through here, and its registry is reached now.
+// Batches returns all that an engine has to export. It opens the repositories of what is
+// pushed from here.
 func (x *Exports) Batches(ctx context.Context) (list []Batch, err error) {
 	told := map[string]int{}
 	for i, o := range x.outputs {
@@ -323,7 +322,7 @@ func (x *Exports) Batches(ctx context.Context) (list []Batch, err error) {
 		at, ok := 0, len(list) > 0
 		if o.Layout() || o.Type == output.Image {
 			if at, ok = told[manifest]; !ok && len(told) == 0 && len(list) > 0 {
-				at, ok = 0, true // next to archives and files
+				at, ok = 0, true // together with archives and files
 			}
 		}
 		if !ok {
@@ -340,7 +339,7 @@ func (x *Exports) Batches(ctx context.Context) (list []Batch, err error) {
 		}
 		list[at].Entries, list[at].outputs = append(list[at].Entries, entry), append(list[at].outputs, i)
 	}
-	if len(list) == 0 { // it is made all the same
+	if len(list) == 0 { // the image is built all the same
 		list = []Batch{{}}
 	}
 	for i := range list {
@@ -349,8 +348,8 @@ func (x *Exports) Batches(ctx context.Context) (list []Batch, err error) {
 	return list, nil
 }
 
-// share has one export fill all stores: a client takes no second one, and all of a batch
-// have the same manifest.
+// share makes one export fill all stores: BuildKit's client accepts only one, and all outputs
+// of a batch have the same manifest.
 func (b *Batch) share() {
 	var stores []content.Store
 	var last client.ExportEntry
@@ -367,7 +366,7 @@ func (b *Batch) share() {
 	}
 }
 
-// send has an engine write into a store what goes from there to the repositories of an output.
+// send makes the engine export to a store that uploads to the repositories of an output.
 func (x *Exports) send(ctx context.Context, i int) (client.ExportEntry, error) {
 	o := x.outputs[i]
 	var stores []content.Store
@@ -387,7 +386,7 @@ func (x *Exports) send(ctx context.Context, i int) (client.ExportEntry, error) {
 	return entry, nil
 }
 
-// SendError is why something could not be pushed, of which an engine tells the text alone.
+// SendError returns why a push from here failed. An engine's error has only the text of it.
 func (x *Exports) SendError() error {
 	problems := make([]error, 0, len(x.pushed))
 	for _, p := range x.pushed {
@@ -398,15 +397,15 @@ func (x *Exports) SendError() error {
 	return errors.Join(problems...)
 }
 
-// Answer remembers what an engine says of a batch.
+// Answer records the engine's descriptor of a batch.
 func (x *Exports) Answer(b Batch, said ocispec.Descriptor) {
 	for _, i := range b.outputs {
 		x.described[i] = said
 	}
 }
 
-// Close removes what didn't get to its place, and lets go of the layout. One
-// that was made for this build, and got no image, goes as well.
+// Close removes what was not committed, and releases the layout. It removes a layout that was
+// made for this build and got no image.
 func (x *Exports) Close() error {
 	var problems []error
 	for _, a := range x.archives {
@@ -418,7 +417,7 @@ func (x *Exports) Close() error {
 		}
 		a.wait()
 		if a.temporary == nil {
-			_ = a.to.Close() // it was killed, or has the image
+			_ = a.to.Close() // docker was killed, or has the image
 			continue
 		}
 		if err := a.to.Close(); !errors.Is(err, os.ErrClosed) {

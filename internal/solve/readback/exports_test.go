@@ -26,7 +26,7 @@ func outputs(t *testing.T, lines ...string) []output.Output {
 	return all
 }
 
-// opened are the exports of an image "faceblend" to some places.
+// opened returns the opened exports of an image "faceblend".
 func opened(t *testing.T, stdout io.Writer, lines ...string) *Exports {
 	t.Helper()
 	x, err := NewExports(outputs(t, lines...), "faceblend", "production", false)
@@ -55,8 +55,7 @@ func filesIn(t *testing.T, dir string) []string {
 	return names
 }
 
-// An archive has its name when it is whole and not before; a failed build
-// leaves nothing.
+// An archive gets its name only when it is complete; a failed build leaves nothing.
 func TestArchiveAppearsWhenWhole(t *testing.T) {
 	for _, success := range []bool{true, false} {
 		dir := t.TempDir()
@@ -64,7 +63,7 @@ func TestArchiveAppearsWhenWhole(t *testing.T) {
 		x.Of(picture(t), modelSources(t, nil))
 		exportTo(t, x, picture(t).Lean(), asIs)
 		if _, err := os.Stat(filepath.Join(dir, "a.tar")); err == nil {
-			t.Error("the archive has its name before it is whole")
+			t.Error("the archive has its name before it is complete")
 		}
 		var want []string
 		if success {
@@ -87,7 +86,7 @@ func TestOpenedExports(t *testing.T) {
 	var stdout bytes.Buffer
 	x := opened(t, &stdout, "type=oci", "type=docker,dest=-", "type=image,push=true,name=r.example/a", "files")
 	defer x.Close()
-	// The layout comes last: its digests are the ones to be reported.
+	// The layout comes last: its digests are reported.
 	if got := x.Outputs[3].Dest; got != "dist/faceblend" || x.Entries[3].OutputStore == nil {
 		t.Errorf("layout is in %q", got)
 	}
@@ -104,8 +103,8 @@ func TestOpenedExports(t *testing.T) {
 	}
 }
 
-// A project from elsewhere may bring a dist of its own, with links in it. Nothing is
-// written, or removed, where they lead.
+// A project from elsewhere may contain a dist with links in it. Nothing is written or removed
+// where they lead.
 func TestLinksInTheUsualPlaceAreRefused(t *testing.T) {
 	for _, link := range []string{"dist", "dist/faceblend", "dist/faceblend/blobs", "dist/faceblend/ingest", "dist/faceblend/index.json"} {
 		t.Run(link, func(t *testing.T) {
@@ -129,7 +128,7 @@ func TestLinksInTheUsualPlaceAreRefused(t *testing.T) {
 	}
 }
 
-// Who types the same path means what it leads to.
+// A user who types the same path means what it leads to.
 func TestATypedDestMayBeALink(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Symlink(t.TempDir(), "dist"); err != nil {
@@ -150,7 +149,7 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	if !strings.Contains(err.Error(), "it is a directory") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "can not be written to") != 2 {
+	if !strings.Contains(err.Error(), "it is a directory") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "is not writable") != 2 {
 		t.Errorf("got %q, want three problems", err)
 	}
 	if len(filesIn(t, dir)) != 1 {
@@ -158,7 +157,7 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	}
 }
 
-// What can't be put in its place is told, and goes.
+// What can't be committed is reported and removed.
 func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -169,7 +168,7 @@ func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = x.Keep(t.Context()); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "putting the output in its place: ") {
+	if _, err = x.Keep(t.Context()); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "committing the output: ") {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Close(); err != nil {
@@ -180,8 +179,8 @@ func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	}
 }
 
-// Of two builds of one archive the later one stays, and each is whole. A directory is that
-// of the earlier one: two images' files would be mixed.
+// Of two builds of one archive the later one wins, and each is complete. For a directory the
+// earlier one wins: two images' files would be mixed.
 func TestTwoBuildsOfOneOutput(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -199,8 +198,8 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if _, err = builds[1].Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
-		t.Errorf("a directory with something in it is taken: %v", err)
+	if _, err = builds[1].Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "committing the output: ") {
+		t.Errorf("a directory that is not empty is accepted: %v", err)
 	}
 	for _, x := range builds {
 		if err := x.Close(); err != nil {
@@ -208,7 +207,7 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 		}
 	}
 	if data, err := os.ReadFile("a.tar"); err != nil || strings.Contains(string(data), first.Desc.Digest.Encoded()) {
-		t.Errorf("the archive is that of the earlier build: %v", err)
+		t.Errorf("the archive is from the earlier build: %v", err)
 	}
 	if diff := cmp.Diff([]string{"a.tar", "files", "models"}, append(filesIn(t, dir), filesIn(t, "files")...)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -255,8 +254,8 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// An engine describes the last of several exports: what has to be described is of one
-// compression, and next to it is what tells of itself.
+// An engine describes only the last of several exports: those that need a descriptor share one
+// compression, together with those that don't.
 func TestBatches(t *testing.T) {
 	for _, tt := range []struct {
 		lines []string
@@ -294,8 +293,8 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// A build that fails, and one that was killed before it, leave nothing where
-// their outputs would have been.
+// A failed build, and a build that was killed before it, leave nothing in place of their
+// outputs.
 func TestFailedBuildsLeaveNothing(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

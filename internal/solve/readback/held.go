@@ -9,11 +9,11 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// heldSize is more than most manifests and configs have, in bytes.
+// heldSize is more than the size of most manifests and configs, in bytes.
 const heldSize = 256 << 10
 
-// heldStore is a store of which an engine writes the small blobs into memory, until it is
-// known which of them an image needs: each write to a disk is waited for.
+// heldStore is a store that holds small blobs from an engine in memory until it is known which
+// of them an image needs: every write to the store waits for the disk.
 type heldStore struct {
 	content.Store
 	held contentutil.Buffer
@@ -35,7 +35,7 @@ func (s heldStore) Writer(ctx context.Context, opts ...content.WriterOpt) (conte
 	return s.Store.Writer(ctx, opts...)
 }
 
-// Info tells about a blob.
+// Info describes a blob.
 func (s heldStore) Info(ctx context.Context, d digest.Digest) (content.Info, error) {
 	if info, err := s.held.Info(ctx, d); err == nil {
 		return info, nil
@@ -51,11 +51,11 @@ func (s heldStore) ReaderAt(ctx context.Context, d ocispec.Descriptor) (content.
 	return s.Store.ReaderAt(ctx, d)
 }
 
-// keep writes one that was held back.
+// keep writes a held blob to the store.
 func (s heldStore) keep(ctx context.Context, d ocispec.Descriptor) error {
 	r, err := s.held.ReaderAt(ctx, d)
 	if err != nil {
-		return nil //nolint:nilerr // it is there
+		return nil //nolint:nilerr // the store has it
 	}
 	return content.WriteBlob(ctx, s.Store, d.Digest.String(), content.NewReader(r), d)
 }

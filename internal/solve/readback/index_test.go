@@ -22,7 +22,7 @@ import (
 	"lamina.build/stages"
 )
 
-// pictureFor is the picture on another platform: its packages are others, its weights the same.
+// pictureFor returns the picture for another platform, with other packages and the same weights.
 func pictureFor(t *testing.T, arch string) stages.Image {
 	t.Helper()
 	image := picture(t)
@@ -32,7 +32,7 @@ func pictureFor(t *testing.T, arch string) stages.Image {
 	return image
 }
 
-// exportEach does the work of the engines of two platforms, and attaches to each image.
+// exportEach does the work of two platforms' engines, and attaches documents to each image.
 func exportEach(t *testing.T, x *Exports, sources Sources) {
 	t.Helper()
 	for i, arch := range []string{"amd64", "arm64"} {
@@ -50,8 +50,8 @@ func exportEach(t *testing.T, x *Exports, sources Sources) {
 	}
 }
 
-// The images of two platforms get one name in each place, by an index, and each its own
-// documents; what they have in common is there once.
+// The images of two platforms get one name in each destination, through an index, and each gets
+// its own documents; common blobs are stored once.
 func TestKeepAnIndex(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -64,7 +64,7 @@ func TestKeepAnIndex(t *testing.T) {
 	}
 	exportEach(t, x, modelSources(t, testworld.NewRegistry(t, testworld.RegistryOptions{})))
 	if got := tagged(t, names[0]); got != nil {
-		t.Errorf("a tag is there before all is read back: %s", got)
+		t.Errorf("there is a tag before everything is read back: %s", got)
 	}
 	image, err := x.Keep(t.Context())
 	if err = errors.Join(err, x.Close()); err != nil {
@@ -123,8 +123,8 @@ func TestKeepAnIndex(t *testing.T) {
 	}
 }
 
-// isInLayout wants the index in a layout under its tags, with the documents of each image,
-// also after another tag was set.
+// isInLayout wants the index in a layout under its tags, with the documents of each image, even
+// after another tag was set.
 func isInLayout(t *testing.T, dir string, index ocispec.Index, want []byte) {
 	t.Helper()
 	l := openAt(t, dir)
@@ -152,7 +152,7 @@ func isInLayout(t *testing.T, dir string, index ocispec.Index, want []byte) {
 			}
 		}
 	}
-	one := index.Manifests[0] // now the images of the index go, and what refers to them
+	one := index.Manifests[0] // the images of the index are removed now, with their referrers
 	for _, tag := range []string{"production", "1", "further"} {
 		if err := l.Tag(t.Context(), tag, one); err != nil {
 			t.Fatal(err)
@@ -163,7 +163,7 @@ func isInLayout(t *testing.T, dir string, index ocispec.Index, want []byte) {
 	}
 }
 
-// isInArchive wants the index in an archive, and each blob once.
+// isInArchive wants the index in an archive, with each blob once.
 func isInArchive(t *testing.T, name string, index ocispec.Index, want []byte) {
 	t.Helper()
 	data, err := os.ReadFile(name)
@@ -210,12 +210,12 @@ func isInArchive(t *testing.T, name string, index ocispec.Index, want []byte) {
 	}
 }
 
-// What takes one image takes no index, and it is said before anything is built.
+// An output for one image accepts no index, which is reported before anything is built.
 func TestNoIndexForWhatTakesOneImage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, line := range []string{"type=docker", "type=docker,dest=a.tar", "type=image,name=a"} {
 		_, err := NewExports(outputs(t, line), "faceblend", "production", false, "linux/amd64", "linux/arm64")
-		if err == nil || failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "no index of linux/amd64, linux/arm64") || len(failure.Hints(err)) != 1 {
+		if err == nil || failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "not an index of linux/amd64, linux/arm64") || len(failure.Hints(err)) != 1 {
 			t.Errorf("%s: %v", line, err)
 		}
 		if _, err = NewExports(outputs(t, line), "faceblend", "production", false, "linux/arm64"); err != nil {
@@ -224,7 +224,7 @@ func TestNoIndexForWhatTakesOneImage(t *testing.T) {
 	}
 }
 
-// An image that is wrong on one platform leaves nothing of the other.
+// A wrong image for one platform leaves nothing of the other.
 func TestAnIndexIsKeptWhole(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})

@@ -13,7 +13,7 @@ import (
 	"lamina.build/stages"
 )
 
-// exported is an image as it is written.
+// exported is an image with its manifest and config as written.
 type exported struct {
 	layout.Image
 
@@ -21,8 +21,8 @@ type exported struct {
 	documents        func(layout.Image) ([]referrer.Attachment, error) // nil for none
 }
 
-// join adds the layers of the parts that no engine exports, each at its place, and
-// returns them. What comes out is what an engine writes of the whole image, to the byte.
+// join adds the layers of the parts that engines don't export, each in its position, and
+// returns them. The result equals what an engine writes for the whole image, byte for byte.
 func (x *exported) join(whole stages.Image, plain string) (added []ocispec.Descriptor, err error) {
 	layers, diffs := x.Manifest.Layers, x.Config.RootFS.DiffIDs
 	x.Manifest.Layers, x.Config.RootFS.DiffIDs, x.Config.History = nil, nil, whole.Config.History
@@ -55,10 +55,10 @@ func (x *exported) join(whole stages.Image, plain string) (added []ocispec.Descr
 	return added, nil
 }
 
-// inlineCache is the key of a config under which BuildKit has an inline cache.
+// inlineCache is the config key under which BuildKit stores an inline cache.
 const inlineCache = "moby.buildkit.cache.v0"
 
-// patch writes the config as BuildKit does, which keeps what it doesn't know.
+// patch writes the config as BuildKit does, which keeps unknown keys.
 func (x *exported) patch(places []int) ([]byte, error) {
 	all := map[string]json.RawMessage{}
 	if err := json.Unmarshal(x.config, &all); err != nil {
@@ -81,8 +81,8 @@ func (x *exported) patch(places []int) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// moveCache has the records of an inline cache name layers by their new places. A result
-// that lay on all layers below it names each of its own.
+// moveCache renumbers the layers in the records of an inline cache. A result that implied all
+// layers below it now names each of them.
 func moveCache(cached json.RawMessage, places []int) ([]byte, error) {
 	var text []byte
 	var records []cacheconfig.CacheRecord

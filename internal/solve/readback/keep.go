@@ -22,7 +22,7 @@ import (
 	"lamina.build/output"
 )
 
-// pushed is what an output has in a repository, and has no tags yet.
+// pushed is what an output has in a repository, without tags yet.
 type pushed struct {
 	registryPlace
 	repository string
@@ -30,7 +30,7 @@ type pushed struct {
 	images     []exported // one for each platform
 }
 
-// Next takes in what a build has exported for one of several platforms, and is ready for the
+// Next reads back what a build has exported for one of several platforms, and prepares for the
 // next one.
 func (x *Exports) Next(ctx context.Context) error {
 	err := x.take(ctx)
@@ -40,12 +40,12 @@ func (x *Exports) Next(ctx context.Context) error {
 	return err
 }
 
-// take reads back what a build has exported for a platform, and adds the layers that no
-// engine exports.
+// take reads back what a build has exported for a platform, and adds the layers that engines
+// don't export.
 func (x *Exports) take(ctx context.Context) error {
 	var image layout.Image
 	problems := make([]error, len(x.outputs))
-	for i, o := range x.outputs { // of the archives first
+	for i, o := range x.outputs { // archives first
 		one, problem := x.complete(ctx, i)
 		if problem != nil {
 			problems[i] = fmt.Errorf("output %q: %w", o, problem)
@@ -59,12 +59,11 @@ func (x *Exports) take(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// Keep reads back what a build has exported, and puts all of it in its place: archives and
-// directories get their names, images of layouts and registries their tags, which an index has
-// where there are several platforms, and the layout is removed of what no tag needs any more.
-// Nothing of it happens unless all that was read is right. It returns the image as it lies
-// in the layout, else in a registry, else in an archive; of an index its descriptor alone;
-// the zero value where it is in none.
+// Keep reads back what a build has exported, and if all of it is right, commits it: archives
+// and directories get their names, and images in layouts and registries, or their index if
+// there are several platforms, their tags; then it removes from the layout what no tag needs
+// any more. It returns the image as it is in the layout, else in a registry, else in an
+// archive; only the descriptor of an index; the zero value if there is none.
 func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 	if err = x.take(ctx); err != nil {
 		return layout.Image{}, err
@@ -91,7 +90,7 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		return layout.Image{}, attaching(err)
 	}
 	if err = x.commit(); err != nil {
-		return layout.Image{}, fmt.Errorf("putting the output in its place: %w", err)
+		return layout.Image{}, fmt.Errorf("committing the output: %w", err)
 	}
 	if x.layout != nil {
 		if err = x.name(ctx, tops[len(tops)-1], documents); err != nil {
@@ -111,7 +110,7 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 	return image, nil
 }
 
-// top is what gets the names: the image, or an index of those of several platforms.
+// top returns what gets the names: the image, or an index of those of several platforms.
 func top(o output.Output, images []exported) (exported, error) {
 	if len(images) == 1 {
 		return images[0], nil
@@ -128,7 +127,7 @@ func top(o output.Output, images []exported) (exported, error) {
 	return x, err
 }
 
-// name gives what lies in the layout its tags and documents.
+// name gives the image in the layout its tags and documents.
 func (x *Exports) name(ctx context.Context, top exported, documents attachments) error {
 	last := len(x.Outputs) - 1
 	err := content.WriteBlob(ctx, x.layout.Store(), top.Desc.Digest.String(), bytes.NewReader(top.manifest), top.Desc)
@@ -146,8 +145,8 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 	return err
 }
 
-// attach gives the images of a repository their documents, before anybody sees them there.
-// Those of an index get their manifests first.
+// attach attaches the documents to the images of a repository before they are visible there.
+// It first pushes the manifests of an index's images.
 func (x *Exports) attach(ctx context.Context, p *pushed, documents attachments) (err error) {
 	for _, one := range p.images {
 		if err == nil && x.several() {
@@ -160,7 +159,7 @@ func (x *Exports) attach(ctx context.Context, p *pushed, documents attachments) 
 	return err
 }
 
-// noted notes what documents became; of one image in several places they are the same.
+// noted records the artifacts of documents; they are the same for one image in several places.
 func (x *Exports) noted(made []ocispec.Descriptor, err error) error {
 	for _, d := range made {
 		if !slices.ContainsFunc(x.Attached, func(have ocispec.Descriptor) bool { return have.Digest == d.Digest }) {
@@ -170,7 +169,7 @@ func (x *Exports) noted(made []ocispec.Descriptor, err error) error {
 	return attaching(err)
 }
 
-// tag gives what lies in a repository its tags.
+// tag gives the image in a repository its tags.
 func (x *Exports) tag(ctx context.Context, p *pushed) error {
 	o := x.Outputs[p.output]
 	top, err := top(o, p.images)
@@ -191,8 +190,8 @@ func (x *Exports) tag(ctx context.Context, p *pushed) error {
 // attachments are the documents of each image.
 type attachments map[digest.Digest][]referrer.Attachment
 
-// documents are what is attached to each image, made before anybody sees one: where they
-// can't be signed, no name has moved.
+// documents makes what is attached to each image before any is visible: if signing fails, no
+// name has moved.
 func (x *Exports) documents() (attachments, error) {
 	made := attachments{}
 	var images []exported
@@ -222,7 +221,7 @@ func attaching(err error) error {
 	return nil
 }
 
-// tagAll gives an image of a layout the tag of each name, as docker buildx does.
+// tagAll gives an image in a layout the tag of each name, as docker buildx does.
 func tagAll(ctx context.Context, l *layout.Layout, names []string, desc ocispec.Descriptor) error {
 	annotations := desc.Annotations
 	for _, name := range names {
@@ -236,7 +235,7 @@ func tagAll(ctx context.Context, l *layout.Layout, names []string, desc ocispec.
 	return nil
 }
 
-// complete is [complete] for an output, wherever that is.
+// complete calls [complete] for an output of any type.
 func (x *Exports) complete(ctx context.Context, i int) (one exported, err error) {
 	o, said := x.outputs[i], x.described[i]
 	switch {
@@ -278,7 +277,7 @@ func (x *Exports) push(ctx context.Context, o output.Output, i int, repository s
 	return one, err
 }
 
-// repository opens one of an output's repositories, once.
+// repository opens a repository of an output once.
 func (x *Exports) repository(ctx context.Context, o output.Output, i int, repository string) (*pushed, error) {
 	at := slices.IndexFunc(x.pushed, func(p *pushed) bool { return p.output == i && p.repository == repository })
 	if at >= 0 {
@@ -295,7 +294,7 @@ func (x *Exports) repository(ctx context.Context, o output.Output, i int, reposi
 	return p, nil
 }
 
-// fill lays the layers that no engine exports over the files of an image.
+// fill extracts the layers that engines don't export over the files of an image.
 func (x *Exports) fill(ctx context.Context, from stream, f sink) error {
 	err := <-from.done
 	for _, p := range x.whole.Parts {
@@ -306,7 +305,7 @@ func (x *Exports) fill(ctx context.Context, from stream, f sink) error {
 					if problem := f.Read(io.TeeReader(r, verifier)); problem != nil || verifier.Verified() {
 						return problem
 					}
-					return fmt.Errorf("the content is not that of layer %s", l.Stored.Digest)
+					return fmt.Errorf("the content differs from layer %s", l.Stored.Digest)
 				})
 			}
 		}

@@ -24,8 +24,8 @@ import (
 	"lamina.build/output"
 )
 
-// Everywhere it is the whole image: in a layout, in archives, in repositories under all
-// their tags, as files. Where the weights come from makes no difference.
+// Every output gets the whole image: layouts, archives, repositories with all their tags,
+// files. The source of the weights makes no difference.
 func TestKeep(t *testing.T) {
 	for _, from := range []string{"a layout", "the same registry", "another registry"} {
 		t.Run(from, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestKeep(t *testing.T) {
 			stale := []byte("of the build before")
 			put(t, x.layout.Store(), stale)
 			if got := tagged(t, names[0]); got != nil {
-				t.Errorf("a tag is there before the image is read back: %s", got)
+				t.Errorf("there is a tag before the image is read back: %s", got)
 			}
 			r.Forget()
 			image, err := x.Keep(t.Context())
@@ -105,7 +105,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// Annotations are of the manifest, or of what names it; an image that is pushed by digest gets no tag.
+// Annotations are on the manifest or on its descriptor; an image pushed by digest gets no tag.
 func TestKeepAnnotated(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -163,7 +163,7 @@ func openAt(t *testing.T, dir string) *layout.Layout {
 	return l
 }
 
-// holds checks that an archive holds the image, all of its layers, and nothing else.
+// holds checks that an archive contains exactly the image with all its layers.
 func holds(t *testing.T, data []byte, name string, want exported) {
 	t.Helper()
 	files := map[string][]byte{}
@@ -187,7 +187,7 @@ func holds(t *testing.T, data []byte, name string, want exported) {
 		t.Errorf("the archive calls the image %q, and not %q", got, name)
 	}
 	if strings.Contains(string(files["index.json"]), "distribution.source") {
-		t.Errorf("the index tells of pushes: %s", files["index.json"])
+		t.Errorf("the index mentions pushes: %s", files["index.json"])
 	}
 	expected := []string{"index.json", "oci-layout"}
 	layers := make([]string, 0, len(want.Manifest.Layers))
@@ -222,7 +222,7 @@ func holds(t *testing.T, data []byte, name string, want exported) {
 	}
 }
 
-// What isn't what was drawn gets no name and no tag, anywhere.
+// An image that differs from what was drawn gets no name and no tag anywhere.
 func TestKeepRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		corrupt func(*written)
@@ -258,7 +258,7 @@ func TestKeepRefuses(t *testing.T) {
 	}
 }
 
-// liar is a store that has something else under every digest.
+// liar is a store with wrong content for every digest.
 type liar struct {
 	content.Store
 	digest.Digest
@@ -268,10 +268,10 @@ func (s liar) ReaderAt(ctx context.Context, _ ocispec.Descriptor) (content.Reade
 	return s.Store.ReaderAt(ctx, ocispec.Descriptor{Digest: s.Digest})
 }
 
-// Weights are those that were meant, wherever they go.
+// Weights are verified, wherever they go.
 func TestKeepHashesWhatItAdds(t *testing.T) {
 	l := open(t)
-	other := weightsTar(t, "evil") // as long as those that are meant
+	other := weightsTar(t, "evil") // of the same length
 	put(t, l.Store(), other)
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	for _, line := range []string{"type=oci", "type=oci,dest=a.tar", "type=docker,dest=b.tar", "files", "type=image,push=true,name=" + r.Host + "/a:1"} {
@@ -280,7 +280,7 @@ func TestKeepHashesWhatItAdds(t *testing.T) {
 		x.Of(picture(t), Sources{Stores: []content.Provider{liar{l.Store(), digest.FromBytes(other)}}})
 		exportTo(t, x, picture(t).Lean(), asIs)
 		if _, err := x.Keep(t.Context()); err == nil {
-			t.Errorf("%s: other content is taken", line)
+			t.Errorf("%s: wrong content is accepted", line)
 		}
 		if err := x.Close(); err != nil {
 			t.Error(err)
@@ -291,7 +291,7 @@ func TestKeepHashesWhatItAdds(t *testing.T) {
 	}
 }
 
-// A layer that the manifest names and that isn't there is found before anybody looks for it.
+// A layer that the manifest names and that is missing is found at once.
 func TestKeepMissesLayers(t *testing.T) {
 	t.Chdir(t.TempDir())
 	x := opened(t, nil, "type=oci")
@@ -305,9 +305,9 @@ func TestKeepMissesLayers(t *testing.T) {
 	}
 }
 
-// An engine's own store would get weights in whatever form the engine has of them.
+// An engine's own store would get weights in whatever form the engine has them.
 func TestNoWeightsForTheStoreOfAnEngine(t *testing.T) {
-	for weights, want := range map[bool]string{true: `output "type=image,name=a": an engine's own store takes no image with weights`, false: ""} {
+	for weights, want := range map[bool]string{true: `output "type=image,name=a": an engine's own store accepts no image with weights`, false: ""} {
 		_, err := NewExports(outputs(t, "type=image,name=a"), "faceblend", "production", weights)
 		if got := errors.Join(err); want != "" && (got == nil || got.Error() != want) || want == "" && got != nil {
 			t.Errorf("got %v", err)
@@ -315,7 +315,7 @@ func TestNoWeightsForTheStoreOfAnEngine(t *testing.T) {
 	}
 }
 
-// Manifests that no tag will name never reach the disk; a large blob does at once.
+// Manifests that no tag will name never reach the disk; large blobs do at once.
 func TestSmallBlobsWaitInMemory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	x := opened(t, nil, "type=oci")

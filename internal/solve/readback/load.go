@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// loader hands an archive to docker's own client, which knows where docker is: contexts,
+// loader passes an archive to docker's own client, which finds docker by contexts and
 // DOCKER_HOST. It starts with the first byte, so that no connection waits for a build.
 type loader struct {
 	load *exec.Cmd
@@ -21,14 +21,14 @@ type loader struct {
 	said *bytes.Buffer
 }
 
-// newLoader finds out that docker can't be reached before a build has to.
+// newLoader fails if docker can't be reached, before the build starts.
 func newLoader(ctx context.Context) (*loader, error) {
 	said := &bytes.Buffer{}
 	ask := exec.CommandContext(ctx, "docker", "ps", "--quiet")
 	ask.Stderr = said
 	if err := ask.Run(); err != nil {
 		err = failure.New(failure.Usage, dockerError("asking docker", err, said))
-		return nil, failure.WithHint(err, `-o type=docker,dest=FILE leaves an archive for "docker load" and "podman load"`)
+		return nil, failure.WithHint(err, `-o type=docker,dest=FILE writes an archive for "docker load" and "podman load"`)
 	}
 	ctx, kill := context.WithCancel(ctx)
 	l := &loader{load: exec.CommandContext(ctx, "docker", "load", "--quiet"), kill: kill, said: said}
@@ -36,7 +36,7 @@ func newLoader(ctx context.Context) (*loader, error) {
 	return l, nil
 }
 
-// dockerError is what docker has said, where it said anything.
+// dockerError returns docker's own message, if there is one.
 func dockerError(doing string, err error, said fmt.Stringer) error {
 	if text := strings.TrimSpace(said.String()); text != "" {
 		return fmt.Errorf("%s: %s", doing, text)
@@ -44,7 +44,7 @@ func dockerError(doing string, err error, said fmt.Stringer) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// Write gives docker more of the archive. Where it takes no more, it has said why.
+// Write sends docker more of the archive. If docker accepts no more, its message says why.
 func (l *loader) Write(p []byte) (n int, err error) {
 	if l.in == nil {
 		if l.in, err = l.load.StdinPipe(); err == nil {
@@ -65,7 +65,7 @@ func (l *loader) Close() error {
 	if l.in == nil || l.load.ProcessState != nil {
 		return nil
 	}
-	_ = l.in.Close() // where that fails, docker fails
+	_ = l.in.Close() // if that fails, docker fails
 	if err := l.load.Wait(); err != nil {
 		return dockerError("docker load", err, l.said)
 	}

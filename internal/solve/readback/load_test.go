@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// docker is a client of docker that does what a script says.
+// docker replaces the docker client with a script.
 func docker(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,7 +23,7 @@ func docker(t *testing.T, script string) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// What docker is given is the archive that a file would be, whole.
+// Docker gets the same complete archive as a file.
 func TestLoad(t *testing.T) {
 	t.Chdir(t.TempDir())
 	docker(t, `case "$*" in "ps --quiet") ;; "load --quiet") cat >loaded.tar && mv loaded.tar whole.tar ;; *) exit 9 ;; esac`)
@@ -48,7 +48,7 @@ func TestLoad(t *testing.T) {
 	holds(t, data, "docker.io/library/a:1", want)
 }
 
-// Docker that can't be reached is found before a build; what it says is what the user reads.
+// An unreachable docker is found before a build; the user sees docker's own message.
 func TestLoadFails(t *testing.T) {
 	open := func() (*Exports, error) {
 		x, err := NewExports(outputs(t, "type=docker"), "faceblend", "production", false)
@@ -84,7 +84,7 @@ func TestLoadFails(t *testing.T) {
 	}
 }
 
-// A build that fails doesn't wait for docker, and ends it.
+// A failed build doesn't wait for docker but ends it.
 func TestAbandonedLoad(t *testing.T) {
 	t.Chdir(t.TempDir())
 	docker(t, `[ "$1" = ps ] && exit; : >started; exec sleep 1000`)
@@ -101,7 +101,7 @@ func TestAbandonedLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err = os.Stat("started"); errors.Is(err, fs.ErrNotExist); _, err = os.Stat("started") {
-		time.Sleep(time.Millisecond) // until what reads gives docker the first of it
+		time.Sleep(time.Millisecond) // until the reader passes docker the first bytes
 	}
 	if err = errors.Join(err, x.Close()); err != nil {
 		t.Error(err)

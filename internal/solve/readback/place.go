@@ -23,7 +23,7 @@ import (
 	"lamina.build/stages"
 )
 
-// place is where an engine has exported an image to, and where nobody sees it yet.
+// place is where an engine has exported an image to, not visible yet.
 type place interface {
 	read(context.Context, ocispec.Descriptor) ([]byte, error)
 	has(context.Context, ocispec.Descriptor) (bool, error)
@@ -31,8 +31,8 @@ type place interface {
 	put(context.Context, exported) error
 }
 
-// complete reads an image back, holds it against what was drawn, and adds the layers
-// that the engine hasn't exported.
+// complete reads an image back, compares it with what was drawn, and adds the layers that the
+// engine hasn't exported.
 func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descriptor, whole stages.Image, from Sources) (x exported, err error) {
 	x.Desc = ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform, Annotations: annotations(o, true)}
 	if x.manifest, err = readJSON(ctx, at, desc, &x.Manifest); err != nil {
@@ -57,12 +57,12 @@ func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descr
 	return x, at.put(ctx, x)
 }
 
-// maxManifest is more than any registry takes.
+// maxManifest is more than any registry accepts, in bytes.
 const maxManifest = 32 << 20
 
 func readJSON(ctx context.Context, at place, d ocispec.Descriptor, into any) (data []byte, err error) {
 	if d.Size > maxManifest {
-		err = fmt.Errorf("%d bytes are too many", d.Size)
+		err = fmt.Errorf("%d bytes are too large", d.Size)
 	} else if data, err = at.read(ctx, d); err == nil && digest.FromBytes(data) != d.Digest {
 		err = fmt.Errorf("the content has digest %s", digest.FromBytes(data))
 	}
@@ -87,18 +87,18 @@ func hasAll(ctx context.Context, at place, layers []ocispec.Descriptor) error {
 	return errors.Join(problems...)
 }
 
-// Sources are where the layers are that no engine exports.
+// Sources say where to find the layers that engines don't export.
 type Sources struct {
 	Stores    []content.Provider // of the client
 	Published []string           // images in registries: "registry.example/model@sha256:…"
 	Registry  registry.Options   // how those are reached
 	Note      func(format string, args ...any)
-	// Send has what is pushed pass through here, where the engine is on this machine, and is
-	// told how far it is; nil has the engine push.
+	// Send is called with the progress of pushes. If it is nil, the engine pushes; else the
+	// client does, which is for engines of this machine.
 	Send func(context.Context, *client.SolveStatus)
 }
 
-// open opens a layer where it is nearest.
+// open opens a layer from the closest source.
 func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
 	for _, store := range s.Stores {
 		r, err := store.ReaderAt(ctx, d)
@@ -126,7 +126,7 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 	return nil, fmt.Errorf("layer %s: %w", d.Digest, errors.Join(problems...))
 }
 
-// noted is the size from which on somebody who waits is told of a layer, in bytes.
+// noted is the size from which on copying a layer is worth a note, in bytes.
 const noted = 1 << 30
 
 func (s Sources) tell(d ocispec.Descriptor) {
@@ -152,7 +152,7 @@ func (s Sources) openAt(ctx context.Context, d ocispec.Descriptor, from int64) (
 	return r, nil
 }
 
-// with lets use have the content of a layer.
+// with calls use with the content of a layer.
 func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Reader) error) error {
 	s.tell(d)
 	r, err := s.open(ctx, d)
@@ -162,7 +162,7 @@ func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Rea
 	return errors.Join(use(r), r.Close())
 }
 
-// addedAtOnce is how many layers are added side by side.
+// addedAtOnce is how many layers are added in parallel.
 const addedAtOnce = 8
 
 func sideBySide[T any](ctx context.Context, layers []T, add func(context.Context, T) error) error {
@@ -236,11 +236,11 @@ func (p archivePlace) put(_ context.Context, x exported) error {
 	return p.Replace(x.Desc, x.manifest, x.config)
 }
 
-// registryPlace is a repository, in which a manifest without a tag is known by its digest alone.
+// registryPlace is a repository, in which a manifest without a tag is found only by its digest.
 type registryPlace struct {
 	*registry.Repository
 
-	sender *sender // nil where the engine has pushed to it
+	sender *sender // nil if the engine pushes to it
 }
 
 func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
@@ -260,11 +260,10 @@ func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, 
 	return data, errors.Join(err, r.Close())
 }
 
-// has believes that a registry takes no manifest of blobs that it hasn't.
+// has relies on registries: they accept no manifest with missing blobs.
 func (p registryPlace) has(context.Context, ocispec.Descriptor) (bool, error) { return true, nil }
 
-// add has the registry take layers from another of its repositories, and sends them only
-// where it can't.
+// add mounts layers from other repositories of the registry, and uploads those that it can't.
 func (p registryPlace) add(ctx context.Context, layers []ocispec.Descriptor, from Sources) error {
 	return sideBySide(ctx, layers, func(ctx context.Context, d ocispec.Descriptor) error {
 		ok, err := p.Has(ctx, d.Digest)

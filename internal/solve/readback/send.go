@@ -20,9 +20,9 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// sender is a store that uploads to a repository what an engine of this machine writes into
-// it. Unlike an engine, it resumes an upload where it broke off. Small blobs stay in memory,
-// as in a [heldStore].
+// sender is a content store that uploads each blob to a repository as an engine writes it.
+// Unlike an engine, it resumes an interrupted upload. Small blobs stay in memory, as in a
+// [heldStore].
 type sender struct {
 	contentutil.Buffer
 
@@ -30,14 +30,14 @@ type sender struct {
 	report func(context.Context, *client.SolveStatus)
 
 	mu      sync.Mutex
-	problem error // the first of an upload; an engine passes on its text alone
+	problem error // the first of an upload, since an engine passes on only its text
 }
 
 func newSender(to *registry.Repository, report func(context.Context, *client.SolveStatus)) *sender {
 	return &sender{Buffer: contentutil.NewBuffer(), to: to, report: report}
 }
 
-// Writer begins an upload. Whoever writes asks Info first whether there is one to do.
+// Writer returns the upload of a blob. Callers first ask Info whether the blob exists.
 func (s *sender) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
 	var o content.WriterOpts
 	for _, opt := range opts {
@@ -51,7 +51,7 @@ func (s *sender) Writer(ctx context.Context, opts ...content.WriterOpt) (content
 	return &sending{sender: s, ctx: ctx, desc: o.Desc, ref: o.Ref}, nil
 }
 
-// Info tells about a blob.
+// Info returns an error that matches [errdefs.ErrNotFound] unless the repository has the blob.
 func (s *sender) Info(ctx context.Context, d digest.Digest) (content.Info, error) {
 	if info, err := s.Buffer.Info(ctx, d); err == nil {
 		return info, nil
@@ -63,7 +63,7 @@ func (s *sender) Info(ctx context.Context, d digest.Digest) (content.Info, error
 	return content.Info{Digest: d}, s.failed(ctx, err)
 }
 
-// failed keeps the first error that nobody's stopping has caused.
+// failed records the first error that is not due to a cancellation.
 func (s *sender) failed(ctx context.Context, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,18 +73,18 @@ func (s *sender) failed(ctx context.Context, err error) error {
 	return err
 }
 
-// err is the first error of an upload.
+// err returns the first error of an upload.
 func (s *sender) err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.problem
 }
 
-// sending is the upload of one blob, which begins with its first byte.
+// sending is the upload of one blob. It starts with the first byte.
 type sending struct {
 	*sender
 
-	ctx     context.Context // of whoever writes, for as long as that takes
+	ctx     context.Context // of the caller of Writer, which is canceled when that is done
 	desc    ocispec.Descriptor
 	ref     string
 	offset  int64 // bytes that were written
@@ -92,7 +92,7 @@ type sending struct {
 	told    time.Time
 
 	pipe *io.PipeWriter
-	done chan error // says once how the upload ended; nil before and after
+	done chan error // receives the result of the upload; nil before and after
 }
 
 func (u *sending) start() {
@@ -102,7 +102,7 @@ func (u *sending) start() {
 		body := &rewinder{r: r}
 		err := u.to.Put(u.ctx, u.desc.Digest, u.desc.Size, body.open)
 		if err != nil && body.lost {
-			err = failure.New(failure.Transient, err) // an engine can write all of it again
+			err = failure.New(failure.Transient, err) // the engine can write the blob again
 		}
 		_ = r.CloseWithError(err)
 		done <- err
@@ -136,7 +136,7 @@ func (u *sending) Commit(context.Context, int64, digest.Digest, ...content.Opt) 
 	return nil
 }
 
-// end ends the upload, and says how that went.
+// end ends the upload and returns its result.
 func (u *sending) end(reason error) error {
 	if u.done == nil {
 		return reason
@@ -150,13 +150,13 @@ func (u *sending) end(reason error) error {
 	return err
 }
 
-// Close gives up what was not committed.
+// Close cancels an upload that was not committed.
 func (u *sending) Close() error {
 	_ = u.end(errUnfinished)
 	return nil
 }
 
-// Truncate has the blob begin again.
+// Truncate restarts the upload. It supports no size but 0.
 func (u *sending) Truncate(size int64) error {
 	if size != 0 {
 		return fmt.Errorf("truncating an upload to %d bytes: %w", size, errdefs.ErrNotImplemented)
@@ -165,18 +165,18 @@ func (u *sending) Truncate(size int64) error {
 	return u.Close()
 }
 
-// Digest is that of the whole blob, which the registry verifies.
+// Digest returns the expected digest, which the registry verifies.
 func (u *sending) Digest() digest.Digest { return u.desc.Digest }
 
-// Status says how far the upload is.
+// Status returns the progress of the upload.
 func (u *sending) Status() (content.Status, error) {
 	return content.Status{Ref: u.ref, Offset: u.offset, Total: u.desc.Size, Expected: u.desc.Digest, StartedAt: u.started}, nil
 }
 
-// toldEvery is how often the progress hears of an upload.
+// toldEvery is how often an upload reports its progress.
 const toldEvery = 200 * time.Millisecond
 
-// tell has the progress show the upload as a step of its own.
+// tell reports the upload as a step of the build.
 func (u *sending) tell(completed *time.Time) {
 	u.told = time.Now()
 	name := fmt.Sprintf("pushing layer %.12s to %s", u.desc.Digest.Encoded(), u.to.Name())
@@ -189,28 +189,29 @@ func (u *sending) tell(completed *time.Time) {
 	})
 }
 
-// rewinder lets a stream be read again from a little before where it is.
+// rewinder reads a stream and can go back a little.
 type rewinder struct {
 	mu   sync.Mutex
 	r    io.Reader
 	at   int64  // bytes that were read
 	kept []byte // the last of them
-	lost bool   // somebody wanted what is no longer kept
+	lost bool   // open was asked for bytes that are no longer kept
 }
 
-// open is for [registry.Repository.Put], which has one body open at a time.
+// open opens the stream at an offset, for [registry.Repository.Put], which reads one body at
+// a time.
 func (w *rewinder) open(from int64) (io.ReadCloser, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	back := w.at - from
 	if back < 0 || back > int64(len(w.kept)) {
 		w.lost = true
-		return nil, fmt.Errorf("the registry wants byte %d again, and byte %d is next", from, w.at)
+		return nil, fmt.Errorf("the registry needs byte %d, and the stream is at byte %d", from, w.at)
 	}
 	return io.NopCloser(io.MultiReader(bytes.NewReader(bytes.Clone(w.kept[int64(len(w.kept))-back:])), w)), nil
 }
 
-// Read reads on.
+// Read reads the next bytes of the stream.
 func (w *rewinder) Read(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -222,9 +223,9 @@ func (w *rewinder) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sharedStore is written to as a whole: each of its stores gets what it lacks.
+// sharedStore writes each blob to all of its stores that lack it.
 type sharedStore struct {
-	content.Store // the first of all
+	content.Store // the first
 
 	all []content.Store
 }
@@ -236,7 +237,7 @@ func share(all []content.Store) content.Store {
 	return sharedStore{all[0], all}
 }
 
-// Info tells about a blob that all have.
+// Info returns an error unless all stores have the blob.
 func (s sharedStore) Info(ctx context.Context, d digest.Digest) (info content.Info, err error) {
 	for _, one := range s.all {
 		if info, err = one.Info(ctx, d); err != nil {
@@ -246,7 +247,7 @@ func (s sharedStore) Info(ctx context.Context, d digest.Digest) (info content.In
 	return info, nil
 }
 
-// Abort forgets what was begun.
+// Abort cancels the ingestion of a blob.
 func (s sharedStore) Abort(ctx context.Context, ref string) error {
 	problems := make([]error, 0, len(s.all))
 	for _, one := range s.all {
@@ -257,7 +258,7 @@ func (s sharedStore) Abort(ctx context.Context, ref string) error {
 	return errors.Join(problems...)
 }
 
-// Writer writes a blob to those that lack it.
+// Writer writes a blob to the stores that lack it.
 func (s sharedStore) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
 	var o content.WriterOpts
 	for _, opt := range opts {
@@ -275,7 +276,7 @@ func (s sharedStore) Writer(ctx context.Context, opts ...content.WriterOpt) (con
 			continue
 		}
 		if err == nil {
-			list, err = append(list, w), w.Truncate(0) // all begin at the beginning
+			list, err = append(list, w), w.Truncate(0) // a layout may have part of it
 		}
 		if err != nil {
 			return nil, errors.Join(err, list.Close())
@@ -303,12 +304,12 @@ func (l sharedWriter) Write(p []byte) (int, error) {
 // Close closes each.
 func (l sharedWriter) Close() error { return l.each(content.Writer.Close) }
 
-// Truncate has each begin again.
+// Truncate truncates each.
 func (l sharedWriter) Truncate(size int64) error {
 	return l.each(func(w content.Writer) error { return w.Truncate(size) })
 }
 
-// Commit commits to each.
+// Commit commits each.
 func (l sharedWriter) Commit(ctx context.Context, size int64, expected digest.Digest, opts ...content.Opt) error {
 	return l.each(func(w content.Writer) error {
 		if err := w.Commit(ctx, size, expected, opts...); !errdefs.IsAlreadyExists(err) {
@@ -318,10 +319,10 @@ func (l sharedWriter) Commit(ctx context.Context, size int64, expected digest.Di
 	})
 }
 
-// Digest is that of what was written.
+// Digest returns that of the first.
 func (l sharedWriter) Digest() digest.Digest { return l[0].Digest() }
 
-// Status is that of the first, which all have.
+// Status returns that of the first, which is that of all.
 func (l sharedWriter) Status() (content.Status, error) { return l[0].Status() }
 
 func (l sharedWriter) each(do func(content.Writer) error) error {

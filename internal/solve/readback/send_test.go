@@ -20,7 +20,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// noise is what no compression makes smaller.
+// noise returns bytes that no compression makes smaller.
 func noise(size int) []byte {
 	data, r := make([]byte, size), rand.New(rand.NewPCG(1, uint64(size)))
 	for i := range data {
@@ -29,7 +29,7 @@ func noise(size int) []byte {
 	return data
 }
 
-// sends is a sender to a registry, and the last that it tells of each step.
+// sends returns a sender to a registry, and the last status of each step that it reports.
 func sends(t *testing.T, r *testworld.Registry) (s *sender, told map[string]*client.VertexStatus) {
 	t.Helper()
 	told = map[string]*client.VertexStatus{}
@@ -38,7 +38,7 @@ func sends(t *testing.T, r *testworld.Registry) (s *sender, told map[string]*cli
 	}), told
 }
 
-// writes writes a blob as an engine does, a piece at a time.
+// writes writes a blob as an engine does, in pieces.
 func writes(t *testing.T, s content.Store, data []byte) error {
 	t.Helper()
 	d := described(ocispec.MediaTypeImageLayer, data)
@@ -53,8 +53,7 @@ func writes(t *testing.T, s content.Store, data []byte) error {
 	return errors.Join(err, w.Close())
 }
 
-// What a registry has is not sent again, and what it wants again from far back is for another
-// attempt.
+// An interrupted upload is resumed; one that is lost is a transient error.
 func TestSending(t *testing.T) {
 	t.Parallel()
 	const size, patches = 20 << 20, "PATCH /v2/app/blobs/**"
@@ -105,8 +104,7 @@ func TestSending(t *testing.T) {
 	}
 }
 
-// Small blobs wait in memory, a blob that nobody writes on leaves no upload, and one can be
-// begun again.
+// Small blobs stay in memory, an abandoned blob leaves no upload, and an upload can be restarted.
 func TestSendingInPart(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -136,7 +134,7 @@ func TestSendingInPart(t *testing.T) {
 	}
 }
 
-// Each of several stores gets what it lacks.
+// Each store gets what it lacks.
 func TestSharedStores(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})

@@ -25,7 +25,7 @@ import (
 	"lamina.build/stages"
 )
 
-// weightsTar is a layer of weights.
+// weightsTar returns a layer of weights.
 func weightsTar(t *testing.T, name string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -50,7 +50,7 @@ func described(mediaType string, data []byte) ocispec.Descriptor {
 // packedApp is the app's layer as the client has packed it.
 const packedApp = "packed app"
 
-// picture is an image of an operating system, two layers of weights, a list and an app.
+// picture returns an image of an operating system, two layers of weights, a list and an app.
 func picture(t *testing.T) stages.Image {
 	t.Helper()
 	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -85,7 +85,7 @@ type written struct {
 	layers   map[digest.Digest][]byte
 }
 
-// write does an engine's work on all the layers that it is given.
+// write does an engine's work for all its layers.
 func write(t *testing.T, image stages.Image, o output.Output) *written {
 	t.Helper()
 	types := typesOf(o)
@@ -123,7 +123,7 @@ func write(t *testing.T, image stages.Image, o output.Output) *written {
 	return w
 }
 
-// blobs are those of the image, and what describes its manifest.
+// blobs returns the image's manifest and config, and the manifest's descriptor.
 func (w *written) blobs(t *testing.T) (manifest, config []byte, desc ocispec.Descriptor) {
 	t.Helper()
 	config, err := json.Marshal(w.config)
@@ -157,7 +157,7 @@ func put(t *testing.T, store content.Store, data []byte) {
 	}
 }
 
-// archive exports the image as an archive, by the exporter that engines have.
+// archive exports the image as an archive, with the exporter of engines.
 func (w *written) archive(t *testing.T, o output.Output, names []string, to io.WriteCloser) {
 	t.Helper()
 	l := open(t)
@@ -217,7 +217,7 @@ func repository(t *testing.T, name string) *registry.Repository {
 	return r
 }
 
-// modelSources are the layers of weights in a layout, or in a registry.
+// modelSources returns the layers of weights in a layout or in a registry.
 func modelSources(t *testing.T, in *testworld.Registry) Sources {
 	t.Helper()
 	model := &written{layers: map[digest.Digest][]byte{}, manifest: ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig}}, config: map[string]any{}}
@@ -275,7 +275,7 @@ func exportTo(t *testing.T, x *Exports, image stages.Image, corrupt func(*writte
 
 func asIs(*written) {}
 
-// tagged is the manifest of a tag, nil where there is none.
+// tagged returns the manifest of a tag, nil if there is none.
 func tagged(t *testing.T, name string) []byte {
 	t.Helper()
 	where, tag := output.SplitName(name)

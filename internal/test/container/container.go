@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Container is a running one, or one that has ended.
+// Container is a container that is running or has ended.
 type Container struct {
 	machine *Machine
 	id      string
@@ -23,13 +23,13 @@ type Container struct {
 	ended   chan struct{}
 }
 
-// Start runs what the image is for, with a few variables ("KEY=value") and
-// arguments more. It goes on until [Container.Remove].
+// Start runs the image's entrypoint, with further variables ("KEY=value") and arguments. It
+// runs until [Container.Remove].
 func (m *Machine) Start(env []string, args ...string) (*Container, error) {
 	return m.Exec(env, slices.Concat(m.config.Entrypoint, m.config.Cmd, args)...)
 }
 
-// Exec runs another program of the image in its place.
+// Exec runs another program of the image instead.
 func (m *Machine) Exec(env []string, args ...string) (*Container, error) {
 	c := &Container{machine: m, id: "lamina-" + rand.Text()[:12], ended: make(chan struct{})}
 	bundle := filepath.Join(m.dir, c.id)
@@ -42,7 +42,7 @@ func (m *Machine) Exec(env []string, args ...string) (*Container, error) {
 		return nil, fmt.Errorf("starting a container: %w", err)
 	}
 	go func() {
-		_ = c.cmd.Wait() // its state tells more
+		_ = c.cmd.Wait() // its state says more
 		close(c.ended)
 	}()
 	return c, nil
@@ -59,14 +59,14 @@ func (m *Machine) writeBundle(dir string, env, args []string) error {
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600)
 }
 
-// command is runc with its state in the machine's directory. It isn't bound to a
-// context: a container is to be removed, not left to itself.
+// command returns a runc command with its state in the machine's directory. It has no context,
+// so that a container can always be removed.
 func (m *Machine) command(args ...string) *exec.Cmd {
 	args = append([]string{"--root", m.state()}, args...)
 	return exec.CommandContext(context.Background(), m.runc, args...) //nolint:gosec,forbidigo // as above
 }
 
-// stateName is the directory of a machine in which runc has its containers.
+// stateName is the directory of a machine with the state of runc's containers.
 const stateName = "state"
 
 func (m *Machine) state() string { return filepath.Join(m.dir, stateName) }
@@ -74,11 +74,10 @@ func (m *Machine) state() string { return filepath.Join(m.dir, stateName) }
 // Ended is closed when the container's program has ended.
 func (c *Container) Ended() <-chan struct{} { return c.ended }
 
-// Output is what the program has printed so far, to both of its outputs.
+// Output returns what the program has printed so far, to both of its outputs.
 func (c *Container) Output() string { return c.output.String() }
 
-// Wait returns the exit code; it is an error that the program still runs after a
-// time.
+// Wait returns the exit code; a program that still runs after most is an error.
 func (c *Container) Wait(most time.Duration) (int, error) {
 	select {
 	case <-c.ended:
@@ -96,8 +95,8 @@ func (c *Container) Signal(name string) error {
 	return nil
 }
 
-// Remove ends the container, if it still runs, and waits for that. One that runc has
-// yet to create isn't there to be deleted, and a moment later it is.
+// Remove ends the container, if it still runs, and waits for that. It retries, since runc may
+// be just about to create it.
 func (c *Container) Remove() {
 	for {
 		_ = c.machine.command("delete", "--force", c.id).Run() // it may have ended long ago

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// waiting is a machine whose program waits for ever.
+// waiting returns a machine whose program waits for ever.
 func waiting(t *testing.T) *Machine {
 	t.Helper()
 	if testing.Short() {
@@ -73,7 +73,7 @@ func TestRealContainer(t *testing.T) {
 	}
 }
 
-// One that runc is only about to create is ended, too.
+// A container that runc is only about to create is ended, too.
 func TestRealContainerThatIsRemovedAtOnce(t *testing.T) {
 	m := waiting(t)
 	for range 5 {
@@ -81,7 +81,7 @@ func TestRealContainerThatIsRemovedAtOnce(t *testing.T) {
 	}
 }
 
-// What a killed program left, the next one ends and removes. The rooms of others stay.
+// The next program ends and removes what a killed one left. The rooms of others stay.
 func TestRealOpenRoom(t *testing.T) {
 	m, path := waiting(t), filepath.Join(t.TempDir(), "room")
 	asks := func() (string, error) { return m.runc, nil }

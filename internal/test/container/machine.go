@@ -1,6 +1,6 @@
-// Package container starts an image under runc, to try what was built: with its user,
-// its environment and its entrypoint, on the network of the host. It is no way to run
-// anything for longer, or anything that one doesn't trust. It needs root.
+// Package container starts an image under runc, to test what was built: with its user, its
+// environment and its entrypoint, on the host's network. It is not meant for long runs or
+// untrusted images. It needs root.
 package container
 
 import (
@@ -18,15 +18,14 @@ import (
 
 // Machine starts containers of one image, which share its files.
 type Machine struct {
-	Root string // where the image's files are
+	Root string // directory of the image's files
 
 	config ocispec.ImageConfig
 	runc   string
 	dir    string // of runc's state and the containers' bundles
 }
 
-// New unpacks an image of a layout below dir, which must not hold anything; who
-// made it removes it.
+// New unpacks an image of a layout below dir, which must be empty; the caller removes it.
 func New(ctx context.Context, runc string, l *layout.Layout, image layout.Image, dir string) (*Machine, error) {
 	m := &Machine{Root: filepath.Join(dir, "rootfs"), config: image.Config.Config.ImageConfig, runc: runc, dir: dir}
 	if err := m.unpack(ctx, l, image); err != nil {

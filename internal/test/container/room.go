@@ -6,9 +6,9 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// OpenRoom makes a directory, for what will never be at path, in which a program has its
-// machines among whatever else it makes. What programs that were killed have left there
-// goes: containers that still run, for which runc is asked, and then the files.
+// OpenRoom makes a directory, a temporary of path that is never committed, for a program's
+// machines and other files. It removes what killed programs have left there: with runc,
+// containers that still run, and then the files.
 func OpenRoom(path string, runc func() (string, error)) (*atomicfile.Temporary, error) {
 	for _, left := range atomicfile.Leftovers(path) {
 		if err := cleanup(left, runc); err != nil {
@@ -18,8 +18,8 @@ func OpenRoom(path string, runc func() (string, error)) (*atomicfile.Temporary, 
 	return atomicfile.Dir(path)
 }
 
-// cleanup ends the containers of all machines below a directory, each of which lies one or
-// two directories deep. What can't be ended stays.
+// cleanup ends the containers of all machines one or two levels below a directory. What can't
+// be ended stays.
 func cleanup(dir string, runc func() (string, error)) error {
 	for _, depth := range []string{"*", "*/*"} {
 		states, err := filepath.Glob(filepath.Join(dir, depth, stateName, "lamina-*"))

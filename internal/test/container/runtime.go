@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// What of the runtime specification (opencontainers/runtime-spec v1.0) a container
-// needs that is to be tried.
+// The part of the runtime specification (opencontainers/runtime-spec v1.0) that a container
+// under test needs.
 type (
 	runtimeSpec struct {
 		Version string  `json:"ociVersion"`
@@ -51,8 +51,8 @@ type (
 	}
 )
 
-// runtime is what runc is told. Without a network namespace the container has the
-// host's network; it has no capabilities, but those of Docker where it is root's.
+// runtime returns the configuration for runc. Without a network namespace the container has the
+// host's network; it has no capabilities, or Docker's if it runs as root.
 func (m *Machine) runtime(env, args []string) runtimeSpec {
 	spec := runtimeSpec{
 		Version: "1.0.2",
@@ -77,11 +77,11 @@ func (m *Machine) runtime(env, args []string) runtimeSpec {
 	return spec
 }
 
-// userOf reads "10001:10001", which is how images of ours name their user.
+// userOf parses "10001:10001", the form in which our images name their user.
 func userOf(text string) user {
 	uid, gid, _ := strings.Cut(text, ":")
 	var u user
-	u.UID, _ = strconv.Atoi(uid) // root where there is none
+	u.UID, _ = strconv.Atoi(uid) // root if there is none
 	u.GID, _ = strconv.Atoi(gid)
 	return u
 }

@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Alone is a user who has no engine but their own, below a cache directory, with the programs
-// of the tests' engine in it; and the directory where that engine keeps its state.
+// Alone returns a user who has only a private engine, below a cache directory with the programs
+// of the tests' engine; and the state directory of that engine.
 func Alone(t *testing.T, cache string) (u *User, state string) {
 	t.Helper()
 	enginetest.Engine(t) // compiles it
@@ -39,7 +39,7 @@ func Alone(t *testing.T, cache string) (u *User, state string) {
 	return u, state
 }
 
-// ShortDir is a directory whose path leaves room for a socket's.
+// ShortDir makes a directory whose path is short enough for a socket.
 func ShortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "own-") //nolint:usetesting // short enough

@@ -11,7 +11,7 @@ import (
 
 func engineOnOneCPU(t *testing.T) *engine.Engine {
 	t.Helper()
-	runtime.LockOSThread() // what a thread starts has its CPUs
+	runtime.LockOSThread() // children of a thread inherit its CPUs
 	defer runtime.UnlockOSThread()
 	var before, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {

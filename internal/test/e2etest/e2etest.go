@@ -1,5 +1,5 @@
-// Package e2etest lets tests be users of the compiled command: with a directory of
-// their own, a real engine, and a copy of examples/faceblend to change.
+// Package e2etest lets tests act as users of the compiled command, each with a directory, a
+// real engine, and a copy of examples/faceblend to change.
 package e2etest
 
 import (
@@ -25,7 +25,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Root is the directory of the module.
+// Root returns the directory of the module.
 func Root(t *testing.T) string {
 	t.Helper()
 	root, err := moduleRoot(t.Context())
@@ -40,7 +40,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), err
 }
 
-// User is somebody with a directory of their own who runs the command there.
+// User runs the command in a directory of their own.
 type User struct {
 	Dir   string   // where commands run; dist/ appears in it
 	Addr  string   // of the engine
@@ -48,26 +48,26 @@ type User struct {
 	Env   []string // on top of the test's own
 }
 
-// NewUser shares the tests' engine, and what was ever downloaded.
+// NewUser returns a user who shares the tests' engine and all downloads.
 func NewUser(t *testing.T) *User {
 	t.Helper()
 	testworld.RealMirrors(t)
 	return UserOf(t, enginetest.Engine(t))
 }
 
-// UserOf is somebody who has an engine.
+// UserOf returns a user with an engine.
 func UserOf(t *testing.T, e *engine.Engine) *User {
 	t.Helper()
 	return &User{Dir: t.TempDir(), Addr: e.Addr, Cache: filepath.Join(filepath.Dir(enginetest.Options(t).CacheDir), "lamina-test", "user")}
 }
 
-// Result is how a command ended.
+// Result is the result of a command.
 type Result struct {
 	Code           int
 	Stdout, Stderr string
 }
 
-// Run runs the command to its end, whatever that is.
+// Run runs the command to its end, whatever the exit code.
 func (u *User) Run(t *testing.T, args ...string) Result {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), Program(t), args...) //nolint:gosec // the command under test
@@ -80,7 +80,7 @@ func (u *User) Run(t *testing.T, args ...string) Result {
 	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// Build builds an image and fails the test where that fails.
+// Build builds an image and fails the test if that fails.
 func (u *User) Build(t *testing.T, args ...string) Result {
 	t.Helper()
 	r := u.Run(t, args...)
@@ -90,10 +90,10 @@ func (u *User) Build(t *testing.T, args ...string) Result {
 	return r
 }
 
-// Tail is the end of a long output.
+// Tail returns the end of a long output.
 func Tail(s string) string { return s[max(0, len(s)-8<<10):] }
 
-// Image is what lies in dist/faceblend under a tag.
+// Image returns the image in dist/faceblend with a tag.
 func (u *User) Image(t *testing.T, tag string) (*layout.Layout, layout.Image) {
 	t.Helper()
 	l, err := layout.Open(t.Context(), filepath.Join(u.Dir, "dist", "faceblend"))
@@ -108,14 +108,14 @@ func (u *User) Image(t *testing.T, tag string) (*layout.Layout, layout.Image) {
 	return l, image
 }
 
-// Digest is that of the production image.
+// Digest returns the digest of the production image.
 func (u *User) Digest(t *testing.T) digest.Digest {
 	t.Helper()
 	_, image := u.Image(t, "production")
 	return image.Desc.Digest
 }
 
-// Layers are the digests of an image's layers by what made them: "app /app".
+// Layers returns the digests of an image's layers by what made them: "app /app".
 func Layers(image layout.Image) map[string]digest.Digest {
 	all := map[string]digest.Digest{}
 	for i, h := range image.Config.History {
@@ -124,8 +124,8 @@ func Layers(image layout.Image) map[string]digest.Digest {
 	return all
 }
 
-// Example copies examples/faceblend, with the lock that the tests of one run
-// share: what is locked once, builds everywhere.
+// Example copies examples/faceblend, with the lock that all tests of a run share: what is
+// locked once builds everywhere.
 func Example(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
@@ -173,7 +173,7 @@ func Write(t *testing.T, path string, data []byte) {
 	}
 }
 
-// Edit replaces one text in a file by another.
+// Edit replaces one text in a file with another.
 func Edit(t *testing.T, path, old, replacement string) {
 	t.Helper()
 	data, err := os.ReadFile(path) //nolint:gosec // a directory of the test
@@ -202,8 +202,8 @@ func Files(t *testing.T, l *layout.Layout, image layout.Image) map[string]imaget
 	return all
 }
 
-// Execs names the steps that run a program: those that ran anew and those that
-// came from the cache, in the output of --progress rawjson.
+// Execs returns the steps that run a program, those that ran and those that came from the
+// cache, from the output of --progress rawjson.
 func Execs(rawjson string) (ran, cached []string) {
 	state := map[string]bool{}
 	for line := range strings.SplitSeq(rawjson, "\n") {
@@ -233,10 +233,10 @@ func Execs(rawjson string) (ran, cached []string) {
 	return ran, cached
 }
 
-// isExec knows the steps of an image that run a program by their names.
+// isExec matches the names of an image's steps that run a program.
 var isExec = regexp.MustCompile(`^smoke: (import|run|libraries|entrypoint) |: (install|compile)|^check: `)
 
-// Fails runs the command and checks its exit code and what it says.
+// Fails runs the command and checks its exit code and its messages.
 func (u *User) Fails(t *testing.T, code int, says []string, args ...string) {
 	t.Helper()
 	r := u.Run(t, args...)
@@ -250,12 +250,12 @@ func (u *User) Fails(t *testing.T, code int, says []string, args ...string) {
 	}
 }
 
-// HasNoImage checks that a build that failed has left no tag.
+// HasNoImage checks that a failed build has left no tag.
 func (u *User) HasNoImage(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(u.Dir, "dist", "faceblend", "index.json")); err == nil {
 		if tags := mustTags(t, u); len(tags) > 0 {
-			t.Errorf("a build that failed left the tags %v", tags)
+			t.Errorf("a failed build left the tags %v", tags)
 		}
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// clock is C, which no Go tool may take for a part of the package.
+// clock is C, kept where no Go tool compiles it as part of the package.
 //
 //go:embed testdata/elsewhere.c
 var clock []byte
 
-// Elsewhere is somebody with an engine that has nothing in its cache and one CPU. Whatever
-// is installed there for the project in dir sees a clock that is 400 days ahead, and directories
-// the other way round. It skips the test where there is no C compiler.
+// Elsewhere returns a user with an engine that has an empty cache and one CPU. What is installed
+// there for the project in dir sees a clock 400 days ahead, and directories in reverse order.
+// It skips the test if there is no C compiler.
 func Elsewhere(t *testing.T, dir string) *User {
 	t.Helper()
 	compiler, err := exec.LookPath("gcc")
@@ -23,7 +23,7 @@ func Elsewhere(t *testing.T, dir string) *User {
 	}
 	u := UserOf(t, engineOnOneCPU(t))
 	u.Cache = t.TempDir()
-	u.Build(t, "--print", dir) // which unpacks the tools
+	u.Build(t, "--print", dir) // unpacks the tools
 	tools, err := filepath.Glob(filepath.Join(u.Cache, "lamina", "tools", "*", "*", "libeatmydata.so"))
 	if err != nil || len(tools) != 1 {
 		t.Fatalf("the tools are %q, %v", tools, err)

@@ -8,8 +8,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// extension is an sdist in the manner of insightface 0.7.3: a setup.py without
-// a pyproject.toml, that imports at its top what nobody declares, and compiles C++.
+// extension returns an sdist like that of insightface 0.7.3: a setup.py without a
+// pyproject.toml that imports undeclared modules and compiles C++.
 func extension() testworld.Sdist {
 	return testworld.Sdist{Name: "facemesh", Version: "0.7.3", Requires: []string{"beta"}, Files: map[string]string{
 		"setup.py": `
@@ -56,7 +56,7 @@ run     = [["python3", "-c", "import facemesh, direct; assert facemesh.answer() 
 source = "app"
 `
 
-// EveryKind is a project that has every kind of requirement.
+// EveryKind makes a project with every kind of requirement.
 func EveryKind(t *testing.T) (string, *testworld.Index) {
 	t.Helper()
 	w := testworld.New(t)

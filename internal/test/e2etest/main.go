@@ -21,10 +21,9 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Main runs the tests of a package in a temporary directory of their own. What a run that
-// was killed has left goes before it: engines have ended by themselves, containers have
-// not, and there may be gigabytes of files. What the engine has written down in the end holds
-// no secret.
+// Main runs the tests of a package in their own temporary directory. First it cleans up after
+// killed runs: their engines have ended by themselves, their containers have not, and there
+// may be gigabytes of files. At the end it checks that the engine has written no secret.
 func Main(m *testing.M) int {
 	room, err := container.OpenRoom(filepath.Join(os.TempDir(), "test"), enginetest.FetchRunc)
 	if err == nil {
@@ -34,7 +33,7 @@ func Main(m *testing.M) int {
 		log.Print("making a directory for the tests: ", err)
 		return 1
 	}
-	// They wait for the engine more than they work. A flag of the command line still wins.
+	// Tests mostly wait for the engine. A flag of the command line still wins.
 	_ = flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0))))
 	code := m.Run()
 	if err = engineHoldsSecret(); err != nil {
@@ -47,9 +46,9 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// program compiles the command once for all packages. It is kept next to the engine,
-// where go build sees that it is still right; each package has a name of its own for it,
-// so that a run of another state of the source takes it from nobody.
+// program compiles the command once for all packages. It is kept next to the engine, where go
+// build sees that it is up to date; each package copies it, so that a run of another state of
+// the source doesn't replace it.
 var program = sync.OnceValues(func() (path string, err error) {
 	ctx := context.Background() //nolint:forbidigo // no test's context lasts long enough
 	o, err := enginetest.Defaults()
@@ -99,7 +98,7 @@ func Program(t *testing.T) string {
 	return path
 }
 
-// FreshEngine is an engine with nothing in its cache, in a root of its own.
+// FreshEngine returns an engine with an empty cache in a separate root.
 func FreshEngine(t *testing.T) *engine.Engine {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "engine-") //nolint:usetesting // short enough for a socket
@@ -110,14 +109,14 @@ func FreshEngine(t *testing.T) *engine.Engine {
 	return EngineIn(t, dir)
 }
 
-// EngineIn is an engine with its state in a directory.
+// EngineIn returns an engine with its state in a directory.
 func EngineIn(t *testing.T, dir string) *engine.Engine {
 	t.Helper()
 	o := enginetest.Options(t)
 	o.StateDir = dir
 	e, err := engine.Open(t.Context(), o)
 	if err != nil {
-		t.Fatalf("opening an engine of its own: %v", err)
+		t.Fatalf("opening a separate engine: %v", err)
 	}
 	t.Cleanup(func() {
 		_ = e.Close()

@@ -17,23 +17,22 @@ import (
 	"lamina.build/lock"
 )
 
-// Builder is a [builder] that has what Lamina adds for Python packages and git anyway.
-// An engine makes one builder for all specs that ask for it, and making one is most of
-// what a test on a cold engine costs.
+// Builder is a [builder] with what Lamina adds for Python packages and git anyway. An engine
+// makes it once for all specs that use it, which is most of the cost of a test on a cold
+// engine.
 const Builder = `
 [builder]
 packages = ["git", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
 `
 
-// Compiler is the [builder] of [EveryKind], spelt out in the same way.
+// Compiler is the [builder] of [EveryKind], spelled out in the same way.
 const Compiler = `
 [builder]
 packages = ["g++", "git", "python3-build", "python3-dev", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
 `
 
-// PythonProject is a directory with an image.toml that asks for Python and nothing else
-// of Debian, and with some files. It has the common builder, but where it says what it
-// wants and where git is to be added for a requirement.
+// PythonProject makes a directory with some files and an image.toml that requires only Python
+// from Debian. It has the common builder, unless toml sets one or a requirement needs git.
 func PythonProject(t *testing.T, toml string, files map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
@@ -51,7 +50,7 @@ func PythonProject(t *testing.T, toml string, files map[string]string) string {
 	return dir
 }
 
-// Needs is a project of one requirement file.
+// Needs makes a project with one requirement file.
 func Needs(t *testing.T, lines ...string) string {
 	t.Helper()
 	return PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n",
@@ -73,10 +72,10 @@ func ReadLock(t *testing.T, dir string) lock.Lock {
 	return l
 }
 
-// Titles are "name version" of what the production image installs.
+// Titles returns "name version" of what the production image installs.
 func Titles(l lock.Lock) []string { return titles(l.PythonIn("production")) }
 
-// BuildTitles are "name version" of what a project is built with.
+// BuildTitles returns "name version" of what a project is built with.
 func BuildTitles(l lock.Lock, project string) []string {
 	return titles(l.BuildIn(project, "production"))
 }
@@ -99,7 +98,7 @@ func Find(t *testing.T, l lock.Lock, name string) lock.Distribution {
 	return l.Distributions[i]
 }
 
-// sitePackages is where wheels are installed.
+// sitePackages matches where wheels are installed.
 var sitePackages = regexp.MustCompile(`^/usr/local/lib/python3\.\d+/dist-packages/`)
 
 // Site returns the files of the production image below site-packages.
@@ -116,7 +115,7 @@ func Site(t *testing.T, u *User) []string {
 	return list
 }
 
-// PureIndex is an index of a few wheels in pure Python.
+// PureIndex publishes an index of a few wheels in pure Python.
 func PureIndex(t *testing.T, o testworld.IndexOptions, more ...testworld.Distribution) *testworld.Index {
 	t.Helper()
 	return testworld.New(t).Index(o, append([]testworld.Distribution{
@@ -136,7 +135,7 @@ func Verify(t *testing.T, u *User) {
 	}
 }
 
-// FormatOne is a lock as format 1 had it, which knew nothing of uv.
+// FormatOne returns a lock in format 1, which had no uv.
 func FormatOne(l lock.Lock) []byte {
 	l.UV, l.Pages, l.Distributions = lock.UV{}, nil, slices.Clone(l.Distributions)
 	for i := range l.Distributions {

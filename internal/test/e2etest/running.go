@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Running is a command that was started. Its standard output is a pipe that nobody reads.
+// Running is a started command. Its standard output is a pipe that nobody reads.
 type Running struct {
 	*exec.Cmd
 
 	t    *testing.T
 	mu   sync.Mutex
 	text strings.Builder // of standard error
-	more chan struct{}   // closed, and made anew, with each text
+	more chan struct{}   // closed and replaced with each text
 }
 
 // Start starts the command.
@@ -34,7 +34,7 @@ func (u *User) Start(t *testing.T, args ...string) *Running {
 	return r
 }
 
-// Write is where standard error goes.
+// Write receives standard error.
 func (r *Running) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +43,7 @@ func (r *Running) Write(p []byte) (int, error) {
 	return r.text.Write(p)
 }
 
-// Said is what it has written to standard error.
+// Said returns what it has written to standard error.
 func (r *Running) Said() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +68,7 @@ func (r *Running) Until(text string) {
 	}
 }
 
-// Ends waits for the end, with an exit code that is negative where a signal ended it.
+// Ends waits for the end, with an exit code that is negative if a signal ended it.
 func (r *Running) Ends(code int) {
 	r.t.Helper()
 	_ = r.Wait()

@@ -9,13 +9,13 @@ import (
 )
 
 // Schemas runs a program of the module internal/test/schemas, "." or "tool NAME", and returns
-// what it prints and whether it ended well. Where the module isn't to be had, the test is skipped.
+// its output and error. It skips the test if the module can't be downloaded.
 func Schemas(t *testing.T, args ...string) (out string, err error) {
 	t.Helper()
 	dir := filepath.Join(Root(t), "internal", "test", "schemas")
 	text, err := exec.CommandContext(t.Context(), "go", "-C", dir, "mod", "download").CombinedOutput() //nolint:gosec // a directory of ours
 	if err != nil {
-		t.Skipf("the module of schemas can't be had: %s", bytes.TrimSpace(text))
+		t.Skipf("the module of schemas can't be downloaded: %s", bytes.TrimSpace(text))
 	}
 	words := append([]string{"-C", dir}, args...)
 	if args[0] == "." {

@@ -19,16 +19,16 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Secret is in every password and token that tests give to builds, so that one search
-// finds whichever of them lies where none may: see [NoSecrets]. No quoting changes it.
+// Secret is part of every password and token that tests give to builds, so that one search
+// finds any of them where none may be: see [NoSecrets]. No quoting changes it.
 const Secret = "GeheimnisDerTests"
 
-// forms are what a secret looks like: as it is, and within base64, which shows it in one
-// of three ways, by what stands before it.
+// forms returns the forms of a secret: plain, and within base64, in one of three ways that
+// depend on what precedes it.
 func forms() [][]byte {
 	list := append(make([][]byte, 0, 4), []byte(Secret))
 	for before := range 3 {
-		// The first and the last letters depend on what stands next to the secret.
+		// The first and the last letters depend on what is next to the secret.
 		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + Secret))
 		whole := len(Secret) + before - (len(Secret)+before)%3
 		list = append(list, []byte(text[[]int{0, 2, 3}[before]:whole/3*4]))
@@ -36,7 +36,7 @@ func forms() [][]byte {
 	return list
 }
 
-// holdsSecret reads to the end, or to a secret.
+// holdsSecret reads to the end or to a secret.
 func holdsSecret(r io.Reader) (bool, error) {
 	wanted := forms()
 	buf := make([]byte, 1<<20)
@@ -57,7 +57,7 @@ func holdsSecret(r io.Reader) (bool, error) {
 	}
 }
 
-// fileHoldsSecret looks into a file, and into what it is compressed from.
+// fileHoldsSecret searches a file, and its content before compression.
 func fileHoldsSecret(name string) (bool, error) {
 	f, err := os.Open(name) //nolint:gosec // of a test
 	if err != nil {
@@ -93,7 +93,7 @@ func fileHoldsSecret(name string) (bool, error) {
 	return false, nil
 }
 
-// NoSecret fails a test whose secret stands in a text.
+// NoSecret fails a test if its secret is in a text.
 func NoSecret(t *testing.T, what, text string) {
 	t.Helper()
 	if found, _ := holdsSecret(strings.NewReader(text)); found {
@@ -101,8 +101,8 @@ func NoSecret(t *testing.T, what, text string) {
 	}
 }
 
-// NoSecrets fails a test whose secret lies in a directory: in a file, in what it is
-// compressed from, or in a name.
+// NoSecrets fails a test if its secret is in a directory: in a file, in the content before
+// compression, or in a name.
 func NoSecrets(t *testing.T, directories ...string) {
 	t.Helper()
 	for _, directory := range directories {
@@ -128,8 +128,8 @@ func NoSecrets(t *testing.T, directories ...string) {
 	}
 }
 
-// engineHoldsSecret looks at what the engine of the tests wrote down: its log and its
-// databases, which have what it was asked and what that said.
+// engineHoldsSecret searches what the engine of the tests wrote: its log and its databases,
+// which hold requests and outputs.
 func engineHoldsSecret() error {
 	o, err := enginetest.Defaults()
 	if err != nil {
@@ -137,7 +137,7 @@ func engineHoldsSecret() error {
 	}
 	var faults []error
 	for _, pattern := range []string{"log*", "root/*.db", "root/*/*.db"} {
-		names, _ := filepath.Glob(filepath.Join(o.CacheDir, "engine", pattern)) // the patterns are good
+		names, _ := filepath.Glob(filepath.Join(o.CacheDir, "engine", pattern)) // the patterns are valid
 		for _, name := range names {
 			found, err := fileHoldsSecret(name)
 			if found {

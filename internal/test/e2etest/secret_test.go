@@ -11,7 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The search finds a secret wherever it stands, and nothing else.
+// The search finds a secret wherever it is, and nothing else.
 func TestSecretsAreFound(t *testing.T) {
 	t.Parallel()
 	far := strings.Repeat("far ", 1<<18)

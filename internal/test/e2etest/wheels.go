@@ -16,8 +16,8 @@ import (
 	"lamina.build/lock"
 )
 
-// SetupTools are the wheels of setuptools and wheel, which Debian ships for its
-// virtual environments: what real sdists are built with.
+// SetupTools returns the wheels of setuptools and wheel that Debian ships for its virtual
+// environments: what real sdists are built with.
 func SetupTools(t *testing.T) []testworld.Distribution {
 	t.Helper()
 	mirrors := testworld.RealMirrors(t)
@@ -55,7 +55,7 @@ func SetupTools(t *testing.T) []testworld.Distribution {
 	return wheels
 }
 
-// unpackWheel takes the one wheel out of a package.
+// unpackWheel extracts the one wheel of a package.
 func unpackWheel(t *testing.T, deb string) string {
 	t.Helper()
 	in, err := os.Open(deb) //nolint:gosec // a file of the cache
@@ -82,7 +82,7 @@ func unpackWheel(t *testing.T, deb string) string {
 	return wheel
 }
 
-// UV is the program that a lock names for its Python packages.
+// UV returns the program that a lock names for its Python packages.
 func UV(t *testing.T, l lock.Lock) []byte {
 	t.Helper()
 	getter := debian.NewGetter(filepath.Join(enginetest.Options(t).CacheDir, "files"))

@@ -1,10 +1,9 @@
 // Package enginetest gives tests a private engine.
 //
-// All test packages of one `go test` share it, each process through its lease,
-// and it ends with the last of them. Its state is apart from the user's own
-// engine and survives, so that the next run finds its cache warm; a test that
-// needs a cold or an untouched engine takes [Options] with a StateDir of its
-// own.
+// All test packages of one `go test` share it, each process through its lease, and it ends
+// with the last of them. Its state is separate from that of the user's engine and is kept,
+// so that the next run finds a warm cache; a test that needs a cold or an untouched engine
+// uses [Options] with another StateDir.
 package enginetest
 
 import (
@@ -25,18 +24,18 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// shared is opened by the first test that asks and is never closed: the kernel
-// gives the lease back when the test process ends, however it ends. One engine a
-// process is the point of the package, hence a global.
+// shared is opened by the first test that needs it and never closed: the kernel releases the
+// lease when the test process ends, however it ends. One engine per process is the point of
+// the package, hence a global.
 var shared = sync.OnceValues(func() (*engine.Engine, error) {
 	o, err := Defaults()
 	if err != nil {
 		return nil, err
 	}
-	// A machine that is busy with other tests may let an engine start too slowly for a
-	// user who waits. Tests do wait.
+	// On a machine that is busy with other tests, an engine may start too slowly for a user.
+	// Tests wait longer.
 	for n := 1; ; n++ {
-		// The engine outlives the test that happens to come first.
+		// The engine outlives the first test.
 		e, err := engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
 		if err == nil || n == maxStarts {
 			return e, err
@@ -47,15 +46,15 @@ var shared = sync.OnceValues(func() (*engine.Engine, error) {
 // maxStarts is how many times an engine may fail to start.
 const maxStarts = 5
 
-// Engine returns the engine that all tests share. It skips the test under
-// -short, for a user who can't run one, and where there is none yet and no network
-// to fetch it; a test must not close what it gets.
+// Engine returns the engine that all tests share. It skips the test under -short, for a user
+// who can't run one, and if there is none yet and no network to fetch it. A test must not
+// close it.
 func Engine(t testing.TB) *engine.Engine {
 	t.Helper()
 	skip(t)
 	e, err := shared()
 	if err != nil {
-		testworld.RealMirrors(t) // skips where no part of it could be fetched
+		testworld.RealMirrors(t) // skips if no part of it could be fetched
 		t.Fatalf("opening the engine of the tests: %v", err)
 	}
 	return e
@@ -67,9 +66,8 @@ func Client(t testing.TB) *client.Client {
 	return Engine(t).Client()
 }
 
-// Options returns the options of the shared engine, for tests that start one
-// of their own: set StateDir to a t.TempDir, and the compiled programs are
-// still shared.
+// Options returns the options of the shared engine, for tests that start another one: set
+// StateDir to a t.TempDir, and the compiled programs are still shared.
 func Options(t testing.TB) engine.Options {
 	t.Helper()
 	Runc(t)
@@ -80,8 +78,8 @@ func Options(t testing.TB) engine.Options {
 	return o
 }
 
-// Runc returns the path of the runc that the shared engine may have fetched. It skips
-// the test as [Engine] does.
+// Runc returns the path of the runc that the shared engine may have fetched. It skips the test
+// as [Engine] does.
 func Runc(t testing.TB) string {
 	t.Helper()
 	skip(t)
@@ -93,10 +91,10 @@ func Runc(t testing.TB) string {
 	return path
 }
 
-// FetchRunc returns that path where there is no test at hand.
+// FetchRunc returns that path without a test.
 func FetchRunc() (string, error) { return fetched() }
 
-// fetched is where runc is, for all tests of the process.
+// fetched returns the path of runc, for all tests of the process.
 var fetched = sync.OnceValues(func() (string, error) {
 	o, err := Defaults()
 	if err != nil {
@@ -115,9 +113,9 @@ func skip(t testing.TB) {
 	}
 }
 
-// Defaults are the [Options] for a process that a test has started, where there
-// is no test at hand. They ignore BUILDKIT_HOST and whatever else runs on the
-// machine: what the tests promise holds for our own version.
+// Defaults returns the [Options] without a test, for a process that a test has started. They
+// ignore BUILDKIT_HOST and whatever else runs on the machine: the tests make promises only
+// for our own version.
 func Defaults() (engine.Options, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -138,7 +136,7 @@ func Defaults() (engine.Options, error) {
 	}, nil
 }
 
-// mirrors are those of the environment, else of this machine where it is a
+// mirrors returns the mirrors of the environment, else those of this machine if it is a
 // Debian, else the snapshot archive.
 func mirrors() (debian.Mirrors, error) {
 	m := debian.Snapshot(time.Now())

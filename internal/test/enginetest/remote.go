@@ -12,17 +12,17 @@ import (
 	"lamina.build/internal/engine"
 )
 
-// Remote is a buildkitd that is reached by TCP, as one of another machine is. It is killed
-// with all that it has started when the test ends, or before.
+// Remote is a buildkitd that is reached over TCP, like one on another machine. It is killed with
+// all its children when the test ends, or before.
 type Remote struct {
 	Addr string // tcp://…
 
 	cmd *exec.Cmd
 }
 
-// StartRemote starts one that listens at an address, with arguments of its own, such as
-// those of its TLS, and variables ("KEY=value"). within is a command to start it by, such
-// as one that enters a network namespace; it may be nil.
+// StartRemote starts one that listens at an address, with further arguments, such as those for
+// TLS, and variables ("KEY=value"). within is a command to start it with, such as one that
+// enters a network namespace; it may be nil.
 func StartRemote(t testing.TB, address string, within, env []string, args ...string) *Remote {
 	t.Helper()
 	Engine(t) // compiled
@@ -58,13 +58,13 @@ func StartRemote(t testing.TB, address string, within, env []string, args ...str
 	}
 }
 
-// Kill ends the engine as a machine that loses its power does.
+// Kill ends the engine like a power failure.
 func (r *Remote) Kill() {
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait() // it was killed
 }
 
-// FreePort is an address of this machine that nobody listens at.
+// FreePort returns an address of this machine where nobody listens.
 func FreePort(t testing.TB, host string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // at once

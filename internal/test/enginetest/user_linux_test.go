@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Who can't run an engine is told so, in a line for each test.
+// A user who can't run an engine is told so, in a line for each test.
 func TestWithoutRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")

@@ -1,5 +1,5 @@
-// Package imagetest looks into images that were built: what is in their layers, and
-// whether an image is whole and the same wherever it is built.
+// Package imagetest checks built images: what is in their layers, and whether an image is
+// complete and the same wherever it is built.
 package imagetest
 
 import (
@@ -43,10 +43,10 @@ func Entries(ctx context.Context, p content.Provider, layer ocispec.Descriptor) 
 	return list, nil
 }
 
-// absolute is an entry's name as a path of the image.
+// absolute returns an entry's name as a path of the image.
 func absolute(name string) string { return path.Join("/", name) }
 
-// Tar reads a layer as the tar that it is, whatever it is compressed with.
+// Tar reads a layer as an uncompressed tar.
 func Tar(ctx context.Context, p content.Provider, layer ocispec.Descriptor, read func(io.Reader) error) error {
 	_, err := stream(ctx, p, layer, read)
 	return err
@@ -68,7 +68,7 @@ func walk(ctx context.Context, p content.Provider, layer ocispec.Descriptor, vis
 	})
 }
 
-// streamed is what reading a layer to its end has shown.
+// streamed is the result of reading a layer to its end.
 type streamed struct {
 	digest digest.Digest // of the blob
 	size   int64
@@ -97,7 +97,7 @@ func stream(
 	if err = read(content); err != nil {
 		return s, err
 	}
-	// What follows the end of the tar belongs to the digests as well.
+	// What follows the end of the tar is part of the digests, too.
 	if _, err = io.Copy(io.Discard, content); err == nil {
 		_, err = io.Copy(io.Discard, raw)
 	}

@@ -103,7 +103,7 @@ func imageOf(t *testing.T, l *layout.Layout, layers ...layer) ocispec.Descriptor
 	return putJSON(t, l.Store(), m.MediaType, m)
 }
 
-// verifyFaults are the messages of all faults.
+// verifyFaults returns the messages of all faults.
 func verifyFaults(err error) (list []string) {
 	if err == nil {
 		return nil

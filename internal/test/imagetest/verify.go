@@ -17,13 +17,12 @@ import (
 	"lamina.build/llb"
 )
 
-// maxPerLayer keeps the report of a layer gone wrong readable.
+// maxPerLayer keeps the report of a bad layer readable.
 const maxPerLayer = 10
 
-// Verify reads a whole image, or all those of an index, and returns every
-// fault: a blob that is not what its descriptor says, a diff id that is not
-// the layer's, media types that are not OCI's, and entries that would make
-// the image differ from build to build.
+// Verify reads a whole image, or all images of an index, and returns every fault: blobs that
+// differ from their descriptors, wrong diff IDs, media types that are not OCI's, and entries
+// that would make the image differ from build to build.
 func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor) error {
 	images, err := layout.Images(ctx, p, desc)
 	if err != nil {
@@ -77,7 +76,7 @@ func verifyImage(ctx context.Context, p content.Provider, image layout.Image) (f
 	return faults
 }
 
-// headers checks the entries of one layer as they come.
+// headers checks the entries of one layer in their order.
 type headers struct {
 	layer  string
 	last   string

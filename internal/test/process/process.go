@@ -1,5 +1,5 @@
-// Package process has tests that need a second process: their own program, started once
-// more, which a variable makes do something else in TestMain.
+// Package process is for tests that need a second process: their own program, started again,
+// with a variable that makes TestMain do something else.
 package process
 
 import (
@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Start starts the test's program with a variable ("KEY=value") and returns it when it
-// has printed a line, which is returned as well. Its input stays open until the test ends.
-// Whoever kills it waits for it, too.
+// Start starts the test's program with a variable ("KEY=value"), and returns it with the first
+// line that it prints. Its input stays open until the test ends. A caller that kills it must
+// also wait for it.
 func Start(t *testing.T, variable string) (cmd *exec.Cmd, said string) {
 	t.Helper()
 	program, err := os.Executable()

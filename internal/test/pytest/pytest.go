@@ -1,6 +1,5 @@
-// Package pytest runs the tests of Python scripts on the Python of this machine:
-// seconds after a change, without an engine. Builds run the same tests on the Python
-// that the scripts meet in an image.
+// Package pytest runs the tests of Python scripts with this machine's Python: seconds after a
+// change, without an engine. Builds run the same tests with the Python of an image.
 package pytest
 
 import (
@@ -10,19 +9,19 @@ import (
 	"testing"
 )
 
-// interpreter is the system's own, as in an image: a developer's may come first in PATH.
+// interpreter is the system's own, as in an image: a developer's own may come first in PATH.
 const interpreter = "/usr/bin/python3"
 
 // Suite is a directory of unittest tests.
 type Suite struct {
-	Dir  string   // that the tests run in
+	Dir  string   // where the tests run
 	Top  string   // the top-level directory of their modules, below Dir
 	Path []string // what else the interpreter imports from
 	Uses string   // modules beyond the standard library: "packaging"
 }
 
-// Run runs the tests, and fails where one fails or none is found. It skips where the
-// machine has no Python that can run them, and says what is missing.
+// Run runs the tests, and fails if one fails or none is found. It skips, saying what is missing,
+// if the machine has no Python that can run them.
 func (s Suite) Run(t *testing.T) {
 	t.Helper()
 	s.needs(t)
@@ -31,7 +30,7 @@ func (s Suite) Run(t *testing.T) {
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+strings.Join(s.Path, ":"), "PYTHONDONTWRITEBYTECODE=1")
 	_, named := os.LookupEnv("UV")
-	if uv, err := exec.LookPath("uv"); err == nil && !named { // tests of what only uv does are left out without
+	if uv, err := exec.LookPath("uv"); err == nil && !named { // without uv, tests of what only uv does are skipped
 		cmd.Env = append(cmd.Env, "UV="+uv)
 	}
 	out, err := cmd.CombinedOutput()
@@ -50,6 +49,6 @@ func (s Suite) needs(t *testing.T) {
 	t.Helper()
 	check := "import sys, " + s.Uses + "; sys.exit(sys.version_info < (3, 11))"
 	if exec.CommandContext(t.Context(), interpreter, "-c", check).Run() != nil { //nolint:gosec // the modules of a test
-		t.Skipf("%s is no Python of 3.11 or later that has %s", interpreter, s.Uses)
+		t.Skipf("%s is not Python 3.11 or later with %s", interpreter, s.Uses)
 	}
 }

@@ -1,10 +1,10 @@
-// Command schemas holds files against the types and schemas of the projects that read them,
-// which are a module of their own so that the product has none of them:
+// Command schemas checks files with the types and schemas of the projects that read them. It is
+// a separate module so that the product depends on none of them:
 //
 //	schemas json FILE            prints a YAML file as JSON, its anchors resolved
-//	schemas kubernetes FILE...   wants each document to be of a kind of Kubernetes, field by field
-//	schemas modelpack FILE       wants a configuration of a ModelPack
-//	schemas pull REF DIR         copies what a tag names into an OCI layout, as oras does
+//	schemas kubernetes FILE...   checks that each document is of a Kubernetes kind, field by field
+//	schemas modelpack FILE       checks the configuration of a ModelPack
+//	schemas pull REF DIR         copies the image of a tag into an OCI layout, as oras does
 package main
 
 import (
@@ -66,7 +66,7 @@ func printed(data []byte) error {
 	return err
 }
 
-// kinds are those that may be deployed.
+// kinds are the deployed kinds.
 var kinds = map[metav1.TypeMeta]func() any{
 	{APIVersion: "apps/v1", Kind: "StatefulSet"}:                func() any { return &apps.StatefulSet{} },
 	{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"}:      func() any { return &policy.PodDisruptionBudget{} },
@@ -77,8 +77,8 @@ var kinds = map[metav1.TypeMeta]func() any{
 	{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"}: func() any { return &networking.NetworkPolicy{} },
 }
 
-// kubernetes decodes strictly: an unknown or doubled field is an error. It prints each
-// document as JSON, on a line.
+// kubernetes decodes strictly: an unknown or duplicate field is an error. It prints each
+// document as a line of JSON.
 func kubernetes(data []byte) error {
 	var faults []error
 	for i, doc := range bytes.SplitAfter(data, []byte("\n---\n")) {
@@ -87,7 +87,7 @@ func kubernetes(data []byte) error {
 		err := yaml.Unmarshal(doc, &kind)
 		object := kinds[kind]
 		if err == nil && object == nil {
-			err = fmt.Errorf("%s %s is none of the kinds that are deployed", kind.APIVersion, kind.Kind)
+			err = fmt.Errorf("%s %s is not one of the deployed kinds", kind.APIVersion, kind.Kind)
 		}
 		if err == nil {
 			o := object()
@@ -109,7 +109,7 @@ func modelPack(data []byte) error {
 	return modelpack.ValidatorMediaTypeModelConfig.Validate(bytes.NewReader(data))
 }
 
-// pull reads a registry by plain HTTP.
+// pull reads from a registry over plain HTTP.
 func pull(ctx context.Context, ref, dir string) error {
 	repository, err := remote.NewRepository(ref)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package sigstoretest is a Fulcio and a Rekor for tests: they certify and log what they are
-// asked for, as those of sigstore do, with authorities of sigstore-go's own tests.
+// Package sigstoretest is a Fulcio and a Rekor for tests: they certify and log on request, as
+// those of sigstore do, with authorities of sigstore-go's own tests.
 package sigstoretest
 
 import (
@@ -27,10 +27,10 @@ import (
 // Sigstore is both servers at one address.
 type Sigstore struct {
 	URL      string
-	Identity string // of whom it knows, by Token
+	Identity string // of the user with Token
 	Issuer   string
 	Token    string
-	Expired  bool         // its certificates have ended
+	Expired  bool         // its certificates have expired
 	Down     atomic.Bool  // its log is
 	Logged   atomic.Int64 // entries
 
@@ -70,8 +70,8 @@ func New(t testing.TB, identity, token string) *Sigstore {
 	return s
 }
 
-// TrustedRoot is the text of a trusted_root.json. Where it names logs of certificates, what
-// this Fulcio gives is in none.
+// TrustedRoot returns a trusted_root.json. If it names certificate logs, the certificates of
+// this Fulcio are in none.
 func (s *Sigstore) TrustedRoot(certificateLogs bool) []byte {
 	s.t.Helper()
 	var certificates map[string]*root.TransparencyLog
@@ -89,7 +89,7 @@ func (s *Sigstore) TrustedRoot(certificateLogs bool) []byte {
 	return text
 }
 
-// raw has the IDs of logs as bytes, which sigstore-go's tests have in hexadecimal.
+// raw converts the IDs of logs to bytes, which sigstore-go's tests have in hexadecimal.
 func raw(logs map[string]*root.TransparencyLog) map[string]*root.TransparencyLog {
 	for id, l := range logs {
 		l.ID, _ = hex.DecodeString(id)
@@ -97,7 +97,7 @@ func raw(logs map[string]*root.TransparencyLog) map[string]*root.TransparencyLog
 	return logs
 }
 
-// token is what GitHub Actions gives a job that asks for it.
+// token answers like GitHub Actions' token endpoint.
 func (s *Sigstore) token(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer "+s.Token || r.URL.Query().Get("audience") != "sigstore" {
 		http.Error(w, `{"message":"no"}`, http.StatusUnauthorized)
@@ -112,7 +112,7 @@ func (s *Sigstore) certify(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Header.Get("Authorization") != "Bearer "+s.Token {
 		w.WriteHeader(http.StatusUnauthorized)
-		// A careless server, which says what it was sent.
+		// A careless server, which repeats what it was sent.
 		_ = json.NewEncoder(w).Encode(map[string]string{"message": "not known: " + r.Header.Get("Authorization")})
 		return
 	}
@@ -140,7 +140,7 @@ func (s *Sigstore) certify(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"signedCertificateEmbeddedSct": map[string]any{"chain": map[string]any{"certificates": []string{text}}}})
 }
 
-// public is a key of which only the public half is known.
+// public is the public half of an unknown key.
 type public struct{ crypto.PublicKey }
 
 func (p public) Public() crypto.PublicKey { return p.PublicKey }

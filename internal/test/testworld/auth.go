@@ -2,17 +2,17 @@ package testworld
 
 import "net/http"
 
-// gate is a directory that asks for a password.
+// gate is a directory that requires a password.
 type gate struct{ user, password string }
 
-// Protect lets a directory ask for a user and a password, the HTTP basic way.
+// Protect makes a directory require a user and a password, with HTTP basic authentication.
 func (w *World) Protect(directory, user, password string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.gates[clean(directory)] = gate{user, password}
 }
 
-// gateOf returns the gate before a path, and whether it stays shut.
+// gateOf returns the gate of a path, and whether it stays shut.
 func (w *World) gateOf(name string, r *http.Request) (gate, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

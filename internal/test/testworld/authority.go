@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Authority vouches for servers and their clients.
+// Authority signs certificates for servers and their clients.
 type Authority struct {
 	File string // PEM of its certificate
 
@@ -23,7 +23,7 @@ type Authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one that nobody knows yet.
+// NewAuthority makes an authority that nobody trusts yet.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{File: filepath.Join(t.TempDir(), "ca.pem")}
@@ -36,8 +36,8 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Certify writes a certificate and its key that hold until an hour from now, or ended that
-// long ago. Hosts are names or addresses; a client needs none.
+// Certify writes a certificate and its key that are valid for an hour, or expired an hour ago.
+// Hosts are names or addresses; a client needs none.
 func (a *Authority) Certify(t testing.TB, expired bool, hosts ...string) (certificate, key string) {
 	t.Helper()
 	c := &x509.Certificate{

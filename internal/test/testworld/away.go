@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Away is an address of this machine that is not the loopback: what is said of
-// "localhost" is not said of it, and one goes there by a proxy.
+// Away returns an address of this machine that is not the loopback: rules for "localhost"
+// don't apply to it, and proxies are used for it.
 func Away(t testing.TB) string {
 	t.Helper()
 	all, err := net.InterfaceAddrs()

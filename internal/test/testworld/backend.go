@@ -1,7 +1,7 @@
 package testworld
 
-// backend is what setuptools would be too big for: it packs the modules of a
-// source tree as they are.
+// backend is a small substitute for setuptools: it packs the modules of a source tree
+// unchanged.
 const backend = `import base64, hashlib, os, re, zipfile
 from email.parser import HeaderParser
 
@@ -56,9 +56,9 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     return name
 `
 
-// Backend returns the wheel of a build backend that needs nothing but Python.
-// It builds an [Sdist] that has "worldbackend" as its only BuildRequires and
-// its Backend. A build-requires.txt in it is what the backend asks for besides.
+// Backend returns the wheel of a build backend that needs only Python. It builds an [Sdist]
+// with "worldbackend" as its only BuildRequires and its Backend. A build-requires.txt in it
+// lists the backend's further requirements.
 func Backend() Wheel {
 	return Wheel{Name: "worldbackend", Files: map[string]string{"worldbackend.py": backend}}
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// blob is the same for a name and a version at all times.
+// blob returns content that depends only on name and version.
 func (w Wheel) blob() io.Reader {
 	if w.Sparse {
 		return io.LimitReader(zeros{}, w.Size)
@@ -22,7 +22,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sparseWriter skips zeros in place of writing them.
+// sparseWriter skips zeros instead of writing them.
 type sparseWriter struct{ file *os.File }
 
 func (s *sparseWriter) Write(p []byte) (int, error) {

@@ -2,7 +2,7 @@ package testworld
 
 import "net/http"
 
-// tally is what became of a path so far.
+// tally counts the requests of a path.
 type tally struct {
 	requests, credentials int
 	sent                  int64
@@ -34,11 +34,10 @@ func (w *World) total(pattern string) tally {
 	return sum
 }
 
-// Requests counts how often the paths that match a pattern were asked for. The
-// pattern is one as of [World.Fail].
+// Requests counts the requests for paths that match a pattern, see [World.Fail].
 func (w *World) Requests(pattern string) int { return w.total(pattern).requests }
 
-// Credentials counts the requests that came with an Authorization header.
+// Credentials counts the requests with an Authorization header.
 func (w *World) Credentials(pattern string) int { return w.total(pattern).credentials }
 
 // Sent returns how many bytes of bodies were sent.
@@ -53,8 +52,7 @@ func (w *World) Forget() {
 	w.wire.out.Store(0)
 }
 
-// countingWriter counts bytes before they leave, so that who has got them
-// finds them counted.
+// countingWriter counts bytes before it sends them, so that their receiver finds them counted.
 type countingWriter struct {
 	http.ResponseWriter
 

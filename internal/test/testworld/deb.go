@@ -16,7 +16,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// Deb is a Debian package to be made. Only the name must be given.
+// Deb describes a Debian package to make. Only the name is required.
 type Deb struct {
 	Name         string
 	Version      string // "1.0"
@@ -26,11 +26,11 @@ type Deb struct {
 	Essential    bool
 	Fields       []string          // further ones, as "Depends: libc6"
 	Files        map[string]string // by absolute path; below a bin directory they are programs
-	Entries      []tar.Header      // further ones, as they are
-	Postinst     string            // what runs when it is configured
-	Filename     string            // its path in the repository, where that is not as Debian has it
-	Made         []byte            // the .deb, where it is somebody else's; Fields are then all that an index says
-	Control      map[string]string // further files of its control: "preinst", "templates"
+	Entries      []tar.Header      // further ones, unchanged
+	Postinst     string            // the script to configure it
+	Filename     string            // its path in the repository, if that differs from Debian's
+	Made         []byte            // an existing .deb; an index then has only Fields
+	Control      map[string]string // further control files: "preinst", "templates"
 }
 
 func (d Deb) withDefaults() Deb {
@@ -48,7 +48,7 @@ func or(s, fallback string) string {
 	return s
 }
 
-// Path returns where the package lies in a repository's pool.
+// Path returns the path of the package in a repository's pool.
 func (d Deb) Path() string {
 	if d.Filename != "" {
 		return d.Filename
@@ -148,8 +148,7 @@ func parents(name string) []string {
 	return list
 }
 
-// Compress packs data as the suffix of a file name says: ".gz", ".xz", ".zst"
-// or nothing.
+// Compress compresses data according to the suffix of a file name: ".gz", ".xz", ".zst" or none.
 func Compress(t testing.TB, suffix string, data []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer

@@ -16,22 +16,22 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 )
 
-// DebianOptions describes a repository. The zero value is a good one.
+// DebianOptions describes a repository. The zero value is usable.
 type DebianOptions struct {
 	Path         string        // below the world: "debian"
 	Suite        string        // its directory below dists, and its codename: "bookworm"
-	Says         string        // what the index calls itself, where that is another name
-	Flat         bool          // no dists, no components: all lies in the repository's directory
+	Says         string        // the index's own name, if it is another
+	Flat         bool          // no dists, no components: everything is in the repository's directory
 	Components   []string      // "main"
 	Architecture string        // "amd64"
 	Compressions []string      // of Packages: ".gz" and ".xz"
 	Date         time.Time     // an hour ago
-	Valid        time.Duration // after Date; for ever where zero
-	NoByHash     bool          // only the plain names are there
+	Valid        time.Duration // after Date; default: for ever
+	NoByHash     bool          // only the plain names exist
 	Detached     bool          // Release and Release.gpg take the place of InRelease
 	Fields       []string      // further ones of the index
-	Hashes       []string      // that its indexes have: "SHA256"
-	Sums         []string      // of packages, where those are others
+	Hashes       []string      // in its indexes: "SHA256"
+	Sums         []string      // of packages, if they differ from Hashes
 	Signers      []*openpgp.Entity
 }
 
@@ -65,7 +65,7 @@ func (o DebianOptions) withDefaults(w *World) DebianOptions {
 type Debian struct {
 	DebianOptions
 
-	URL string // what its pool paths are relative to
+	URL string // the base of its pool paths
 	Key []byte // its public keys, armoured
 
 	world *World
@@ -89,7 +89,7 @@ func (d *Debian) Dir() string {
 	return path.Join(d.Path, "dists", d.Suite)
 }
 
-// Publish adds packages and signs the indexes anew.
+// Publish adds packages and signs the indexes again.
 func (d *Debian) Publish(debs ...Deb) {
 	t := d.world.t
 	t.Helper()
@@ -121,7 +121,7 @@ func (d *Debian) Publish(debs ...Deb) {
 	d.Sign([]byte(d.release(files)))
 }
 
-// hashed is a hash of data as indexes have it.
+// hashed returns a hash of data as in indexes.
 func hashed(algorithm string, data []byte) string {
 	switch algorithm {
 	case "SHA512":
@@ -154,8 +154,8 @@ func (d *Debian) putIndexes(files map[string][]byte) {
 	}
 }
 
-// release returns the text that is signed. As Debian's it names the unpacked
-// Packages, which no mirror has.
+// release returns the text to sign. Like Debian's, it lists the uncompressed Packages, which no
+// mirror has.
 func (d *Debian) release(files map[string][]byte) string {
 	lines := []string{
 		"Origin: Test",

@@ -14,10 +14,10 @@ import (
 	"lamina.build/internal/debian"
 )
 
-// Distribution publishes packages of the real Debian with all that they need, and what
-// the base and apt take, as a distribution of somebody else's: under another key, and the
-// essential packages packed as Ubuntu packs, with zstd. The real ones come from mirrors, and
-// are kept in the directory cache.
+// Distribution publishes packages of the real Debian with all that they need, and what the base
+// and apt need, as a third party's distribution: under another key, and with the essential
+// packages compressed as in Ubuntu, with zstd. The real ones come from mirrors, and are kept
+// in the directory cache.
 func (w *World) Distribution(mirrors debian.Mirrors, cache string, o DebianOptions, names ...string) *Debian {
 	t := w.t
 	t.Helper()
@@ -75,7 +75,7 @@ func realIndex(t testing.TB, mirrors debian.Mirrors, getter *debian.Getter) *deb
 	return index
 }
 
-// needed are packages with all that they need, of alternatives the first that there is.
+// needed returns packages with all that they need; of alternatives, the first that exists.
 func needed(t testing.TB, index *debian.Index, queue []string) (found []*debian.Package) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -108,7 +108,7 @@ func needed(t testing.TB, index *debian.Index, queue []string) (found []*debian.
 	return found
 }
 
-// packedAnew is a .deb whose files are compressed in another way.
+// packedAnew returns a .deb with its files compressed in another way.
 func packedAnew(t testing.TB, deb []byte, compression string) []byte {
 	t.Helper()
 	var files bytes.Buffer

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Always is the number of times of a fault that stays.
+// Always is the number of times of a permanent fault.
 const Always = -1
 
-// Fault is a way to answer wrongly, a number of times.
+// Fault is a wrong answer, given a number of times.
 type Fault struct {
 	Times int
 	serve serveFault
@@ -19,8 +19,8 @@ type Fault struct {
 
 type serveFault func(rw http.ResponseWriter, r *http.Request, content *io.SectionReader)
 
-// Fail puts a fault between a path and those who ask for it. The path may be a
-// pattern as of [path.Match], or end in "/**".
+// Fail injects a fault into the requests for a path. The path may be a pattern as of
+// [path.Match], or end in "/**".
 func (w *World) Fail(pattern string, f Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,7 +34,7 @@ func (w *World) Heal() {
 	clear(w.faults)
 }
 
-// faultOf uses up one time of the fault that lies on a path.
+// faultOf uses up one time of a path's fault.
 func (w *World) faultOf(name string) serveFault {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,7 +50,7 @@ func (w *World) faultOf(name string) serveFault {
 	return nil
 }
 
-// corrupt gives a fault the content of the right answer.
+// corrupt passes the content of the right answer to a fault.
 func corrupt(fault serveFault, answer http.Handler, rw http.ResponseWriter, r *http.Request) {
 	content := section(nil)
 	switch a := answer.(type) {
@@ -74,7 +74,7 @@ func corrupt(fault serveFault, answer http.Handler, rw http.ResponseWriter, r *h
 	fault(rw, r, content)
 }
 
-// Answer has h answer, and nothing of the right answer be told.
+// Answer makes h answer, with nothing of the right answer.
 func Answer(h http.HandlerFunc, times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, r *http.Request, _ *io.SectionReader) {
 		clear(rw.Header())
@@ -82,14 +82,14 @@ func Answer(h http.HandlerFunc, times int) Fault {
 	}}
 }
 
-// Status answers with an HTTP status and no content.
+// Status answers with an HTTP status and without content.
 func Status(code, times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, _ *io.SectionReader) {
 		http.Error(rw, http.StatusText(code), code)
 	}}
 }
 
-// Cut ends the connection after half of the content.
+// Cut closes the connection after half of the content.
 func Cut(times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, content *io.SectionReader) {
 		sendHalf(rw, content)
@@ -97,7 +97,7 @@ func Cut(times int) Fault {
 	}}
 }
 
-// Stall sends half of the content, and nothing more while the client waits.
+// Stall sends half of the content, then nothing while the client waits.
 func Stall(times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, r *http.Request, content *io.SectionReader) {
 		sendHalf(rw, content)
@@ -127,7 +127,7 @@ func Slow(pause time.Duration, times int) Fault {
 	}}
 }
 
-// Wrong sends as many bytes, of which one in the middle is another.
+// Wrong sends the content with one byte in the middle changed.
 func Wrong(times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, content *io.SectionReader) {
 		_, _ = io.CopyN(rw, content, content.Size()/2)

@@ -10,15 +10,14 @@ import (
 	"time"
 )
 
-// file is what lies at a path: bytes, a file of the disk, or the way to
-// another place.
+// file is what is at a path: bytes, a file on disk, or a redirect.
 type file struct {
 	data     []byte
 	disk     string
 	location string
-	kind     string // its Content-Type, guessed where empty
-	keep     bool   // caches may have it for ever
-	json     []byte // what those get that accept an index page as JSON
+	kind     string // its Content-Type; guessed if empty
+	keep     bool   // caches may keep it for ever
+	json     []byte // for clients that accept an index page as JSON
 }
 
 func (f file) read() ([]byte, error) {
@@ -49,7 +48,7 @@ func section(data []byte) *io.SectionReader {
 	return io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
 }
 
-// wanted is the file in the form that a client accepts.
+// wanted returns the file in the form that a client accepts.
 func (f file) wanted(r *http.Request) file {
 	if f.json != nil && strings.Contains(r.Header.Get("Accept"), jsonPage) {
 		return file{data: f.json, kind: jsonPage}

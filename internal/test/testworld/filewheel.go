@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FileWheel is a wheel that somebody else made, by its path on the disk.
+// FileWheel is an existing wheel, by its path on disk.
 type FileWheel string
 
 // FileName returns the name of the file.

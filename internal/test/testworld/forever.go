@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Forever is a test that doesn't end, for programs that serve a world or make its
-// files. What fails ends the program.
+// Forever is a test that doesn't end, for programs that serve a world or make its files. A
+// failure ends the program.
 type Forever struct {
 	testing.TB
 
@@ -18,7 +18,7 @@ type Forever struct {
 // Helper does nothing.
 func (Forever) Helper() {}
 
-// Cleanup has nothing to do, since the test doesn't end.
+// Cleanup does nothing, since the test doesn't end.
 func (Forever) Cleanup(func()) {}
 
 // Context returns the program's.

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Git is a repository that is published over smart HTTP.
+// Git is a repository published over smart HTTP.
 type Git struct {
 	URL    string
 	Commit string // the newest one of main
@@ -21,8 +21,8 @@ type Git struct {
 	commits int
 }
 
-// Git publishes a repository with one commit on the branch main. It is made by
-// the git program, without which the test fails.
+// Git publishes a repository with one commit on the branch main. Without the git program, which
+// makes it, the test fails.
 func (w *World) Git(name string, files map[string]string) *Git {
 	w.t.Helper()
 	root := w.t.TempDir()
@@ -38,7 +38,7 @@ func (w *World) Git(name string, files map[string]string) *Git {
 	return g
 }
 
-// Push adds and replaces files, and returns the commit of them.
+// Push adds and replaces files, and returns their commit.
 func (g *Git) Push(files map[string]string) string {
 	g.world.t.Helper()
 	for name, content := range files {
@@ -51,7 +51,7 @@ func (g *Git) Push(files map[string]string) string {
 	return g.Commit
 }
 
-// Symlink puts a link among what the next commit has.
+// Symlink adds a link to the next commit.
 func (g *Git) Symlink(name, target string) {
 	g.world.t.Helper()
 	at := filepath.Join(g.tree, name)
@@ -63,7 +63,7 @@ func (g *Git) Symlink(name, target string) {
 	}
 }
 
-// Submodule puts another repository's newest commit into this one, and commits that.
+// Submodule adds another repository's newest commit as a submodule, and commits that.
 func (g *Git) Submodule(name string, other *Git) {
 	g.world.t.Helper()
 	g.write(filepath.Join(g.tree, ".gitmodules"), fmt.Sprintf("[submodule %q]\n\tpath = %s\n\turl = %s\n", name, name, other.URL))
@@ -88,8 +88,7 @@ func (g *Git) write(name, content string) {
 	}
 }
 
-// Run runs git in the repository and returns what it prints: a tag is made by
-// Run("tag", "v1").
+// Run runs git in the repository and returns its output: Run("tag", "v1") makes a tag.
 func (g *Git) Run(args ...string) string {
 	g.world.t.Helper()
 	return g.run([]string{"GIT_DIR=" + g.Dir, "GIT_WORK_TREE=" + g.tree}, args...)
@@ -111,7 +110,7 @@ func (g *Git) run(environment []string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// environment makes commits that are the same everywhere, a minute apart.
+// environment makes commits the same everywhere, a minute apart.
 func (g *Git) environment() []string {
 	date := fmt.Sprintf("@%d +0000", zipStart().Unix()+int64(60*g.commits))
 	return []string{
@@ -124,7 +123,7 @@ func (g *Git) environment() []string {
 
 func searchPath() string { return os.Getenv("PATH") } //nolint:forbidigo // where git is on this machine
 
-// handler answers by git's own program.
+// handler serves with git's own program.
 func (g *Git) handler(root string) *cgi.Handler {
 	g.world.t.Helper()
 	program := filepath.Join(g.Run("--exec-path"), "git-http-backend")

@@ -6,21 +6,21 @@ import (
 	"sync"
 )
 
-// HubOptions describes a hub. The zero value is a good one.
+// HubOptions describes a hub. The zero value is usable.
 type HubOptions struct {
 	Path     string // of the endpoint below the world: "hub"
-	PageSize int    // how many entries a page of a tree has; 1,000, as the real one's
-	Token    string // who has it may read everything; all others are refused with a 401
-	Other    string // a token that is known, and may read no more than those who have none
-	Direct   bool   // small files lie where they are asked for, and not behind a relative redirect
+	PageSize int    // entries per page of a tree; default: 1,000, like the real one's
+	Token    string // permits reading everything; unknown ones are rejected with a 401
+	Other    string // a valid token that permits no more than no token
+	Direct   bool   // small files are served directly, without a relative redirect
 }
 
-// Hub is a Hugging Face hub for one test, in a world. Large files lie on a host
-// of their own, to which it leads by addresses that are signed. Paths count and
-// fail as those of a [World], but see [HubHost.Fail].
+// Hub is a Hugging Face hub for one test, in a world. Large files are on another host, to which
+// it redirects with signed addresses. Paths count and fail as those of a [World], but see
+// [HubHost.Fail].
 //
-// It answers as huggingface.co does to huggingface_hub (at ee0a4510), and to
-// the requests in its issues.
+// It answers as huggingface.co answers huggingface_hub (at ee0a4510) and the requests in its
+// issues.
 type Hub struct {
 	*HubHost
 	Endpoint string   // as HF_ENDPOINT has it
@@ -30,7 +30,7 @@ type Hub struct {
 	content sync.Mutex // guards what follows
 	repos   map[string]*HubRepo
 	blobs   map[string]Content // by their SHA-256
-	signed  int                // what signatures are good now
+	signed  int                // which signatures are valid now
 }
 
 // Hub starts a hub that ends with the test. It has no repositories.
@@ -50,7 +50,7 @@ func (w *World) Hub(o HubOptions) *Hub {
 	return h
 }
 
-// answer is what a hub says to a request.
+// answer returns a hub's answer to a request.
 func (h *Hub) answer(r *http.Request) hubAnswer {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return hubRefusal(http.StatusMethodNotAllowed, "", "this hub is read alone")
@@ -73,7 +73,7 @@ func (h *Hub) answer(r *http.Request) hubAnswer {
 	return h.answerFile(q, commit)
 }
 
-// admit returns a repository to those who may have what they ask of it.
+// admit returns the repository if the request may read what it requests of it.
 func (h *Hub) admit(r *http.Request, q hubQuestion) (*HubRepo, hubAnswer) {
 	const missing = "Repository not found"
 	token, known := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

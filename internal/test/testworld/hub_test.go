@@ -25,7 +25,7 @@ type hubReply struct {
 	ContentLength int64
 }
 
-// askHub makes one request and follows nothing.
+// askHub makes one request and follows no redirect.
 func askHub(t *testing.T, method, url string, header ...string) (reply hubReply, body string, err error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// hubAnswer is an answer before it is sent, so that a fault can have it without
-// gigabytes being written somewhere.
+// hubAnswer is an answer before it is sent, so that a fault can use it without writing
+// gigabytes anywhere.
 type hubAnswer struct {
 	status  int
 	header  http.Header
@@ -34,7 +34,7 @@ func hubRedirect(status int, location string) hubAnswer {
 	return hubAnswer{status: status, header: header, content: Text("Redirecting to " + location)}
 }
 
-// hubRefusal says why in its headers, as clients of the hub read it.
+// hubRefusal puts the reason into headers, where clients of the hub read it.
 func hubRefusal(status int, code, message string) hubAnswer {
 	a := hubJSON(map[string]string{"error": message})
 	a.status = status
@@ -45,7 +45,7 @@ func hubRefusal(status int, code, message string) hubAnswer {
 	return a
 }
 
-// ranged is the answer to a request for "bytes=FIRST-LAST" or "bytes=FIRST-".
+// ranged returns the answer to a request for "bytes=FIRST-LAST" or "bytes=FIRST-".
 func (a hubAnswer) ranged(r *http.Request) hubAnswer {
 	a.part = io.NewSectionReader(a.content, 0, a.content.Size())
 	asked, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")

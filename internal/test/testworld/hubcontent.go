@@ -13,18 +13,17 @@ import (
 	"sync"
 )
 
-// Content is what a file of a hub holds.
+// Content is the content of a hub's file.
 type Content interface {
 	io.ReaderAt
 	Size() int64
 }
 
-// Text is content of the given bytes.
+// Text returns content with the given bytes.
 func Text(text string) Content { return bytes.NewReader([]byte(text)) }
 
-// Generated is content of a size that is the same for a seed at all times, and
-// lies nowhere: 4 GB of it take neither memory nor disk. No two of its blocks
-// of a megabyte are the same.
+// Generated returns content of a size that depends only on a seed and is stored nowhere: 4 GB
+// of it need neither memory nor disk. No two of its blocks of a megabyte are the same.
 func Generated(seed uint64, size int64) Content {
 	g := &generated{seed: seed, size: size}
 	var key [32]byte
@@ -41,11 +40,11 @@ type generated struct {
 	block [blockSize]byte
 }
 
-// Size is in bytes.
+// Size returns the size in bytes.
 func (g *generated) Size() int64 { return g.size }
 
-// ReadAt implements [io.ReaderAt]: the block over and over, each time with its
-// number over its first eight bytes.
+// ReadAt implements [io.ReaderAt]: the same block repeated, with its number in its first eight
+// bytes.
 func (g *generated) ReadAt(p []byte, offset int64) (n int, err error) {
 	if left := g.size - offset; int64(len(p)) > left {
 		p, err = p[:max(left, 0)], io.EOF
@@ -66,12 +65,12 @@ func (g *generated) number(block int64) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(block)^g.seed) //nolint:gosec // no offset is negative
 }
 
-// sums keeps what hashing gigabytes has brought, for all tests of a process:
-// a pure function's memory.
+// sums caches the hashes of gigabytes for all tests of a process, as the memo of a pure
+// function.
 var sums sync.Map
 
-// SHA256 returns the hash of content in hexadecimal digits. That of a seed and a
-// size is found out once.
+// SHA256 returns the hash of content in hexadecimal digits. For a seed and a size it is
+// computed once.
 func SHA256(c Content) string {
 	if f, ok := c.(HubFile); ok {
 		c = f.Content
@@ -85,7 +84,7 @@ func SHA256(c Content) string {
 	return once.(func() string)()
 }
 
-// gitOID is what git calls content.
+// gitOID returns git's object ID of content.
 func gitOID(c Content) string {
 	h := sha1.New() //nolint:gosec // as above
 	fmt.Fprintf(h, "blob %d\x00", c.Size())

@@ -61,7 +61,7 @@ func BenchmarkGenerated(b *testing.B) {
 	}
 }
 
-// BenchmarkHubServes has a gigabyte come over the loopback.
+// BenchmarkHubServes downloads a gigabyte over the loopback.
 func BenchmarkHubServes(b *testing.B) {
 	h := testworld.New(b).Hub(testworld.HubOptions{})
 	c := testworld.Generated(1, 1<<30)

@@ -23,10 +23,9 @@ type hubFault struct {
 	*Fault
 }
 
-// Fail puts a fault before the requests that match a pattern: a path as of
-// [World.Fail], after a method and a space if only that is to fail, such as
-// "HEAD /hub/**". The latest one that matches wins. A fault that corrupts content
-// corrupts the range that was asked for.
+// Fail injects a fault into the requests that match a pattern: a path as of [World.Fail],
+// optionally after a method and a space, such as "HEAD /hub/**". The latest match wins. A
+// fault that corrupts content corrupts the requested range.
 func (h *HubHost) Fail(pattern string, f Fault) {
 	h.guard.Lock()
 	defer h.guard.Unlock()
@@ -40,7 +39,7 @@ func (h *HubHost) Heal() {
 	h.faults = nil
 }
 
-// take uses up one time of the fault that lies on a request.
+// take uses up one time of a request's fault.
 func (h *HubHost) take(r *http.Request) serveFault {
 	h.guard.Lock()
 	defer h.guard.Unlock()
@@ -69,8 +68,8 @@ func (h *HubHost) handler(answer func(*http.Request) hubAnswer) http.Handler {
 	})
 }
 
-// faultWriter sends the status and the header of the right answer, unless a
-// fault has a status of its own.
+// faultWriter sends the status and the header of the right answer, unless a fault sets its own
+// status.
 type faultWriter struct {
 	http.ResponseWriter
 
@@ -78,7 +77,7 @@ type faultWriter struct {
 	sent  bool
 }
 
-// FlushError sends the status, too: a fault may flush before its first byte.
+// FlushError also sends the status: a fault may flush before its first byte.
 func (f *faultWriter) FlushError() error {
 	f.start()
 	return http.NewResponseController(f.ResponseWriter).Flush()
@@ -103,8 +102,8 @@ func (f *faultWriter) start() {
 	}
 }
 
-// Limited answers that the requests of a kind, "api" or "resolvers", are used up
-// for a while, as the hub does.
+// Limited answers like the hub that the requests of a kind, "api" or "resolvers", are used up
+// for a while.
 func Limited(kind string, wait time.Duration, times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, _ *io.SectionReader) {
 		rw.Header().Set("RateLimit", fmt.Sprintf("%q;r=0;t=%d", kind, int(wait.Seconds())))

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// answerFile is a small file, or the way to it or to a large one.
+// answerFile answers with a small file, or redirects to it or to a large one.
 func (h *Hub) answerFile(q hubQuestion, c *hubCommit) hubAnswer {
 	f, ok := c.files[q.path]
 	if !ok || q.verb != "resolve" {
@@ -36,10 +36,10 @@ func (h *Hub) answerFile(q hubQuestion, c *hubCommit) hubAnswer {
 	return a
 }
 
-// BlobPath returns where content lies on the other host.
+// BlobPath returns the path of content on the other host.
 func (h *Hub) BlobPath(c Content) string { return "/blobs/" + SHA256(c) }
 
-// Expire ends the time for which the addresses that were given out are good.
+// Expire ends the validity of all signed addresses so far.
 func (h *Hub) Expire() {
 	h.content.Lock()
 	defer h.content.Unlock()
@@ -52,8 +52,8 @@ func (h *Hub) signature(sum string) string {
 	return fmt.Sprintf("X-Amz-Signature=%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", sum, h.signed)))
 }
 
-// answerBlob is what the other host says. It knows no tokens, and refuses
-// requests that bring one, as object stores do.
+// answerBlob returns the other host's answer. It rejects requests with a token, as object
+// stores do.
 func (h *Hub) answerBlob(r *http.Request) hubAnswer {
 	sum := path.Base(clean(r.URL.Path))
 	h.content.Lock()

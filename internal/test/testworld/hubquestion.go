@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// hubQuestion is what a request to a hub is about.
+// hubQuestion is a parsed request to a hub.
 type hubQuestion struct {
 	repo, verb, revision, path string
-	cached                     bool // the small file itself, behind the redirect
+	cached                     bool // the small file itself, after the redirect
 }
 
-// question reads the path of a request, in which a slash may be escaped:
+// question parses the path of a request, in which a slash may be escaped:
 //
 //	api/models/ORG/NAME/revision/REVISION
 //	api/models/ORG/NAME/tree/REVISION

@@ -7,24 +7,24 @@ import (
 	"maps"
 )
 
-// HubRepoOptions are who may read a repository. The zero value stands for all.
+// HubRepoOptions say who may read a repository. The zero value means everybody.
 type HubRepoOptions struct {
-	Private bool // it is as if it weren't there
-	Gated   bool // all may see what it has, and not read it
-	Card    any  // what its card says, as JSON has it
+	Private bool // it seems not to exist
+	Gated   bool // everybody may list its files, but not read them
+	Card    any  // the content of its card, as in JSON
 }
 
 // HubFile is a file of a repository.
 type HubFile struct {
 	Content
 
-	LFS bool // it lies in large file storage, and on the other host
+	LFS bool // it is in large file storage, and on the other host
 }
 
-// Small is a file that git itself holds.
+// Small returns a file stored in git itself.
 func Small(text string) HubFile { return HubFile{Content: Text(text)} }
 
-// Large is a file in large file storage.
+// Large returns a file in large file storage.
 func Large(c Content) HubFile { return HubFile{Content: c, LFS: true} }
 
 // HubRepo is a repository of a hub.
@@ -42,7 +42,7 @@ type hubCommit struct {
 	entries []hubEntry // sorted
 }
 
-// Repo makes a repository with no commits, or replaces it.
+// Repo makes, or replaces, a repository without commits.
 func (h *Hub) Repo(name string, o HubRepoOptions) *HubRepo {
 	repo := &HubRepo{hub: h, name: name, opts: o, refs: map[string]string{}, commits: map[string]*hubCommit{}}
 	h.content.Lock()
@@ -51,19 +51,19 @@ func (h *Hub) Repo(name string, o HubRepoOptions) *HubRepo {
 	return repo
 }
 
-// Drop takes a repository away.
+// Drop removes a repository.
 func (h *Hub) Drop(name string) {
 	h.content.Lock()
 	defer h.content.Unlock()
 	delete(h.repos, name)
 }
 
-// Commit makes these files, by their paths, all that the branch main has. It
-// returns the commit's id, which is the same for the same files and the same past.
+// Commit makes these files, by path, the content of the branch main. It returns the commit's
+// ID, which is the same for the same files and history.
 func (r *HubRepo) Commit(files map[string]HubFile) string { return r.CommitAs("", files) }
 
-// CommitAs is as [HubRepo.Commit] with an id that somebody else gave the commit,
-// such as that of a repository that this one stands for.
+// CommitAs is [HubRepo.Commit] with a given ID, such as that of a repository that this one
+// stands for.
 func (r *HubRepo) CommitAs(id string, files map[string]HubFile) string {
 	r.hub.content.Lock()
 	defer r.hub.content.Unlock()
@@ -81,14 +81,14 @@ func (r *HubRepo) CommitAs(id string, files map[string]HubFile) string {
 	return c.id
 }
 
-// Tag lets a name stand for a commit. Branches are made in the same way.
+// Tag makes a name stand for a commit. Branches are made in the same way.
 func (r *HubRepo) Tag(name, commit string) {
 	r.hub.content.Lock()
 	defer r.hub.content.Unlock()
 	r.refs[name] = commit
 }
 
-// resolve returns nil for a revision that isn't there.
+// resolve returns nil for an unknown revision.
 func (r *HubRepo) resolve(revision string) *hubCommit {
 	r.hub.content.Lock()
 	defer r.hub.content.Unlock()

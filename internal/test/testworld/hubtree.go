@@ -24,8 +24,8 @@ type hubLFS struct {
 	PointerSize int64  `json:"pointerSize"`
 }
 
-// answerTree is a page of the files of a commit, with their directories, as
-// recursive=True has it.
+// answerTree returns a page of the files of a commit, with their directories, as for
+// recursive=True.
 func (h *Hub) answerTree(r *http.Request, c *hubCommit) hubAnswer {
 	entries := c.entries
 	from, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
@@ -41,7 +41,7 @@ func (h *Hub) answerTree(r *http.Request, c *hubCommit) hubAnswer {
 }
 
 func hubEntries(files map[string]HubFile) []hubEntry {
-	entries := []hubEntry{} // a repository without files has a list without entries
+	entries := []hubEntry{} // a repository without files has an empty list, not null
 	directories := map[string]bool{".": true, "/": true}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		var above []hubEntry

@@ -20,13 +20,13 @@ type Distribution interface {
 	listing() listing
 }
 
-// listing is what a page says about a file that its bytes don't.
+// listing is what a page says about a file beyond its bytes.
 type listing struct {
 	project, version, requiresPython, yanked string
-	metadata                                 string // none where empty
+	metadata                                 string // none if empty
 }
 
-// listed is a file as the pages show it.
+// listed is a file as listed on the pages.
 type listed struct {
 	listing
 
@@ -34,24 +34,24 @@ type listed struct {
 	size               int64
 }
 
-// IndexOptions describes a package index. The zero value is a good one.
+// IndexOptions describes a package index. The zero value is usable.
 type IndexOptions struct {
 	Path           string // below the world: "simple"
-	JSON           bool   // pages are JSON for those who accept it
+	JSON           bool   // pages are JSON for clients that accept it
 	NoHashes       bool
 	Relative       bool // links are relative to the page
-	Metadata       bool // the metadata of wheels lies next to them
-	Immutable      bool // who fetches a file may keep it, as those of the big index; pip keeps no others
+	Metadata       bool // the metadata of wheels is next to them
+	Immutable      bool // clients may cache files, as those of PyPI; pip caches no others
 	User, Password string
-	OpenFiles      bool // the files don't ask for the password
-	RedirectFiles  bool // the files lie on a host of their own, to which a redirect leads
+	OpenFiles      bool // the files need no password
+	RedirectFiles  bool // the files are on another host, behind a redirect
 }
 
 // Index is an index of Python packages.
 type Index struct {
 	IndexOptions
 
-	URL   string // without a slash at the end, and without the password
+	URL   string // without a trailing slash and without the password
 	Files *World // has the files below "files": the index's world, or another one
 
 	world  *World
@@ -78,32 +78,31 @@ func (w *World) Index(o IndexOptions, dists ...Distribution) *Index {
 	return x
 }
 
-// FilePath returns where a file lies below the world, and its metadata with
-// ".metadata" at the end.
+// FilePath returns the path of a file below the world; its metadata has ".metadata" appended.
 func (x *Index) FilePath(fileName string) string { return x.Path + "-files/" + fileName }
 
 func (x *Index) linksPath() string { return x.Path + "-links.html" }
 
-// FileURL returns the address of a file that the pages show.
+// FileURL returns the address of a file as listed on the pages.
 func (x *Index) FileURL(fileName string) string {
 	return x.world.URL + "/" + escapedPath(x.FilePath(fileName))
 }
 
-// escapedPath escapes the plus of a local version as well, as other indexes do.
+// escapedPath also escapes the plus of a local version, as other indexes do.
 func escapedPath(name string) string {
 	return strings.ReplaceAll((&url.URL{Path: name}).EscapedPath(), "+", "%2B")
 }
 
-// FindLinks returns the address of a single page that shows all files.
+// FindLinks returns the address of a single page that lists all files.
 func (x *Index) FindLinks() string { return x.world.URL + "/" + x.linksPath() }
 
-// Login returns an address of the index with the user and the password in it.
+// Login returns an address of the index with user and password.
 func (x *Index) Login(address string) string {
 	login := url.UserPassword(x.User, x.Password).String()
 	return strings.Replace(address, "://", "://"+login+"@", 1)
 }
 
-// Publish adds distributions, or replaces them, and renews the pages.
+// Publish adds or replaces distributions, and renews the pages.
 func (x *Index) Publish(dists ...Distribution) {
 	x.world.t.Helper()
 	for _, d := range dists {
@@ -152,17 +151,17 @@ func sumFile(t testing.TB, name string) (sum string, size int64) {
 	return fmt.Sprintf("%x", h.Sum(nil)), size
 }
 
-// Remove lets a file vanish. The pages go on to show it.
+// Remove removes a file, which the pages still list.
 func (x *Index) Remove(fileName string) {
 	x.world.Remove(x.FilePath(fileName))
 	for _, l := range x.listed {
 		if l.name == fileName {
-			_ = os.Remove(l.disk) // it takes room, and is nowhere any more
+			_ = os.Remove(l.disk) // only to free space
 		}
 	}
 }
 
-// Lie lets the pages say a wrong hash of a file.
+// Lie makes the pages list a wrong hash for a file.
 func (x *Index) Lie(fileName string) {
 	x.world.t.Helper()
 	i := slices.IndexFunc(x.listed, func(l *listed) bool { return l.name == fileName })
@@ -173,7 +172,7 @@ func (x *Index) Lie(fileName string) {
 	x.renew()
 }
 
-// Size is the size of all files together.
+// Size returns the total size of all files.
 func (x *Index) Size() int64 {
 	var all int64
 	for _, l := range x.listed {

@@ -10,13 +10,13 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// KeyOptions says when a key was made and how long it is good.
+// KeyOptions says when a key was made and how long it is valid.
 type KeyOptions struct {
-	Made     time.Time     // a day ago where zero
-	Lifetime time.Duration // for ever where zero
+	Made     time.Time     // default: a day ago
+	Lifetime time.Duration // default: for ever
 }
 
-// NewKey makes a key to sign with.
+// NewKey makes a signing key.
 func NewKey(t testing.TB, o KeyOptions) *openpgp.Entity {
 	t.Helper()
 	if o.Made.IsZero() {

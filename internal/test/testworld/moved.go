@@ -5,15 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// wire is a listener that counts what moves through the connections that it accepts.
+// wire is a listener that counts the bytes of its connections.
 type wire struct {
 	net.Listener
 
 	in, out atomic.Int64
 }
 
-// Moved returns the bytes of all the world's connections, headers included, those
-// that came in and those that went out.
+// Moved returns the bytes of all the world's connections in each direction, headers included.
 func (w *World) Moved() (in, out int64) { return w.wire.in.Load(), w.wire.out.Load() }
 
 // Accept returns the next connection, counted.
@@ -38,7 +37,7 @@ func (c wired) Read(p []byte) (int, error) {
 }
 
 func (c wired) Write(p []byte) (int, error) {
-	c.wire.out.Add(int64(len(p))) // first: whoever reads it may look at once
+	c.wire.out.Add(int64(len(p))) // first: the reader may check at once
 	n, err := c.Conn.Write(p)
 	c.wire.out.Add(int64(n - len(p)))
 	return n, err

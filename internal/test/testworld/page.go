@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// renew makes all pages anew.
+// renew makes all pages again.
 func (x *Index) renew() {
 	x.world.t.Helper()
 	projects := map[string][]*listed{}
@@ -29,7 +29,7 @@ func (x *Index) renew() {
 	x.world.put(x.linksPath(), htmlFile(x.filesPage("all", x.listed, strings.Repeat("../", strings.Count(x.Path, "/")))))
 }
 
-// up leads from a project's page to the world.
+// up returns the relative path from a project's page to the world.
 func (x *Index) up() string { return strings.Repeat("../", strings.Count(x.Path, "/")+2) }
 
 func (x *Index) putPage(name, page string, data any) {
@@ -66,7 +66,7 @@ func htmlPage(title string, links []string) string {
 		strings.Join(links, "\n") + "\n</body></html>\n"
 }
 
-// address is absolute or, where asked for, begins with the way up to the world.
+// address returns an absolute address or, if so configured, one relative to the page.
 func (x *Index) address(l *listed, up string) string {
 	if x.Relative {
 		return up + escapedPath(x.FilePath(l.name))

@@ -24,8 +24,8 @@ type (
 		Versions []string   `json:"versions"`
 		Files    []fileJSON `json:"files"`
 	}
-	// fileJSON has metadata under the two names that the big index uses: the
-	// third one, dist-info-metadata, stops pip 23.0.
+	// fileJSON has metadata under the two names that PyPI uses: a third one,
+	// dist-info-metadata, breaks pip 23.0.
 	fileJSON struct {
 		Filename       string            `json:"filename"`
 		URL            string            `json:"url"`

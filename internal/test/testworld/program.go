@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// During calls do with a test that lasts as long as the call, for programs that
-// need a world for a while. What fails ends do, and is the error. In the end
-// everything goes that do has made: servers, and directories, which lie in dir.
+// During calls do with a test that lasts as long as the call, for programs that need a world
+// for a while. A failure ends do, and is returned. At the end everything that do made is
+// removed: servers, and directories, which are in dir.
 func During(ctx context.Context, dir string, do func(t testing.TB) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &program{ctx: ctx, dir: dir}
@@ -32,7 +32,7 @@ func During(ctx context.Context, dir string, do func(t testing.TB) error) (err e
 	return do(p)
 }
 
-// program is a test for those who are none. It can do what a world needs.
+// program is a [testing.TB] for programs, as far as a world needs it.
 type program struct {
 	testing.TB
 
@@ -43,12 +43,12 @@ type program struct {
 	faults []error
 }
 
-// failure is how a program leaves what failed.
+// failure is the panic of a failed program.
 type failure string
 
 func (f failure) Error() string { return string(f) }
 
-// end does in reverse order what is to be done in the end.
+// end runs the cleanups in reverse order.
 func (p *program) end() error {
 	for _, f := range slices.Backward(p.ends) {
 		p.attempt(f)
@@ -56,7 +56,7 @@ func (p *program) end() error {
 	return errors.Join(p.faults...)
 }
 
-// attempt lets what fails keep nothing else from being cleaned up.
+// attempt runs one cleanup, whose failure doesn't prevent the others.
 func (p *program) attempt(clean func()) {
 	defer func() {
 		switch fault := recover().(type) {

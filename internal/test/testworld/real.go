@@ -13,9 +13,8 @@ import (
 	"lamina.build/internal/debian"
 )
 
-// RealMirrors returns where a test gets the real Debian: from the mirror of the
-// environment, that of this host, or the snapshot archive. It skips the test
-// under -short, and where that can't be reached from here.
+// RealMirrors returns mirrors of the real Debian: the one from the environment, that of this
+// host, or the snapshot archive. It skips the test under -short, and if they can't be reached.
 func RealMirrors(t testing.TB) debian.Mirrors {
 	t.Helper()
 	if testing.Short() {
@@ -36,7 +35,7 @@ func RealMirrors(t testing.TB) debian.Mirrors {
 	return m
 }
 
-// RealPyPI skips the test where PyPI can't be reached from here.
+// RealPyPI skips the test if PyPI can't be reached.
 func RealPyPI(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -47,7 +46,7 @@ func RealPyPI(t testing.TB) {
 	}
 }
 
-// reached is what became of asking the addresses that tests need, once a process.
+// reached holds the results of contacting the addresses that tests need, once per process.
 var reached sync.Map // of func() error
 
 func reach(address string) error {
@@ -57,7 +56,7 @@ func reach(address string) error {
 	return once.(func() error)()
 }
 
-// attempts pass over one that fails by chance.
+// attempts tolerate accidental failures.
 const attempts = 3
 
 func firstSuccess(pause time.Duration, try func() error) (err error) {
@@ -73,7 +72,7 @@ func firstSuccess(pause time.Duration, try func() error) (err error) {
 }
 
 func head(address string) error {
-	// It is asked for all tests of the process, not for the one that comes first.
+	// The result serves all tests of the process, not only the first.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) //nolint:forbidigo // as above
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil) //nolint:gosec // of the environment

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A mirror that fails once isn't taken for one that can't be reached.
+// A mirror that fails once doesn't count as unreachable.
 func TestReach(t *testing.T) {
 	t.Parallel()
 	asked := 0
@@ -27,7 +27,7 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// Without a network each test that needs one says so in a line.
+// Without a network, each test that needs one reports that in a line.
 func TestWithoutNetwork(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
@@ -45,7 +45,7 @@ func TestWithoutNetwork(t *testing.T) {
 	}
 }
 
-// skips is a test that notes why it is skipped.
+// skips is a test that records why it is skipped.
 type skips struct {
 	testing.TB
 

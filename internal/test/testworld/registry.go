@@ -11,30 +11,29 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// RegistryOptions are the ways of a registry.
+// RegistryOptions configure a registry.
 type RegistryOptions struct {
-	Referrers      bool   // it has the API for what refers to an image
-	ReferrersPage  int    // of how many its lists are; 0 for all
-	ETags          bool   // manifests have one, which a PUT may want unchanged
-	User, Password string // that it asks for, if there are any
-	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
-	Identity       string // an identity token, for which the service gives tokens as well
-	Issued         string // when tokens were, as the service's clock has it; "" where it doesn't say
+	Referrers      bool   // it has the referrers API
+	ReferrersPage  int    // the page size of that; 0 for all
+	ETags          bool   // manifests have one, on which a PUT may depend
+	User, Password string // required, if set
+	Tokens         bool   // with bearer tokens of its token service instead of HTTP basic
+	Identity       string // an identity token that the token service accepts, too
+	Issued         string // the token service's issued_at; "" if it sends none
 	Discard        bool   // large blobs are hashed and not kept
-	Keep           int64  // bytes above which a blob is large; 4 MiB where it is 0
-	Believe        bool   // nor hashed: their digests are what the client says
-	ChunkMin       int64  // the OCI-Chunk-Min-Length that it tells, and insists on; 0 for none
-	KeepNothing    bool   // of a PATCH that breaks off
-	Elsewhere      string // where it sends uploads, an URL without a slash at the end; "" for itself
+	Keep           int64  // bytes above which a blob is large; default: 4 MiB
+	Believe        bool   // large blobs are not even hashed: it trusts the client's digests
+	ChunkMin       int64  // the OCI-Chunk-Min-Length that it sends and enforces; 0 for none
+	KeepNothing    bool   // of a broken-off PATCH
+	Elsewhere      string // where it redirects uploads, a URL without a trailing slash; "" for itself
 }
 
-// Registry is a registry for one test, that speaks the OCI distribution API
-// (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) to
-// whoever asks, an engine too. Paths count and fail as those of a [World], but
-// see [Registry.Fail].
+// Registry is a registry for one test, with the OCI distribution API
+// (https://github.com/opencontainers/distribution-spec/blob/main/spec.md), for any client,
+// including engines. Paths count and fail as those of a [World], but see [Registry.Fail].
 type Registry struct {
 	*World
-	Host string // with its port, as image names begin
+	Host string // with its port, as in image names
 
 	opts    RegistryOptions
 	done    chan struct{} // closed when the test ends
@@ -43,7 +42,7 @@ type Registry struct {
 	repos   map[string]*registryRepo
 	uploads map[string]*registryUpload
 	tokens  map[string][]string // scopes by token
-	scopes  []string            // that tokens were asked for
+	scopes  []string            // that were requested
 	faults  []registryFault
 	tally   registryTally
 }
@@ -77,11 +76,11 @@ func NewRegistry(t testing.TB, o RegistryOptions) *Registry {
 
 type nextKey struct{}
 
-// serve answers, unless a fault lies on the way. The fault finds the right
-// answer in the request's context.
+// serve answers, unless there is a fault, which finds the right answer in the request's
+// context.
 //
-// The request is a copy, because net/http looks at the body of its own to know
-// whether a client still waits to be asked for it.
+// The request is a copy, because net/http checks the body of its own request to know whether
+// a client still waits for a 100 Continue.
 func (r *Registry) serve(rw http.ResponseWriter, req *http.Request) {
 	r.countCall(req)
 	right := http.HandlerFunc(r.answer)
@@ -123,8 +122,8 @@ func (r *Registry) answer(rw http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// splitPath takes a path below /v2/ apart: a repository's name, which may have
-// slashes, what is asked for, and which one.
+// splitPath splits a path below /v2/ into the repository's name, which may have slashes, the
+// kind of resource, and its ID.
 func splitPath(rest string) (repo, kind, id string) {
 	if rest == "" {
 		return "", "", ""
@@ -142,8 +141,7 @@ func splitPath(rest string) (repo, kind, id string) {
 	return rest, "other", ""
 }
 
-// repo returns a repository, which comes into being by being written to. The
-// caller holds the lock.
+// repo returns a repository, which is created by writing to it. The caller holds the lock.
 func (r *Registry) repo(name string) *registryRepo {
 	repo, ok := r.repos[name]
 	if !ok {
@@ -153,7 +151,7 @@ func (r *Registry) repo(name string) *registryRepo {
 	return repo
 }
 
-// refuse answers with an error as the spec has it.
+// refuse answers with an error in the form of the spec.
 func refuse(rw http.ResponseWriter, status int, code, message string) {
 	type fault struct {
 		Code    string `json:"code"`

@@ -78,7 +78,7 @@ func commit(t *testing.T, location string, d digest.Digest, body []byte) reply {
 	return call(t, http.MethodPut, location+"&digest="+url.QueryEscape(d.String()), body, nil)
 }
 
-// TestRegistryServesImages holds the registry against a client that others wrote.
+// TestRegistryServesImages tests the registry with a third-party client.
 func TestRegistryServesImages(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -286,7 +286,7 @@ func TestRegistryFaults(t *testing.T) {
 		name  string
 		fault func(r *testworld.Registry) testworld.Fault
 		want  string // the status, or "cut"
-		then  string // the range of the upload afterwards, or its status where it has none
+		then  string // the range of the upload afterwards, or its status if it has none
 	}{
 		{"status", func(*testworld.Registry) testworld.Fault { return testworld.Status(500, 1) }, "500", "0-0"},
 		{"no chunks", func(*testworld.Registry) testworld.Fault { return testworld.RefuseChunks(405, 1) }, "405", "0-0"},

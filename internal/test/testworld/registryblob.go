@@ -9,13 +9,13 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// kept is how large a blob may be that a registry keeps which discards the
-// rest: configurations stay readable.
+// kept is the size up to which a registry with Discard keeps blobs: configurations stay
+// readable.
 const kept = 4 << 20
 
 type storedBlob struct {
 	size int64
-	data []byte // nil where it was discarded
+	data []byte // nil if discarded
 }
 
 // AddBlob puts a blob into a repository.
@@ -32,14 +32,13 @@ func (r *Registry) store(repo string, d digest.Digest, blob storedBlob) {
 	r.repo(repo).blobs[d] = true
 }
 
-// Blob returns a blob of a repository, nil if it isn't there or wasn't kept.
+// Blob returns a blob of a repository, nil if it is missing or wasn't kept.
 func (r *Registry) Blob(repo string, d digest.Digest) []byte {
 	blob, _ := r.lookUp(repo, d)
 	return blob.data
 }
 
-// BlobSize returns the size of a blob in bytes, and -1 if the repository doesn't
-// have it.
+// BlobSize returns the size of a blob in bytes, -1 if the repository doesn't have it.
 func (r *Registry) BlobSize(repo string, d digest.Digest) int64 {
 	if blob, ok := r.lookUp(repo, d); ok {
 		return blob.size

@@ -21,8 +21,8 @@ func (t *registryTally) clear() {
 	*t = registryTally{calls: map[string]int{}, uploads: map[string]int64{}, blobs: map[digest.Digest]int64{}}
 }
 
-// Received returns how many bytes of blobs and manifests reached the registry,
-// those that it lost afterwards too.
+// Received returns how many bytes of blobs and manifests reached the registry, including those
+// that it lost afterwards.
 func (r *Registry) Received() int64 {
 	r.content.Lock()
 	defer r.content.Unlock()
@@ -36,7 +36,7 @@ func (r *Registry) ReceivedOf(d digest.Digest) int64 {
 	return r.tally.blobs[d]
 }
 
-// Calls counts the requests that match a pattern as of [Registry.Fail].
+// Calls counts the requests that match a pattern, see [Registry.Fail].
 func (r *Registry) Calls(pattern string) int {
 	r.content.Lock()
 	defer r.content.Unlock()

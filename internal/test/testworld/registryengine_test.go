@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// TestRegistryServesEngines holds the registry against containerd's client, the
-// one that BuildKit pushes and pulls with.
+// TestRegistryServesEngines tests the registry with containerd's client, which BuildKit uses
+// to push and pull.
 func TestRegistryServesEngines(t *testing.T) {
 	t.Parallel()
 	for _, opts := range []testworld.RegistryOptions{

@@ -11,12 +11,11 @@ type registryFault struct {
 	*Fault
 }
 
-// Fail puts a fault before the requests that match a pattern: a path as of
-// [World.Fail], after a method and a space if only that is to fail, such as
-// "PATCH /v2/**". The latest one that matches wins.
+// Fail injects a fault into the requests that match a pattern: a path as of [World.Fail],
+// optionally after a method and a space, such as "PATCH /v2/**". The latest match wins.
 //
-// [Status] and its like answer in place of the registry. The faults for
-// registries corrupt what it is asked, or what it answers.
+// [Status] and its like answer in place of the registry. The faults for registries corrupt
+// the request or the answer.
 func (r *Registry) Fail(pattern string, f Fault) {
 	r.content.Lock()
 	defer r.content.Unlock()
@@ -30,7 +29,7 @@ func (r *Registry) Heal() {
 	r.faults = nil
 }
 
-// faultOf uses up one time of the fault that lies on a request.
+// faultOf uses up one time of a request's fault.
 func (r *Registry) faultOf(req *http.Request) serveFault {
 	r.content.Lock()
 	defer r.content.Unlock()
@@ -53,7 +52,7 @@ func matchesCall(pattern, method, name string) bool {
 	return matches(clean(pattern), name)
 }
 
-// Around makes a fault of one's own for a registry, that has the right answer at hand.
+// Around makes a custom fault for a registry, with access to the right answer.
 func Around(times int, serve func(rw http.ResponseWriter, r *http.Request, right http.Handler)) Fault {
 	return Fault{times, func(rw http.ResponseWriter, r *http.Request, _ *io.SectionReader) {
 		right, ok := r.Context().Value(nextKey{}).(http.Handler)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// RefuseChunks answers with a status to each chunk, before its bytes. What comes
-// without a range passes.
+// RefuseChunks answers each chunk with a status, before reading its bytes. A body without a
+// range passes.
 func RefuseChunks(code, times int) Fault {
 	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		if r.Header.Get("Content-Range") == "" {
@@ -23,7 +23,7 @@ func RefuseChunks(code, times int) Fault {
 	})
 }
 
-// LimitBody answers with a status to bodies of more than most bytes.
+// LimitBody answers bodies of more than most bytes with a status.
 func LimitBody(code int, most int64, times int) Fault {
 	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		if r.ContentLength <= most {
@@ -34,8 +34,8 @@ func LimitBody(code int, most int64, times int) Fault {
 	})
 }
 
-// Later answers with a status and when to ask again, which may be empty: seconds
-// or a date, as of RFC 9110.
+// Later answers with a status and a Retry-After, which may be empty: seconds or a date, as in
+// RFC 9110.
 func Later(code int, after string, times int) Fault {
 	return Around(times, func(rw http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		if after != "" {
@@ -45,11 +45,11 @@ func Later(code int, after string, times int) Fault {
 	})
 }
 
-// errDropped is what ends a body of which nothing is kept.
+// errDropped ends a body of which nothing is kept.
 var errDropped = errors.New("the connection was cut, and what came is lost")
 
-// CutUpload ends the connection after n bytes of the request's body, which the
-// registry keeps or not.
+// CutUpload closes the connection after n bytes of the request's body, which the registry
+// keeps or not.
 func CutUpload(n int64, keep bool, times int) Fault {
 	return Around(times, func(_ http.ResponseWriter, r *http.Request, right http.Handler) {
 		end := errDropped
@@ -62,8 +62,7 @@ func CutUpload(n int64, keep bool, times int) Fault {
 	})
 }
 
-// ShortUpload takes no more than n bytes of the request's body, and answers as if
-// those were all.
+// ShortUpload reads at most n bytes of the request's body, and answers as if those were all.
 func ShortUpload(n int64, times int) Fault {
 	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		r.Body = &cutBody{ReadCloser: r.Body, left: n, then: func() error { return io.EOF }}
@@ -71,8 +70,7 @@ func ShortUpload(n int64, times int) Fault {
 	})
 }
 
-// StallUpload takes nothing more after n bytes of the request's body, until the
-// test ends.
+// StallUpload stops reading after n bytes of the request's body, until the test ends.
 func (r *Registry) StallUpload(n int64, times int) Fault {
 	return Around(times, func(_ http.ResponseWriter, req *http.Request, right http.Handler) {
 		req.Body = &cutBody{ReadCloser: req.Body, left: n, then: func() error { return io.ErrUnexpectedEOF }}
@@ -90,7 +88,7 @@ func SlowUpload(pause time.Duration, times int) Fault {
 	})
 }
 
-// LoseAnswer does what is asked and ends the connection without a word.
+// LoseAnswer serves the request and closes the connection without an answer.
 func LoseAnswer(times int) Fault {
 	return Around(times, func(_ http.ResponseWriter, r *http.Request, right http.Handler) {
 		right.ServeHTTP(httptest.NewRecorder(), r)
@@ -98,8 +96,7 @@ func LoseAnswer(times int) Fault {
 	})
 }
 
-// WrongRange does what is asked and answers with another Range header, or
-// without one.
+// WrongRange serves the request and answers with another Range header, or without one.
 func WrongRange(value string, times int) Fault {
 	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		rec := httptest.NewRecorder()
@@ -114,8 +111,8 @@ func WrongRange(value string, times int) Fault {
 	})
 }
 
-// ForgetUpload forgets the upload at the request after its first n bytes, once,
-// and answers that there is none.
+// ForgetUpload forgets the upload once, at the request after its first n bytes, and answers
+// that there is none.
 func (r *Registry) ForgetUpload(n int64) Fault {
 	var done atomic.Bool
 	return Around(Always, func(rw http.ResponseWriter, req *http.Request, right http.Handler) {

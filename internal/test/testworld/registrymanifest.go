@@ -21,7 +21,7 @@ type storedManifest struct {
 	data      []byte
 }
 
-// manifestBody is what both an image and an index may have.
+// manifestBody has the fields of both an image and an index.
 type manifestBody struct {
 	MediaType string               `json:"mediaType"`
 	Config    *ocispec.Descriptor  `json:"config"`
@@ -39,8 +39,8 @@ func (r *Registry) Manifest(repo, reference string) []byte {
 	return m.data
 }
 
-// ImageManifest returns the manifest of an image that a tag or a digest names: of an index the
-// first one.
+// ImageManifest returns the manifest of an image that a tag or a digest names; of an index, its
+// first image.
 func (r *Registry) ImageManifest(repo, reference string) []byte {
 	data := r.Manifest(repo, reference)
 	var index struct {
@@ -124,8 +124,8 @@ func (r *Registry) putManifest(rw http.ResponseWriter, req *http.Request, repo, 
 	rw.WriteHeader(http.StatusCreated)
 }
 
-// missing returns the first thing that a manifest names and the repository
-// lacks. A registry may look, says the spec; this one does.
+// missing returns the first blob or manifest that a manifest names and the repository lacks. The
+// spec lets a registry check that, and this one does.
 func (r *Registry) missing(repo string, body manifestBody) digest.Digest {
 	r.content.Lock()
 	defer r.content.Unlock()
@@ -179,7 +179,7 @@ func (r *Registry) serveTags(rw http.ResponseWriter, repo string) {
 	_ = json.NewEncoder(rw).Encode(map[string]any{"name": repo, "tags": tags})
 }
 
-// serveReferrers lists the manifests whose subject has a digest, as of
+// serveReferrers lists the manifests whose subject has a digest, see
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers.
 func (r *Registry) serveReferrers(rw http.ResponseWriter, req *http.Request, repo, id string) {
 	r.content.Lock()

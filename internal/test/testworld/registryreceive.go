@@ -21,7 +21,7 @@ func (r *Registry) serveUpload(rw http.ResponseWriter, req *http.Request, repo, 
 		return
 	}
 	if req.Method == http.MethodGet {
-		u.mu.Lock() // what a dying request still writes counts
+		u.mu.Lock() // includes what a dying request still writes
 	} else if !u.mu.TryLock() {
 		refuse(rw, http.StatusConflict, "BLOB_UPLOAD_INVALID", "another request is writing")
 		return
@@ -42,8 +42,8 @@ func (r *Registry) serveUpload(rw http.ResponseWriter, req *http.Request, repo, 
 	}
 }
 
-// tell answers with where an upload is and how far it came. Of an empty one a
-// range can't say it, so it says "0-0" as the Distribution project does.
+// tell answers with the location and the progress of an upload. A range can't express an empty
+// one, so that is "0-0" as in the Distribution project.
 func (r *Registry) tell(rw http.ResponseWriter, u *registryUpload, status int) {
 	rw.Header().Set("Location", r.opts.Elsewhere+"/v2/"+u.repo+"/blobs/uploads/"+u.id+"?_state="+u.state)
 	rw.Header().Set("Docker-Upload-Uuid", u.id)
@@ -51,8 +51,7 @@ func (r *Registry) tell(rw http.ResponseWriter, u *registryUpload, status int) {
 	rw.WriteHeader(status)
 }
 
-// post begins an upload, or has it done: by a blob of another repository, or by
-// the body.
+// post begins an upload, or completes it at once: from another repository, or from the body.
 func (r *Registry) post(rw http.ResponseWriter, req *http.Request, repo string) {
 	query := req.URL.Query()
 	if req.Method != http.MethodPost {
@@ -83,8 +82,7 @@ func (r *Registry) patch(rw http.ResponseWriter, req *http.Request, u *registryU
 	}
 }
 
-// receive takes the body of a request into the upload. It has answered where it
-// returns false.
+// receive adds the body of a request to the upload. If it returns false, it has answered.
 func (r *Registry) receive(rw http.ResponseWriter, req *http.Request, u *registryUpload) bool {
 	if value := req.Header.Get("Content-Range"); value != "" {
 		first, last, ok := parseChunkRange(value)
@@ -111,7 +109,7 @@ func (r *Registry) receive(rw http.ResponseWriter, req *http.Request, u *registr
 	return false
 }
 
-// parseChunkRange reads "first-last", both bytes included and nothing else.
+// parseChunkRange parses "first-last", inclusive.
 func parseChunkRange(value string) (first, last int64, ok bool) {
 	a, b, _ := strings.Cut(value, "-")
 	x, err1 := strconv.ParseUint(a, 10, 63)
@@ -119,7 +117,7 @@ func parseChunkRange(value string) (first, last int64, ok bool) {
 	return int64(x), int64(y), err1 == nil && err2 == nil && x <= y
 }
 
-// close ends an upload: with the rest of the bytes, if there are any.
+// close completes an upload, with the rest of the bytes, if any.
 func (r *Registry) close(rw http.ResponseWriter, req *http.Request, u *registryUpload) {
 	want := digest.Digest(req.URL.Query().Get("digest"))
 	if want.Validate() != nil || want.Algorithm() != digest.SHA256 {

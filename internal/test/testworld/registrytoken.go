@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// ExpireTokens ends all tokens that the service has given out.
+// ExpireTokens invalidates all tokens issued so far.
 func (r *Registry) ExpireTokens() {
 	r.content.Lock()
 	defer r.content.Unlock()
 	clear(r.tokens)
 }
 
-// Scopes are all that tokens were asked for, such as "repository:acme/model:pull".
+// Scopes returns all requested scopes, such as "repository:acme/model:pull".
 func (r *Registry) Scopes() []string {
 	r.content.Lock()
 	defer r.content.Unlock()
 	return slices.Clone(r.scopes)
 }
 
-// serveToken is the token service, as of
-// https://distribution.github.io/distribution/spec/auth/token/, and gives others
-// tokens for nothing. Of the POST form it knows what is done with identity tokens.
+// serveToken is the token service, see
+// https://distribution.github.io/distribution/spec/auth/token/. Other users get tokens
+// without any scope. Of the POST form it supports identity tokens.
 func (r *Registry) serveToken(rw http.ResponseWriter, req *http.Request) {
-	_ = req.ParseForm() // what can't be read asks for nothing
+	_ = req.ParseForm() // an invalid form requests nothing
 	user, password, given := req.BasicAuth()
 	wrong := given && (user != r.opts.User || password != r.opts.Password)
 	if req.Method == http.MethodPost && r.opts.Identity != "" {
@@ -61,8 +61,7 @@ func (r *Registry) serveToken(rw http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(rw).Encode(answer)
 }
 
-// admit tells whether a request has a token for what it asks, and answers where
-// it doesn't.
+// admit reports whether a request has a token for what it requests, and answers it otherwise.
 func (r *Registry) admit(rw http.ResponseWriter, req *http.Request, repo, kind string) bool {
 	action := "push"
 	if kind == "" || req.Method == http.MethodGet || req.Method == http.MethodHead {
@@ -88,7 +87,7 @@ func (r *Registry) admit(rw http.ResponseWriter, req *http.Request, repo, kind s
 	return false
 }
 
-// mayRead tells whether a request may read a repository that it isn't about.
+// mayRead reports whether a request may read a repository other than its own.
 func (r *Registry) mayRead(req *http.Request, repo string) bool {
 	if !r.opts.Tokens {
 		return true

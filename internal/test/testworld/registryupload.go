@@ -11,14 +11,14 @@ import (
 	"sync"
 )
 
-// registryUpload is a blob that isn't whole yet.
+// registryUpload is a blob that isn't complete yet.
 type registryUpload struct {
 	mu      sync.Mutex // held while a request writes
 	id      string
 	repo    string
-	state   string // of the location: whoever loses it can't go on
+	state   string // of the location: without it an upload can't continue
 	keep    int64  // bytes above which it is only hashed
-	believe bool   // and above which it isn't either
+	believe bool   // above which it isn't even hashed
 
 	size  int64
 	hash  hash.Hash
@@ -26,7 +26,7 @@ type registryUpload struct {
 	short bool // the last chunk was shorter than chunks may be
 }
 
-// Write takes bytes in.
+// Write adds bytes.
 func (u *registryUpload) Write(p []byte) (int, error) {
 	u.size += int64(len(p))
 	switch {
@@ -41,7 +41,7 @@ func (u *registryUpload) Write(p []byte) (int, error) {
 	return u.hash.Write(p)
 }
 
-// believed says whether the digest of so much is anybody's word.
+// believed reports whether the client's digest is trusted.
 func (u *registryUpload) believed() bool { return u.believe && u.size > u.keep }
 
 func (u *registryUpload) length() int64 {
@@ -50,7 +50,7 @@ func (u *registryUpload) length() int64 {
 	return u.size
 }
 
-// mark returns a function that takes back what is written from now on.
+// mark returns a function that undoes all later writes.
 func (u *registryUpload) mark() func() {
 	state, err := u.hash.(encoding.BinaryMarshaler).MarshalBinary()
 	size, data := u.size, u.data
@@ -67,7 +67,7 @@ func (r *Registry) Uploads() int {
 	return len(r.uploads)
 }
 
-// ForgetUploads lets the registry forget all open uploads.
+// ForgetUploads makes the registry forget all open uploads.
 func (r *Registry) ForgetUploads() {
 	r.content.Lock()
 	defer r.content.Unlock()
@@ -93,7 +93,7 @@ func (o RegistryOptions) keep() int64 {
 	return kept
 }
 
-// upload finds the one that a location names.
+// upload returns the upload that a location names.
 func (r *Registry) upload(req *http.Request, repo, id string) *registryUpload {
 	r.content.Lock()
 	defer r.content.Unlock()

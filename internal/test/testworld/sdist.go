@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// Sdist is a source distribution to be made. Only the name must be given.
+// Sdist describes a source distribution to make. Only the name is required.
 type Sdist struct {
 	Name           string
 	Version        string // "1.0"
 	Requires       []string
 	RequiresPython string
-	BuildRequires  []string          // of its pyproject.toml; where nil it has none, only a setup.py
+	BuildRequires  []string          // of its pyproject.toml; if nil it has none, only a setup.py
 	Backend        string            // "setuptools.build_meta"
-	Files          map[string]string // by path below its directory; setup.py and the like replace those made
-	Yanked         string            // why it was; it wasn't where empty
+	Files          map[string]string // by path below its directory; setup.py and the like replace generated ones
+	Yanked         string            // the reason; "" if it wasn't
 }
 
 func (s Sdist) withDefaults() Sdist {
@@ -32,7 +32,7 @@ func (s Sdist) withDefaults() Sdist {
 
 func (s Sdist) directory() string { return escaped(s.Name) + "-" + s.Version }
 
-// FileName returns what the file must be called.
+// FileName returns the name of the file.
 func (s Sdist) FileName() string { return s.withDefaults().directory() + ".tar.gz" }
 
 func (s Sdist) listing() listing {
@@ -40,7 +40,7 @@ func (s Sdist) listing() listing {
 	return listing{project: s.Name, version: s.Version, requiresPython: s.RequiresPython, yanked: s.Yanked}
 }
 
-// files are those given, and those that must be there besides.
+// files returns the given files and the required ones.
 func (s Sdist) files() map[string]string {
 	module := escaped(s.Name)
 	all := map[string]string{
@@ -77,7 +77,7 @@ func (s Sdist) setup() string {
 		s.Name, s.Version, quoted(s.Requires), quoted(modules), python)
 }
 
-// quoted is a list as both Python and TOML write it.
+// quoted returns a list in the syntax of both Python and TOML.
 func quoted(list []string) string {
 	items := make([]string, 0, len(list))
 	for _, s := range list {
@@ -86,7 +86,7 @@ func quoted(list []string) string {
 	return "[" + strings.Join(items, ", ") + "]"
 }
 
-// Write makes the file at a path of the disk.
+// Write writes the file to a path on disk.
 func (s Sdist) Write(t testing.TB, path string) {
 	t.Helper()
 	writeFile(t, path, s.writeTo)
@@ -118,7 +118,7 @@ func (s Sdist) writeTo(out io.Writer) error {
 	return packer.Close()
 }
 
-// add takes what begins as a script for a program.
+// add makes files that begin like a script executable.
 func (s Sdist) add(archive *tar.Writer, name, content string) error {
 	header := &tar.Header{
 		Name: s.directory() + "/" + name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content)), ModTime: zipStart(),

@@ -20,15 +20,15 @@ import (
 	"time"
 )
 
-// ServeTLS serves at an address of this machine, with a certificate that nobody
-// trusts who doesn't have the authority, which is PEM.
+// ServeTLS serves at an address of this machine, with a certificate signed by a new authority,
+// which is returned as PEM.
 func ServeTLS(t testing.TB, address string, h http.Handler) (url string, authority []byte) {
 	t.Helper()
 	return serveTLS(t, address, h, &tls.Config{})
 }
 
-// ServeMutualTLS is [ServeTLS] for a client alone who shows the certificate, which is
-// PEM as its key is.
+// ServeMutualTLS is [ServeTLS] for only a client that has the returned certificate and key,
+// both PEM.
 func ServeMutualTLS(t testing.TB, address string, h http.Handler) (url string, authority, certificate, key []byte) {
 	t.Helper()
 	certificate, pair, err := certified(nil)
@@ -63,7 +63,7 @@ func serveTLS(t testing.TB, address string, h http.Handler, c *tls.Config) (url 
 	return server.URL, authority
 }
 
-// certified is an authority, as PEM, and a certificate of it for an address, or for a client.
+// certified returns an authority, as PEM, and its certificate for an address, or for a client.
 func certified(ip net.IP) ([]byte, tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -84,8 +84,8 @@ func certified(ip net.IP) ([]byte, tls.Certificate, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// TrustAlso writes the machine's store of certificates and an authority to a file,
-// for SSL_CERT_FILE.
+// TrustAlso writes the machine's trusted certificates and an authority to a file, for
+// SSL_CERT_FILE.
 func TrustAlso(t testing.TB, authority []byte) string {
 	t.Helper()
 	system, err := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Wheel is a wheel to be made. Only the name must be given.
+// Wheel describes a wheel to make. Only the name is required.
 type Wheel struct {
 	Name           string
 	Version        string   // "1.0"
 	Tag            string   // "py3-none-any"
-	Build          string   // its build number; none
+	Build          string   // its build number
 	Requires       []string // as "numpy>=1.24; extra == 'fast'"
 	Extras         []string
 	RequiresPython string
@@ -21,17 +21,17 @@ type Wheel struct {
 	Scripts        map[string]string // console scripts, as "demo.cli:main" by name
 	Data           map[string]string // by path below the .data directory, as "scripts/tool"
 	Size           int64             // of a blob.bin in the package, which does not compress
-	Sparse         bool              // the blob is zeros, which take no room on the disk
-	Yanked         string            // why it was; it wasn't where empty
-	DistInfo       string            // name of the .dist-info directory where it is an odd one
-	Extra          []Entry           // what a good wheel doesn't have
+	Sparse         bool              // the blob is zeros, which take no space on disk
+	Yanked         string            // the reason; "" if it wasn't
+	DistInfo       string            // name of the .dist-info directory, if it is unusual
+	Extra          []Entry           // what no valid wheel has
 
 	// Record corrupts the lines of RECORD.
 	Record func(lines []string) []string
 }
 
-// Entry is a member of a wheel whose name and mode nobody looks at. A symlink's
-// content is its target.
+// Entry is a member of a wheel whose name and mode are not checked. A symlink's content is its
+// target.
 type Entry struct {
 	Name    string
 	Mode    fs.FileMode
@@ -50,10 +50,10 @@ func (w Wheel) withDefaults() Wheel {
 
 func versionModule(version string) string { return fmt.Sprintf("__version__ = %q\n", version) }
 
-// escaped is a project's name as it stands in the names of files and modules.
+// escaped returns a project's name as in the names of files and modules.
 func escaped(name string) string { return joined(name, "_") }
 
-// normalised is a project's name as it stands in the URL of its page.
+// normalised returns a project's name as in the URL of its page.
 func normalised(name string) string { return strings.ToLower(joined(name, "-")) }
 
 func joined(name, separator string) string {
@@ -61,7 +61,7 @@ func joined(name, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// FileName returns what the wheel's file must be called.
+// FileName returns the name of the wheel's file.
 func (w Wheel) FileName() string {
 	w = w.withDefaults()
 	parts := []string{escaped(w.Name), w.Version}
@@ -83,7 +83,7 @@ func (w Wheel) metadata() string {
 	return metadata{w.Name, w.Version, w.RequiresPython, w.Extras, w.Requires}.String()
 }
 
-// metadata is what the core metadata of a distribution says.
+// metadata is the core metadata of a distribution.
 type metadata struct {
 	name, version, requiresPython string
 	extras, requires              []string
@@ -103,7 +103,7 @@ func (m metadata) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// wheelFile returns the WHEEL file. A compressed tag stands there expanded.
+// wheelFile returns the WHEEL file, with compressed tags expanded.
 func (w Wheel) wheelFile() string {
 	lines := []string{"Wheel-Version: 1.0", "Generator: testworld"}
 	root := "false"

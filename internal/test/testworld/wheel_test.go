@@ -23,7 +23,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// members reads a wheel to the end.
+// members reads all of a wheel.
 func members(t *testing.T, wheel []byte) (files map[string]string, modes map[string]fs.FileMode) {
 	t.Helper()
 	archive, err := zip.NewReader(bytes.NewReader(wheel), int64(len(wheel)))
@@ -48,7 +48,7 @@ func members(t *testing.T, wheel []byte) (files map[string]string, modes map[str
 	return files, modes
 }
 
-// checkRecord holds each member against its line, which all but RECORD have.
+// checkRecord compares each member with its line in RECORD, which only RECORD itself lacks.
 func checkRecord(t *testing.T, files map[string]string, record string) {
 	t.Helper()
 	lines, err := csv.NewReader(strings.NewReader(files[record])).ReadAll()

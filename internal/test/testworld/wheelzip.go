@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// zipStart is the oldest date that a zip can hold.
+// zipStart returns the oldest date that a zip can hold.
 func zipStart() time.Time { return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// packed is a member on its way into a wheel.
+// packed is a member to add to a wheel.
 type packed struct {
 	name    string
 	mode    fs.FileMode
@@ -28,7 +28,7 @@ type packed struct {
 	content io.Reader
 }
 
-// Write makes the wheel at a path of the disk. A big one is never in memory.
+// Write writes the wheel to a path on disk. A big one is never in memory.
 func (w Wheel) Write(t testing.TB, path string) {
 	t.Helper()
 	writeFile(t, path, w.writeTo)
@@ -44,7 +44,7 @@ func (w Wheel) Bytes(t testing.TB) []byte {
 	return out.Bytes()
 }
 
-// writeFile leaves holes where zeros are written.
+// writeFile writes a file with holes in place of zeros.
 func writeFile(t testing.TB, path string, write func(io.Writer) error) {
 	t.Helper()
 	file, err := os.Create(path) //nolint:gosec // a test says where
@@ -81,7 +81,7 @@ func (w Wheel) writeTo(out io.Writer) error {
 	return archive.Close()
 }
 
-// members are in the order of the formats: .dist-info is last.
+// members returns the members in the order of the format: .dist-info is last.
 func (w Wheel) members() []packed {
 	var list []packed
 	for _, name := range slices.Sorted(maps.Keys(w.Files)) {

@@ -1,6 +1,5 @@
-// Package testworld is the outside as tests need it: servers that live in the
-// test, hold what the test made, count what is asked of them, and fail in every
-// way that servers fail.
+// Package testworld is the outside world for tests: servers that live in the test, hold what
+// the test made, count requests, and fail in every way that servers fail.
 package testworld
 
 import (
@@ -14,8 +13,8 @@ import (
 	"testing"
 )
 
-// World is a web server for one test. Its parts, such as a Debian repository,
-// put their files into it.
+// World is a web server for one test. Its parts, such as a Debian repository, put their files
+// into it.
 type World struct {
 	t   testing.TB
 	URL string // without a slash at the end
@@ -24,7 +23,7 @@ type World struct {
 	wire     *wire
 	mu       sync.Mutex
 	files    map[string]file
-	handlers map[string]http.Handler // by the directory that they answer for
+	handlers map[string]http.Handler // by the directory that they serve
 	gates    map[string]gate
 	faults   map[string]*Fault
 	tallies  map[string]tally
@@ -36,8 +35,8 @@ func New(t testing.TB) *World {
 	return NewAt(t, "127.0.0.1:0")
 }
 
-// NewAt starts a world at an address of this machine, such as "127.0.0.2:0": another
-// host than the one of [New].
+// NewAt starts a world at an address of this machine, such as "127.0.0.2:0": another host than
+// that of [New].
 func NewAt(t testing.TB, address string) *World {
 	t.Helper()
 	w := &World{
@@ -59,11 +58,10 @@ func NewAt(t testing.TB, address string) *World {
 // Stop takes the world off the network: connections are refused.
 func (w *World) Stop() { w.server.Close() }
 
-// Put lets the world serve content at a path.
+// Put serves content at a path.
 func (w *World) Put(name string, content []byte) { w.put(name, file{data: content}) }
 
-// PutFile lets the world serve a file of the disk at a path. It isn't read
-// before it is asked for.
+// PutFile serves a file on disk at a path. It is read only on request.
 func (w *World) PutFile(name, disk string) { w.put(name, file{disk: disk}) }
 
 func (w *World) put(name string, f file) {
@@ -72,7 +70,7 @@ func (w *World) put(name string, f file) {
 	w.files[clean(name)] = f
 }
 
-// Remove takes a path out of the world.
+// Remove stops serving a path.
 func (w *World) Remove(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,7 +90,7 @@ func (w *World) Content(name string) []byte {
 	return bytes.Clone(data)
 }
 
-// handle lets a handler answer for a directory.
+// handle makes a handler serve a directory.
 func (w *World) handle(directory string, h http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,12 +107,12 @@ func matches(pattern, name string) bool {
 	return ok && err == nil || pattern == name
 }
 
-// below says whether a path is a directory or lies in it.
+// below reports whether a path is a directory or inside it.
 func below(directory, name string) bool {
 	return name == directory || strings.HasPrefix(name, directory+"/")
 }
 
-// Handler answers as the world does, for a server of one's own.
+// Handler returns the world's handler, for another server.
 func (w *World) Handler() http.Handler { return http.HandlerFunc(w.serve) }
 
 func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
@@ -136,7 +134,7 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	answer.ServeHTTP(rw, r)
 }
 
-// answerOf returns nil where nothing lies at a path.
+// answerOf returns nil if there is nothing at a path.
 func (w *World) answerOf(name string) http.Handler {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -67,7 +67,7 @@ func TestFaultsCorruptTheContent(t *testing.T) {
 	}
 }
 
-// TestDpkgReadsTheDebs holds the debs against the program that they are for.
+// TestDpkgReadsTheDebs reads the debs with the program that they are for.
 func TestDpkgReadsTheDebs(t *testing.T) {
 	dpkg, err := exec.LookPath("dpkg-deb")
 	if err != nil {

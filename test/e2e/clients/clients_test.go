@@ -23,8 +23,8 @@ var (
 	digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 )
 
-// Each command that a summary prints works, and what it brings has the names, and the digest
-// or the ID, of what was built.
+// Each command that a summary prints works, and its image has the names, and the digest or
+// the ID, of the built one.
 func TestRealPrintedCommands(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "clients" {
 		t.Skip("LAMINA_REAL=clients runs the commands that summaries print")
@@ -40,7 +40,7 @@ weights = "none"
 `, map[string]string{"app/main.py": "", "weights/m.safetensors": strings.Repeat("weight", 1<<20)})
 	registry := testworld.NewRegistry(t, testworld.RegistryOptions{}).Host
 	address, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: registry}))
-	strange := strings.TrimPrefix(address, "https://") // nobody signed its certificate
+	strange := strings.TrimPrefix(address, "https://") // its certificate isn't trusted
 	m, seen := start(t), map[string]bool{}
 	for _, tt := range []struct {
 		name  string
@@ -60,7 +60,7 @@ weights = "none"
 		{"an odd directory", []string{"-o", "type=oci,dest=It's Mine,tar=false,compression=gzip"}, []string{"faceblend:production"}, "docker podman ctr skopeo"},
 		{"pushed", []string{"-t", registry + "/c:1", "--push"}, []string{registry + "/c:1"}, "docker podman ctr"},
 		{"pushed as gzip", []string{"-t", registry + "/d:1", "-o", "type=image,push=true,compression=gzip"}, []string{registry + "/d:1"}, "docker podman ctr"},
-		{"pushed to whom nobody trusts", []string{"-t", strange + "/e:1", "--push", "--insecure-registry"}, []string{strange + "/e:1"}, "docker podman ctr"},
+		{"pushed to an untrusted registry", []string{"-t", strange + "/e:1", "--push", "--insecure-registry"}, []string{strange + "/e:1"}, "docker podman ctr"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			metadata := filepath.Join(t.TempDir(), "metadata")
@@ -87,7 +87,7 @@ weights = "none"
 				default:
 					ran = append(ran, found[1])
 					once := fmt.Sprint(found[2], digest, tt.names)
-					if seen[once] { // as for another place
+					if seen[once] { // the same as for another place
 						continue
 					}
 					seen[once] = true
@@ -102,7 +102,7 @@ weights = "none"
 	}
 }
 
-// runs runs a command that is to give a client an image of a digest under some names.
+// runs runs a command that must give a client an image of a digest under some names.
 func (m *machine) runs(t *testing.T, client, line, digest string, names []string) {
 	t.Helper()
 	t.Log(line)
@@ -126,10 +126,10 @@ func (m *machine) runs(t *testing.T, client, line, digest string, names []string
 			got, want = m.must(t, "skopeo inspect --tls-verify=false --format '{{.Digest}}' docker://"+to), digest
 		}
 		if got != want {
-			t.Errorf("%s\nhas %s as %s, and not as %s", line, name, got, want)
+			t.Errorf("%s\nhas %s as %s, not as %s", line, name, got, want)
 		}
 	}
 	if client == "ctr" && !slices.Equal(strings.Fields(m.must(t, "ctr image ls -q | wc -l")), []string{fmt.Sprint(len(names))}) {
-		t.Errorf("%s: other images are there as well", line)
+		t.Errorf("%s: there are other images, too", line)
 	}
 }

@@ -1,3 +1,3 @@
-// Package clients runs the commands that a summary prints, where LAMINA_REAL=clients asks
-// for it: with skopeo, podman, ctr and docker of Debian 12, which Lamina installs.
+// Package clients runs the commands that a summary prints, with LAMINA_REAL=clients: with
+// skopeo, podman, ctr and docker of Debian 12, which Lamina installs.
 package clients

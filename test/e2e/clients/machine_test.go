@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// machine is a Debian 12 with the daemons of containerd and docker, in namespaces of its own
-// but for the network. It sees the user's directory, and its clients are programs of the host's
+// machine is a Debian 12 with the daemons of containerd and docker, in its own namespaces
+// except for the network. It sees the user's directory, and its clients are in the host's
 // PATH.
 type machine struct {
 	*e2etest.User
@@ -27,8 +27,7 @@ const debian = `name = "debian"
 packages = ["ca-certificates", "containerd", "docker.io", "podman", "runc", "skopeo"]
 `
 
-// boot is PID 1. What containers and images need is memory's, so that it is gone with the
-// machine.
+// boot is PID 1. Containers and images are in memory, so that they are gone with the machine.
 const boot = `
 mount --bind "$1" "$1"
 cd "$1"
@@ -61,7 +60,7 @@ func start(t *testing.T) *machine {
 	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // what it has mounted goes with it
+	t.Cleanup(func() { // its mounts end with it
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})

@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/test/imagetest"
 )
 
-// A set that makes each kind of what differs from build to build gives one digest, under
-// another clock, on another engine and another number of CPUs.
+// A set of packages that make each kind of file that differs between builds gives one
+// digest, under another clock, on another engine and with another number of CPUs.
 func TestRealDigestOfEachKind(t *testing.T) {
 	longer(t)
 	u := e2etest.NewUser(t)
@@ -26,7 +26,7 @@ func TestRealDigestOfEachKind(t *testing.T) {
 	same(t, u, there)
 }
 
-// same compares the images of two users, and names the files that differ.
+// same compares the images of two users, and reports the files that differ.
 func same(t *testing.T, here, there *e2etest.User) {
 	t.Helper()
 	got, want := there.Digest(t), here.Digest(t)
@@ -42,11 +42,11 @@ func same(t *testing.T, here, there *e2etest.User) {
 		delete(b, path)
 	}
 	for path := range b {
-		t.Errorf("%s is elsewhere alone", path)
+		t.Errorf("%s is only elsewhere", path)
 	}
 }
 
-// contents says of each entry of an image what kind it is, its owner and what it holds.
+// contents describes each entry of an image: its type, owner and content.
 func contents(t *testing.T, u *e2etest.User) map[string]string {
 	t.Helper()
 	all := map[string]string{}

@@ -1,3 +1,3 @@
-// Package debian builds images of Debian packages: a small case of each kind in every
-// run of the tests, sets of real use where LAMINA_REAL=debian asks for them.
+// Package debian builds images of Debian packages: a small case of each kind in every run
+// of the tests, sets of real use with LAMINA_REAL=debian.
 package debian

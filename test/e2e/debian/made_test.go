@@ -10,9 +10,9 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// What packages make for one machine is the same in each build or in none: under a clock
-// that is 400 days ahead, on another engine and another number of CPUs, and where directories
-// are read the other way round. At the first start it is made.
+// Files that packages make for one machine are the same in each build or in none: under a
+// clock 400 days ahead, on another engine with another number of CPUs, and with directories
+// read in reverse order. The first start makes them.
 func TestRealWhatPackagesMake(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -33,7 +33,7 @@ func TestRealWhatPackagesMake(t *testing.T) {
 	said := runs(t, m.Start)
 	for _, text := range []string{"uid=10001(app) gid=10001(app) groups=10001(app)", "\n/home/app\n"} {
 		if !strings.Contains(said, text) {
-			t.Errorf("the app doesn't say %q:\n%s", text, said)
+			t.Errorf("the app doesn't print %q:\n%s", text, said)
 		}
 	}
 	said = runs(t, func(env []string, _ ...string) (*container.Container, error) {
@@ -41,12 +41,12 @@ func TestRealWhatPackagesMake(t *testing.T) {
 	})
 	for _, text := range []string{"\nSSH-2.0\n", "\nSTATUS:          Success (0)\n", "\nanswer 42\n"} {
 		if !strings.Contains(said, text) {
-			t.Errorf("no server says %q:\n%s", text, said)
+			t.Errorf("no server prints %q:\n%s", text, said)
 		}
 	}
 }
 
-// servers start on what was made; a pipe in the place of a port is nobody else's.
+// servers start with the made files; pipes instead of ports can't collide with others.
 const servers = `
 test -s /var/lib/dbus/machine-id
 test -s /etc/nsd/nsd_control.key

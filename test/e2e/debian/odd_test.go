@@ -22,8 +22,8 @@ import (
 	"lamina.build/stages"
 )
 
-// What packages bring or make that is odd is in the image as it is, or ends the build with
-// one sentence, and nothing of the image of before changes.
+// Odd files that packages bring or make are in the image unchanged, or end the build with
+// one sentence, and the previous image doesn't change.
 func TestRealOddPackages(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -36,7 +36,7 @@ func TestRealOddPackages(t *testing.T) {
 		{testworld.Deb{Name: "makes-device", Postinst: sh + "mknod /opt/null c 1 3\n"}, []string{"/opt/null is a device node"}, ""},
 		{testworld.Deb{Name: "writes-proc", Postinst: sh + "echo x >/proc/sys/kernel/domainname\n"}, []string{"writes-proc: its post-installation script ended with exit status"}, ""},
 		{testworld.Deb{Name: "removes-usr", Postinst: sh + "rm -rf /usr\n"}, []string{": install 1 packages: exit code: ", "while removes-usr was installed"}, ""},
-		{testworld.Deb{Name: "huge", Postinst: sh + "truncate -s 10G /opt/huge\n"}, []string{"huge: its post-installation script ended with exit status", "hint: no file of a layer may have more than 9 GiB"}, ""},
+		{testworld.Deb{Name: "huge", Postinst: sh + "truncate -s 10G /opt/huge\n"}, []string{"huge: its post-installation script ended with exit status", "hint: no file in a layer may exceed 9 GiB"}, ""},
 		{testworld.Deb{Name: "latin", Files: map[string]string{"/opt/caf\xe9": "x"}}, nil, "/opt/caf\xe9"},
 		{testworld.Deb{Name: "two-lines", Entries: []tar.Header{{Name: "./opt/a\nb", Typeflag: tar.TypeReg, Mode: 0o644}}}, []string{"two-lines_1.0_all.deb: newline not allowed in archive object name"}, ""},
 		{testworld.Deb{Name: "reads", Postinst: sh + "printf 'who? '\nread answer\n"}, []string{"reads: its post-installation script ended with exit status 1"}, ""},
@@ -66,20 +66,20 @@ func TestRealOddPackages(t *testing.T) {
 		})
 	}
 	if r := w.Build(t, dir, "--smoke", "off"); w.Digest(t) != before {
-		t.Errorf("the image of before is another one:\n%s", r.Stdout)
+		t.Errorf("the previous image changed:\n%s", r.Stdout)
 	}
 	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, "packages = [\"plain\"]\ndebconf = [\"nobody nobody/asks string x\"]")
 	w.Fails(t, 2, []string{`image.toml:4:12: debconf: no package "nobody" is locked`}, dir, "--smoke", "off")
 	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, `packages = ["plain", "enemy"]`)
-	w.Fails(t, 2, []string{"apt can not install", "enemy"}, "lock", dir)
+	w.Fails(t, 2, []string{"apt can't install", "enemy"}, "lock", dir)
 	e2etest.Edit(t, dir+"/image.toml", `, "enemy"]`, `, "plain:i386"]`)
-	w.Fails(t, 2, []string{"image.toml:3:22: ", "asks for architecture i386"}, "lock", dir)
+	w.Fails(t, 2, []string{"image.toml:3:22: ", "has architecture i386"}, "lock", dir)
 	if got := strings.Count(w.Run(t, "lock", dir).Stderr, "build: error:"); got != 1 {
-		t.Errorf("it takes %d sentences", got)
+		t.Errorf("it prints %d errors", got)
 	}
 }
 
-// A script that waits for ever is stopped, and its package named.
+// A script that waits forever is stopped, and its package named.
 func TestRealScriptThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testworld.Deb{Name: "plain"}, testworld.Deb{Name: "hangs", Postinst: sh + "echo I wait\nsleep 1000000\n"})
@@ -103,7 +103,7 @@ func TestRealScriptThatHangs(t *testing.T) {
 	}
 	defer store.Close()
 	_, err = solve.Read(t.Context(), enginetest.Client(t), solve.ReadRequest{State: lists, Platform: platforms.MustParse("linux/amd64"), Store: store, Names: []string{"status"}, Silence: 10 * time.Second})
-	if want := "more: install 1 packages: it said nothing for too long, and was stopped, while hangs was installed"; err == nil || err.Error() != want {
+	if want := "more: install 1 packages: it printed nothing for too long and was stopped, while hangs was installed"; err == nil || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 	if step, ok := errors.AsType[*solve.Error](err); !ok || !strings.Contains(step.Output, "I wait") {

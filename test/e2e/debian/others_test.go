@@ -19,7 +19,7 @@ import (
 	"lamina.build/lock"
 )
 
-// debianProject is a directory with an image.toml and the keys of its repositories.
+// debianProject makes a directory with an image.toml and the keys of its repositories.
 func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
@@ -39,24 +39,24 @@ func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian)
 	return dir
 }
 
-// needing is a program that wants a library which nobody has.
+// needing returns a program that needs a library that doesn't exist.
 func needing(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile("/bin/true")
 	if err != nil || !strings.Contains(string(data), "libc.so.6") {
-		t.Skip("/bin/true is no program that wants a library here")
+		t.Skip("/bin/true needs no library here")
 	}
 	return strings.ReplaceAll(string(data), "libc.so.6", "libq.so.6")
 }
 
-// Packages of others bring all of their files, whatever they are called, and the account that
-// the app names; of Debian's own packages a library that one may lack is told, of others' none
-// may be missing.
+// Third-party packages bring all of their files, whatever their names, and the account that
+// the app names. A library that a package of Debian's may lack is reported; third-party
+// packages may lack none.
 func TestRealPackagesOfOthers(t *testing.T) {
 	longer(t)
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
-	// A step that comes from the cache prints nothing, so each run has a package of its own.
+	// A cached step prints nothing, so each run has its own package.
 	hello := "#!/bin/sh\n# " + time.Now().String() + "\nid -nu\n"
 	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
 		testworld.Deb{Name: "hello-one", Filename: "a/package.deb", Files: map[string]string{"/usr/bin/hello-one": hello}},
@@ -74,7 +74,7 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 `, own)
 	r := u.Build(t, dir, "--progress", "plain")
 	if !strings.Contains(r.Stderr, " svc\n") {
-		t.Errorf("the app does not say who it is:\n%s", e2etest.Tail(r.Stderr))
+		t.Errorf("the app does not print its user:\n%s", e2etest.Tail(r.Stderr))
 	}
 	for _, r := range []e2etest.Result{r, u.Build(t, dir, "--progress", "quiet")} { // the second from the cache
 		for _, text := range []string{
@@ -82,7 +82,7 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 			"\n  /opt/made was made while service was installed; nothing says that it is the same each time\n",
 		} {
 			if !strings.Contains(r.Stdout, text) {
-				t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+				t.Errorf("the summary does not have %q:\n%s", text, r.Stdout)
 			}
 		}
 	}
@@ -102,12 +102,12 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 		}
 	}
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "/opt/strange/**", "/opt/strange/other")
-	u.Fails(t, 1, []string{"libq.so.6 is needed by /opt/strange/plugin.so, and no file of the image bears that name", `elf-ignore = ["libq.so.6"] under [smoke], which may as well name the files that need them`}, dir, "--progress", "plain")
+	u.Fails(t, 1, []string{"libq.so.6 is needed by /opt/strange/plugin.so, and no file of the image bears that name", `elf-ignore = ["libq.so.6"] under [smoke], which may also name the files that need them`}, dir, "--progress", "plain")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `user = "svc"`, `user = "svc:10001"`)
 	u.Fails(t, 2, []string{`the account of the app: "svc" is an account of a package, with the numbers 123:124; write user = "svc" under [app]`}, dir, "--progress", "quiet")
 }
 
-// A distribution that has all takes the place of Debian's own suites, packed in its own way.
+// A complete distribution replaces Debian's own suites, packed in its own way.
 func TestRealDistributionOfOthers(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -129,8 +129,8 @@ func TestRealDistributionOfOthers(t *testing.T) {
 	}
 }
 
-// What is wrong with a repository ends a lock, or a build, with one sentence and nothing
-// half-written. When it has been put right, the same directory builds.
+// A problem of a repository ends a lock, or a build, with one error and no partial files.
+// Once it is fixed, the same directory builds.
 func TestRealRepositoriesThatFail(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -179,7 +179,7 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	}
 	w.Fail("/own/pool/**", testworld.Status(http.StatusNotFound, testworld.Always))
 	r := u.Run(t, dir, "--smoke", "off")
-	if r.Code != 75 || !strings.Contains(r.Stderr, "lamina-hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
+	if r.Code != 75 || !strings.Contains(r.Stderr, "lamina-hello_2.0_all.deb") || !strings.Contains(r.Stderr, "to lock its successor") {
 		t.Errorf("a lost package: exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
 	}
 	u.HasNoImage(t)

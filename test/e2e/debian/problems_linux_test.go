@@ -17,9 +17,9 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A script that takes all there is of something ends its build and nobody else's, and
-// its package is named. An engine that is killed under dpkg's work is passing trouble.
-// The image of before stays as it is, and the engine's root is good for the next build.
+// A script that exhausts a resource ends only its own build, with its package named. An
+// engine that is killed while dpkg works is a transient problem. The previous image stays
+// unchanged, and the engine's root works for the next build.
 func TestRealScriptsThatTakeAll(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -29,7 +29,7 @@ func TestRealScriptsThatTakeAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := unix.Mount("tmpfs", root, "tmpfs", 0, "size=2g"); err != nil {
-		t.Skipf("nobody may mount here: %v", err)
+		t.Skipf("mounting is not permitted here: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
@@ -55,11 +55,11 @@ func TestRealScriptsThatTakeAll(t *testing.T) {
 		w.Fails(t, 1, []string{"build: error: " + variant + ": install 1 packages: exit code: ", says, "build: hint: " + hint}, dir, "--variant", variant, "--smoke", "off", "--progress", "quiet")
 		index, err := os.ReadFile(filepath.Join(w.Dir, "dist", "faceblend", "index.json"))
 		if err != nil || strings.Contains(string(index), variant) || w.Digest(t) != before {
-			t.Errorf("%s: the layout is not that of before (%v):\n%s", variant, err, index)
+			t.Errorf("%s: the layout changed (%v):\n%s", variant, err, index)
 		}
 		w.Build(t, dir, "--smoke", "off")
 	}
-	fails("fills", "while fills was installed", "the disk of the engine is full")
+	fails("fills", "while fills was installed", "the engine's disk is full")
 
 	run := w.Start(t, dir, "--variant", "slow", "--smoke", "off", "--progress", "plain")
 	run.Until("Setting up slow")
@@ -74,7 +74,7 @@ func TestRealScriptsThatTakeAll(t *testing.T) {
 	w.Build(t, dir, "--variant", "slow", "--smoke", "off")
 
 	w.Build(t, "engine", "start")
-	// The limits are the machine's: for the test they are lower.
+	// The limits depend on the machine: lower them for the test.
 	group := fmt.Sprintf("lamina-%x", sha256.Sum256([]byte(filepath.Join(state, "root"))))[:len("lamina-")+8]
 	pids, memory := filepath.Join("pids", group, "pids.max"), filepath.Join("memory", group, "memory.limit_in_bytes")
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
@@ -83,11 +83,11 @@ func TestRealScriptsThatTakeAll(t *testing.T) {
 	limit := func(file, value string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join("/sys/fs/cgroup", file), []byte(value), 0o600); err != nil {
-			t.Skipf("nobody may limit control groups here: %v", err)
+			t.Skipf("limiting control groups is not permitted here: %v", err)
 		}
 	}
 	limit(pids, "200")
-	fails("forks", "forks: its post-installation script ended with exit status 2", "all steps together may have a limited number of processes")
+	fails("forks", "forks: its post-installation script ended with exit status 2", "all steps together may start a limited number of processes")
 	limit(memory, "2000000000") // the engine's disk is memory, too
-	fails("eats", "eats: its post-installation script ended with exit status 137", "all steps together may have 90 % of the machine's memory")
+	fails("eats", "eats: its post-installation script ended with exit status 137", "all steps together may use 90 % of the machine's memory")
 }

@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// world is a repository of packages that are made for a test, and who builds with it.
+// world is a repository of packages made for a test, and its user.
 type world struct {
 	*e2etest.User
 	repository *testworld.Debian
@@ -22,7 +22,7 @@ func newWorld(t *testing.T, debs ...testworld.Deb) world {
 	return world{e2etest.NewUser(t), testworld.New(t).Debian(testworld.DebianOptions{Path: "own", Flat: true}, debs...)}
 }
 
-// project is a spec that asks for some of the packages and nothing else.
+// project makes a spec that requires some of the packages and nothing else.
 func (w world) project(t *testing.T, debian, more string, packages ...string) string {
 	t.Helper()
 	text := fmt.Sprintf("name = \"faceblend\"\n[debian]\npackages = [\"%s\"]\n%s\n[[debian.repository]]\nname = \"own\"\nurl = \"%s\"\nsuite = \"./\"\nkey = \"own.asc\"\n%s\n",
@@ -32,19 +32,19 @@ func (w world) project(t *testing.T, debian, more string, packages ...string) st
 
 const sh = "#!/bin/sh\nset -e\n"
 
-// scripts are packages whose scripts want things of the order in which dpkg works.
+// scripts returns packages whose scripts depend on the order of dpkg's work.
 func scripts() []testworld.Deb {
 	return []testworld.Deb{
-		// A chain of Pre-Depends, one of them on a name that another package provides, and
-		// against the order of the alphabet.
+		// A chain of Pre-Depends, one of them on a name that another package provides, in
+		// reverse alphabetical order.
 		{Name: "aa-needs", Fields: []string{"Pre-Depends: bb-virtual"}, Control: map[string]string{"preinst": sh + "zz-tool\n"}},
 		{Name: "mm-tool", Fields: []string{"Provides: bb-virtual", "Pre-Depends: zz-tool", "Depends: ll-lib"}, Control: map[string]string{"preinst": sh + "zz-tool\n"}, Postinst: sh + "cp /etc/ll /etc/mm\n"},
 		{Name: "zz-tool", Files: map[string]string{"/usr/bin/zz-tool": sh + "test -e /etc/zz.ready\n"}, Postinst: sh + "touch /etc/zz.ready\n"},
 		{Name: "ll-lib", Postinst: sh + "echo ll >/etc/ll\n"},
-		// Who waits for what no round needs, and breaks dpkg's loop.
+		// A package waits for one that no round needs, and breaks dpkg's loop.
 		{Name: "loop-a", Fields: []string{"Depends: loop-b"}},
 		{Name: "loop-b", Fields: []string{"Depends: loop-a, aa-needs"}, Postinst: sh + "test -e /etc/mm\n"},
-		// A trigger, which all that activate it have to be configured for.
+		// A trigger, before which all packages that activate it must be configured.
 		{Name: "aa-trigger", Control: map[string]string{"triggers": "interest-noawait /opt/trigger\n"}, Postinst: sh + "if [ \"$1\" = triggered ]; then echo \"$(echo $(ls /opt/trigger))\" >>/etc/triggered; fi\n"},
 		{Name: "trigger-b", Fields: []string{"Pre-Depends: aa-trigger"}, Files: map[string]string{"/opt/trigger/b": ""}},
 		{Name: "trigger-c", Fields: []string{"Pre-Depends: trigger-b"}, Files: map[string]string{"/opt/trigger/c": ""}},
@@ -67,8 +67,8 @@ func scripts() []testworld.Deb {
 	}
 }
 
-// What scripts want of the order of dpkg's work they have, in the runtime, in what a variant
-// adds and in the builder; what they ask is answered; what they read is there.
+// Scripts run in the order that they need, in the runtime, in a variant's packages and in
+// the builder; their questions are answered; files that they read are there.
 func TestRealOrderOfScripts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, scripts()...)
@@ -97,7 +97,7 @@ func TestRealOrderOfScripts(t *testing.T) {
 	}
 }
 
-// Whose script fails is told with its last lines, and what can be done about it; the same
+// The error for a failing script has its last lines, and what to do about it; the same
 // image builds without it.
 func TestRealScriptsThatFail(t *testing.T) {
 	t.Parallel()
@@ -109,8 +109,8 @@ func TestRealScriptsThatFail(t *testing.T) {
 		"fails":     {"fails", []string{"line 3000\n", "extra: install 1 packages: exit code: 1: fails: its post-installation script ended with exit status 7"}},
 		"preinst":   {"fails-first", []string{"no way\n", "exit code: 1: fails-first: its pre-installation script ended with exit status 3"}},
 		"downloads": {"downloads", []string{"downloads: its post-installation script", "hint: the network is off while packages are installed"}},
-		"resolves":  {"resolves", []string{"resolves: its post-installation script", "hint: /etc/resolv.conf is the engine's while packages are installed"}},
-		"asks":      {"asks", []string{"it is <>\n", "asks: its post-installation script", `hint: it asks debconf, which debconf = ["asks asks/who string VALUE"] under [debian] answers; what it asks: asks asks/who string`}},
+		"resolves":  {"resolves", []string{"resolves: its post-installation script", "hint: /etc/resolv.conf belongs to the engine while packages are installed"}},
+		"asks":      {"asks", []string{"it is <>\n", "asks: its post-installation script", `hint: it asks debconf; answer it with debconf = ["asks asks/who string VALUE"] under [debian]; its questions: asks asks/who string`}},
 		"loop":      {"pre-a", []string{"no package of these can be the first: pre-a pre-depends on pre-b, pre-b pre-depends on pre-a"}},
 		"wide-loop": {"pre-c", []string{"no package of these can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
 	}
@@ -129,21 +129,21 @@ func TestRealScriptsThatFail(t *testing.T) {
 			}
 			for _, text := range problem.says {
 				if !strings.Contains(r.Stderr, strings.Replace(text, "extra: ", variant+": ", 1)) {
-					t.Errorf("it does not say %q:\n%s", text, r.Stderr)
+					t.Errorf("it does not print %q:\n%s", text, r.Stderr)
 				}
 			}
 			if strings.Contains(r.Stderr, "line 2900\n") || strings.Contains(r.Stderr, "lamina: ") {
-				t.Errorf("it says too much:\n%s", r.Stderr)
+				t.Errorf("it prints too much:\n%s", r.Stderr)
 			}
 		})
 	}
 	if w.Digest(t) != before {
-		t.Error("the image of before is another one")
+		t.Error("the previous image changed")
 	}
 }
 
-// What a variant adds may take away, divert and replace what the runtime has: the image is
-// what dpkg makes of both, without whiteouts. Variants that take nothing away share the
+// A variant's packages may remove, divert and replace files of the runtime: the image is
+// dpkg's result of both, without whiteouts. Variants that remove nothing share the
 // runtime's layer.
 func TestRealPackagesThatTakeAway(t *testing.T) {
 	t.Parallel()
@@ -166,7 +166,7 @@ func TestRealPackagesThatTakeAway(t *testing.T) {
 		switch isLess := variant == "less"; {
 		case issue == isLess, distrib != isLess, (link == "opt") != isLess, (files["/usr/bin/factor"].Link == "/bin/true") != isLess:
 			t.Errorf("%s: it has issue.net: %v, yes.distrib: %v, profile.d -> %q, factor %+v", variant, issue, distrib, link, files["/usr/bin/factor"])
-		case strings.Contains(r.Stderr, "takes files of the runtime away") != isLess, (len(image.Manifest.Layers) == 1) != (variant != "other"):
+		case strings.Contains(r.Stderr, "remove files of the runtime") != isLess, (len(image.Manifest.Layers) == 1) != (variant != "other"):
 			t.Errorf("%s: %d layers\n%s", variant, len(image.Manifest.Layers), r.Stderr)
 		}
 	}

@@ -10,18 +10,18 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// set is a set of packages of Debian, and what becomes of it. The image has no
-// Python but where the set brings it.
+// set is a set of Debian packages, and its result. The image has Python only if the set
+// brings it.
 type set struct {
 	packages string   // "nginx openssl"
 	debian   string   // more lines of [debian]
 	more     string   // further tables
-	run      string   // a shell command that has to work in the image
+	run      string   // a shell command that must work in the image
 	code     int      // of a build that fails
-	says     []string // what it says then, or what its summary says
+	says     []string // what its error has, or else its summary
 }
 
-// longer leaves a test out that takes a minute or more.
+// longer skips a test that takes a minute or more.
 func longer(t *testing.T) {
 	t.Helper()
 	if os.Getenv("LAMINA_REAL") != "debian" {
@@ -29,23 +29,23 @@ func longer(t *testing.T) {
 	}
 }
 
-// Sets of real use configure, and what they install runs.
+// Sets of real use are configured, and their programs run.
 func TestRealSets(t *testing.T) {
 	longer(t)
 	for name, s := range map[string]set{
-		// What has Pre-Depends that its preinst needs.
+		// Its preinst needs its Pre-Depends.
 		"ejabberd": {
 			packages: "ejabberd", says: []string{"ejabberd key: /etc/ejabberd/ejabberd.pem"},
 			run: "test -x /usr/sbin/ejabberdctl; cd /etc/ejabberd; test ! -e ejabberd.pem; /usr/libexec/lamina/first-start openssl x509 -noout -in ejabberd.pem; openssl pkey -noout -in ejabberd.pem",
 		},
 		"mariadb": {packages: "mariadb-server", run: "mariadbd --version"},
 		"frr":     {packages: "frr", run: "id frr"},
-		// Who downloads, and who replaces what is the engine's.
+		// Packages that download, or replace a file of the engine's.
 		"mscorefonts": {
 			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
 			says: []string{"ttf-mscorefonts-installer: its post-installation script", "the network is off while packages are installed"},
 		},
-		"resolvconf": {packages: "resolvconf", code: 1, says: []string{"resolvconf", "/etc/resolv.conf is the engine's while packages are installed"}},
+		"resolvconf": {packages: "resolvconf", code: 1, says: []string{"resolvconf", "/etc/resolv.conf belongs to the engine while packages are installed"}},
 		"postfix": {
 			packages: "postfix", debian: "debconf = [\"postfix postfix/main_mailer_type select Local only\"]",
 			run: "test \"$(postconf -h inet_interfaces)\" = loopback-only",
@@ -55,7 +55,7 @@ func TestRealSets(t *testing.T) {
 	}
 }
 
-// build builds the set as a user does, from a directory of its own.
+// build builds the set as a user does, from its own directory.
 func (s set) build(t *testing.T) e2etest.Result {
 	t.Helper()
 	u := e2etest.NewUser(t)
@@ -78,7 +78,7 @@ func (s set) build(t *testing.T) e2etest.Result {
 	r := u.Build(t, dir)
 	for _, text := range s.says {
 		if !strings.Contains(r.Stdout, text) {
-			t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+			t.Errorf("the summary does not have %q:\n%s", text, r.Stdout)
 		}
 	}
 	return r

@@ -6,8 +6,8 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// A push to a name that leads nowhere is tried again for a minute. So this test comes first
-// in its package, by the name of its file, and waits next to the others.
+// A push to a name that doesn't resolve is retried for a minute. So this test comes first in
+// its package, by its file's name, and waits while the others run.
 func TestRealPushToNowhere(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), small(t)

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// disk is a file system of 64 MB.
+// disk mounts a file system of 64 MB.
 func disk(t *testing.T) string {
 	t.Helper()
 	return diskAt(t, t.TempDir())
@@ -22,7 +22,7 @@ func disk(t *testing.T) string {
 func diskAt(t *testing.T, dir string) string {
 	t.Helper()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
-		t.Skipf("nobody may mount here: %v", err)
+		t.Skipf("mounting is not permitted here: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
@@ -32,7 +32,7 @@ func diskAt(t *testing.T, dir string) string {
 	return dir
 }
 
-// fill leaves so many bytes of a disk.
+// fill fills a disk, leaving some bytes free.
 func fill(t *testing.T, dir string, left int64) {
 	t.Helper()
 	var free unix.Statfs_t
@@ -51,7 +51,7 @@ func fill(t *testing.T, dir string, left int64) {
 
 const full = "no space left on device"
 
-// A cache that fills up at any write is named, and both commands work again with room.
+// A cache that fills up at any write is named; with room both commands work again.
 func TestRealDiskOfTheCacheIsFull(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int64{0, 1 << 20, 12 << 20} {
@@ -72,8 +72,8 @@ func TestRealDiskOfTheCacheIsFull(t *testing.T) {
 	}
 }
 
-// Where the project's disk is full, or read-only, its lock stays as it is, and builds go
-// on from it.
+// If the project's disk is full, or read-only, its lock stays unchanged, and builds still
+// use it.
 func TestRealDiskOfTheProjectIsFull(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), disk(t)
@@ -102,15 +102,15 @@ func TestRealDiskOfTheProjectIsFull(t *testing.T) {
 	}
 }
 
-// An output that its disk has no room for is named and leaves nothing; the image of
-// before stays whole.
+// The error for an output without room on its disk names it, and nothing is left; the
+// previous image stays complete.
 func TestRealDiskOfTheOutputIsFull(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), small(t)
 	u.Dir = disk(t)
 	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
 	before := u.Digest(t)
-	more := make([]byte, 40<<20) // which no compression makes less
+	more := make([]byte, 40<<20) // incompressible
 	_, _ = rand.Read(more)
 	e2etest.Write(t, filepath.Join(dir, "app", "more"), more)
 	for output, place := range map[string]string{
@@ -118,7 +118,7 @@ func TestRealDiskOfTheOutputIsFull(t *testing.T) {
 	} {
 		u.Fails(t, 1, []string{place, full}, dir, "-o", output, "--smoke", "off", "--progress", "quiet")
 		if u.Digest(t) != before {
-			t.Errorf("%s: the image of before is another one", output)
+			t.Errorf("%s: the previous image changed", output)
 		}
 		left, err := os.ReadDir(u.Dir)
 		if err != nil || len(left) != 1 {

@@ -1,3 +1,3 @@
-// Package faults locks where something is wrong: indexes in every kind of trouble,
-// sdists that spy or never end, clients and engines that die.
+// Package faults locks, builds and pushes with problems: broken indexes and registries,
+// sdists that spy or never end, full disks, clients and engines that die.
 package faults

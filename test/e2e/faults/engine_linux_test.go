@@ -22,17 +22,17 @@ func status(t *testing.T, u *e2etest.User) (s engine.Status) {
 	return s
 }
 
-// await waits until something is so.
+// await waits until a condition holds.
 func await(t *testing.T, r *e2etest.Running, what string, isSo func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !isSo(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s:\n%s", what, r.Said())
+			t.Fatalf("timed out waiting for %s:\n%s", what, r.Said())
 		}
 	}
 }
 
-// opens says whether a command has a file open.
+// opens returns a function that reports whether a command has a file open.
 func opens(r *e2etest.Running, path string) func() bool {
 	return func() bool {
 		files, _ := filepath.Glob("/proc/" + strconv.Itoa(r.Process.Pid) + "/fd/*")
@@ -45,8 +45,8 @@ func opens(r *e2etest.Running, path string) func() bool {
 	}
 }
 
-// Each command about the engine that is stopped in the middle says so by its exit code, and
-// the same again works. Nothing is left of an engine that was stopped.
+// Each engine command that is stopped midway returns its exit code, and works when it is run
+// again. Nothing is left of a stopped engine.
 func TestRealEngineCommandsStopped(t *testing.T) {
 	for _, stop := range []struct {
 		signal syscall.Signal
@@ -67,7 +67,7 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 				signal(r, stop.code)
 			}
 
-			// A start waits for somebody else who starts the engine.
+			// A start waits for another one in progress.
 			start := hold(t, filepath.Join(state, "start"))
 			r := u.Start(t, "engine", "start")
 			await(t, r, "the start to wait", opens(r, filepath.Join(state, "start")))
@@ -77,8 +77,8 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 				t.Errorf("after a start that was stopped it is %+v", s)
 			}
 
-			// Another is stopped while buildkitd starts: the engine ends by itself, or is
-			// there for the next.
+			// Another is stopped while buildkitd starts: the engine ends by itself, or the
+			// next start finds it.
 			r = u.Start(t, "engine", "start")
 			log := filepath.Join(state, "log")
 			await(t, r, "the log", func() bool { info, err := os.Stat(log); return err == nil && info.Size() > 0 })
@@ -89,14 +89,14 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 				t.Errorf("started again it is %+v", s)
 			}
 
-			// The lease can't be had while an engine ends.
+			// The lease is not available while an engine ends.
 			lease := hold(t, filepath.Join(state, "lease"))
 			r = u.Start(t, "engine", "du")
 			await(t, r, "the lease to be waited for", opens(r, filepath.Join(state, "lease")))
 			send(r)
 			_ = lease.Close()
 			if r := u.Build(t, "engine", "du"); !strings.Contains(r.Stdout, "0 B") {
-				t.Errorf("du says %s", r.Stdout)
+				t.Errorf("du prints %s", r.Stdout)
 			}
 
 			r = u.Start(t, "engine", "logs", "--follow")
@@ -106,7 +106,7 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 				t.Errorf("the last line is %q", r.Stdout)
 			}
 
-			// A stop waits for a supervisor that stands still.
+			// A stop waits for a suspended supervisor.
 			s := status(t, u)
 			if err := syscall.Kill(s.PID, syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
@@ -139,7 +139,7 @@ func hold(t *testing.T, path string) *os.File {
 	return file
 }
 
-// A disk that is full under the engine's own root is named before anything is built on it;
+// The error for a full disk of the engine's own root names it before anything is built;
 // with room the same root works.
 func TestRealDiskOfTheEngineIsFull(t *testing.T) {
 	t.Parallel()
@@ -158,7 +158,7 @@ func TestRealDiskOfTheEngineIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Build(t, "engine", "start")
-	u.Fails(t, 4, []string{"free, and this build needs", "hint: free some space, run `build engine prune`"}, dir, "--smoke", "off", "--progress", "quiet")
+	u.Fails(t, 4, []string{"free; this build needs", "hint: free some space, run `build engine prune`"}, dir, "--smoke", "off", "--progress", "quiet")
 	u.Build(t, "engine", "du")
 	u.Build(t, "engine", "prune", "--all")
 	u.Build(t, "engine", "stop")

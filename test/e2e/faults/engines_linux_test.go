@@ -17,9 +17,9 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Engines on machines of their own know their clients by certificates. One loses its
-// power in the middle of a build, and the other one does it: the same image, with what the
-// client had packed and the lock found already. A third one shows what that costs.
+// Engines on separate machines authenticate clients by certificates. One loses power in the
+// middle of a build, and another finishes it: the same image, without packing or locking
+// again. A third one measures the cost.
 func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "engines" {
 		t.Skip("LAMINA_REAL=engines builds examples/faceblend on engines that have nothing")
@@ -50,31 +50,31 @@ func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
 	run.Until("runtime: install")
 	killed := time.Since(start)
 	engines[0].Kill()
-	run.Until("building on at ")
+	run.Until("continuing at ")
 	noticed := time.Since(start)
 	run.Ends(0)
 	took := time.Since(start)
 	t.Logf("undisturbed %.1f s; killed after %.1f s, noticed after %.1f s, done after %.1f s: %.2f times as long", undisturbed.Seconds(), killed.Seconds(), noticed.Seconds(), took.Seconds(), took.Seconds()/undisturbed.Seconds())
-	if said := run.Said(); !strings.Contains(said, "building on at "+engines[1].Addr) {
-		t.Errorf("it does not say that another engine goes on:\n%s", e2etest.Tail(said))
+	if said := run.Said(); !strings.Contains(said, "continuing at "+engines[1].Addr) {
+		t.Errorf("it does not print that another engine continues:\n%s", e2etest.Tail(said))
 	}
 	if got := there.Digest(t); got != want {
-		t.Errorf("the image is %s, and %s where nothing was killed", got, want)
+		t.Errorf("the image is %s, want that of an undisturbed build, %s", got, want)
 	}
 	nothingLeft(t, there.Dir)
-	// With both gone there is none to go on, and that is passing trouble.
+	// With both gone none can continue, and that is a transient problem.
 	engines[1].Kill()
 	there.Fails(t, 4, []string{engines[0].Addr, engines[1].Addr}, args...)
 }
 
-// machine is a network namespace with a wire to this one: the addresses of both ends,
-// and how a program is started there.
+// machine makes a network namespace with a link to this one, and returns the addresses of
+// both ends, and the command that starts a program there.
 func machine(t *testing.T, n int) (here, there string, within []string) {
 	t.Helper()
 	name := fmt.Sprintf("lamina%d-%d", os.Getpid(), n)
 	wire := fmt.Sprintf("la%d-%d", os.Getpid()%100000, n)
 	here, there = fmt.Sprintf("198.18.%d.1", n), fmt.Sprintf("198.18.%d.2", n)
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() }) //nolint:noctx // it goes with its wire
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() }) //nolint:noctx // it ends with its link
 	for _, line := range []string{
 		"netns add " + name,
 		"link add " + wire + " type veth peer name eth0 netns " + name,
@@ -88,10 +88,10 @@ func machine(t *testing.T, n int) (here, there string, within []string) {
 			t.Skipf("this machine has no network namespaces: ip %s: %v: %s", line, err, out)
 		}
 	}
-	return here, there, []string{"nsenter", "--net=/run/netns/" + name} // ip would mount /sys anew, without cgroups
+	return here, there, []string{"nsenter", "--net=/run/netns/" + name} // ip would mount /sys again, without cgroups
 }
 
-// proxy is the only way out of such a machine.
+// proxy starts the only way out of such a machine.
 func proxy(t *testing.T, host string) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", host+":0")

@@ -24,7 +24,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Trouble of an index is waited out where that helps, and told where it doesn't.
+// Problems of an index are retried if that helps, and reported if it doesn't.
 func TestRealFaultsOfIndexes(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -66,7 +66,7 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 	}
 }
 
-// in front of a world stands another server.
+// front returns a server in front of a world.
 func front(t *testing.T, w *testworld.World, before func(http.ResponseWriter, *http.Request) bool) http.Handler {
 	t.Helper()
 	to, err := url.Parse(w.URL)
@@ -103,7 +103,7 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 	defer server.Close()
 	u.Build(t, "lock", e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta"))
 	if early > 0 {
-		t.Errorf("it was asked %d times before it wanted to be", early)
+		t.Errorf("it got %d requests before its Retry-After", early)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestRealIndexLiesAboutASize(t *testing.T) {
 	u.Fails(t, 1, []string{"requirements.txt:2: python: ", fmt.Sprintf("%d bytes", len(data)), fmt.Sprint(len(data) + 1)}, "lock", e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta"))
 }
 
-// A certificate is trusted where the machine trusts its authority.
+// A certificate is trusted if the machine trusts its authority.
 func TestRealCertificates(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -153,8 +153,8 @@ func TestRealProxyRefuses(t *testing.T) {
 	u.Fails(t, 1, []string{"proxy " + address + " answers 407", "hint: check HTTPS_PROXY and NO_PROXY"}, "lock", e2etest.Needs(t, "--index-url https://index.example/simple", "beta"))
 }
 
-// A client that is killed in the middle of a resolve leaves nothing that the next
-// one stumbles over. An engine that goes away is passing trouble.
+// A client that is killed in the middle of a resolve leaves nothing that breaks the next
+// one. An engine that goes away is a transient problem.
 func TestRealKilledInAResolve(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -190,7 +190,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 			select {
 			case <-asked:
 			case <-time.After(2 * time.Minute):
-				t.Fatal("the index was never asked")
+				t.Fatal("the index got no request")
 			}
 			tt.kill(client, cut)
 			_ = client.Wait()
@@ -198,7 +198,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 				t.Errorf("exit code %d, want %d\n%s", got, tt.code, &said)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "image.lock")); err == nil {
-				t.Error("a lock was written all the same")
+				t.Error("a lock was written anyway")
 			}
 			close(open)
 			u.Build(t, "lock", dir)
@@ -206,7 +206,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 	}
 }
 
-// wire is a way to an engine that can be cut.
+// wire returns an address that leads to an engine, and a function that cuts it.
 func wire(t *testing.T, address string) (there string, cut func()) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "wire") //nolint:usetesting // with a short path

@@ -13,9 +13,9 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A gigabyte of weights is pushed through a registry that is started anew once: what it has
-// is not sent again. (An engine sends the layers that it makes by itself, and begins anew those
-// that it was at, as the whole field does.)
+// A gigabyte of weights is pushed to a registry that is restarted once: what it has is not
+// sent again. (An engine itself sends the layers that it makes, and restarts those in
+// progress, as all tools do.)
 func TestRealPushOfAGigabyteThroughARestart(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "pushes" {
 		t.Skip("LAMINA_REAL=pushes pushes a gigabyte")
@@ -54,7 +54,7 @@ func TestRealPushOfAGigabyteThroughARestart(t *testing.T) {
 		size += layer.Size
 	}
 	twice := r.Received() - size
-	t.Logf("%d bytes have %d sent twice", size, twice)
+	t.Logf("of %d bytes %d were sent twice", size, twice)
 	if size < part*parts || twice > size/10 {
 		t.Error("that is more than a tenth, or no gigabyte")
 	}

@@ -19,7 +19,7 @@ var locked struct {
 	text []byte
 }
 
-// small is a project of an app alone, and its lock.
+// small makes a project with nothing but an app, and its lock.
 func small(t *testing.T) string {
 	t.Helper()
 	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\nentrypoint = [\"/usr/bin/python3\", \"/app/main.py\"]\n", map[string]string{"app/main.py": "print(1)\n"})
@@ -36,7 +36,7 @@ func small(t *testing.T) string {
 	return dir
 }
 
-// restarting is an address that leads to another one, and a way to have nobody there for a while.
+// restarting returns an address that forwards to another one, and a function that interrupts it for a while.
 func restarting(t *testing.T, to string) (addr string, restart func(time.Duration)) {
 	t.Helper()
 	var mu sync.Mutex

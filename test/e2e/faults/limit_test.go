@@ -54,7 +54,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sockets, err := os.MkdirTemp("/tmp", "lamina-") //nolint:usetesting // with a short path, and for nobody else
+	sockets, err := os.MkdirTemp("/tmp", "lamina-") //nolint:usetesting // with a short path, and private
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	}
 	for _, want := range []string{"it took longer than 8s", "endless-1.0.tar.gz"} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("it does not say %q: %v", want, err)
+			t.Errorf("it does not have %q: %v", want, err)
 		}
 	}
 }

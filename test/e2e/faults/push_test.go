@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// says is a registry's refusal as the spec has it, with a detail.
+// says returns a registry's refusal in the spec's form, with a detail.
 func says(status int, code, message, detail string) testworld.Fault {
 	return testworld.Answer(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
@@ -25,11 +25,11 @@ func says(status int, code, message, detail string) testworld.Fault {
 	}, testworld.Always)
 }
 
-// secret is what entitles to go on with an upload.
+// secret matches what authorizes continuing an upload.
 var secret = regexp.MustCompile(`/uploads/[^:\s"]|_state`)
 
-// What a registry dislikes about a push is told in its own words, with what helps and the
-// exit code that it deserves; what is passing is waited out.
+// A registry's refusal of a push is reported in its own words, with a hint and the right exit
+// code; a transient one is retried.
 func TestRealPushesThatARegistryRefuses(t *testing.T) {
 	t.Parallel()
 	const uploads, blobs = "POST /v2/app/**", "PUT /v2/app/blobs/**"
@@ -49,12 +49,12 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 		"a quota": {
 			testworld.RegistryOptions{},
 			uploads, says(403, "DENIED", "no", `{"reason":"adding 3 MiB exceeds the quota of 1 GiB"}`), 1,
-			[]string{"exceeds the quota of 1 GiB", "hint: the registry's quota is used up"},
+			[]string{"exceeds the quota of 1 GiB", "hint: the registry's quota is exhausted"},
 		},
 		"read-only": {
 			testworld.RegistryOptions{},
 			uploads, says(405, "UNSUPPORTED", "the operation is unsupported", `null`), 1,
-			[]string{"UNSUPPORTED", "hint: the registry takes no pushes"},
+			[]string{"UNSUPPORTED", "hint: the registry accepts no pushes"},
 		},
 		"too large":            {testworld.RegistryOptions{}, blobs, testworld.LimitBody(413, 1000, testworld.Always), 1, []string{"413", "hint: raise the limit of the proxy"}},
 		"once too often":       {testworld.RegistryOptions{}, "/v2/app/**", testworld.Later(429, "1", 12), 0, nil},
@@ -85,11 +85,11 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 			}
 			for _, text := range tt.says {
 				if !strings.Contains(run.Stderr, text) {
-					t.Errorf("it does not say %q", text)
+					t.Errorf("it does not print %q", text)
 				}
 			}
 			if found := secret.FindString(run.Stderr); found != "" {
-				t.Errorf("it tells where the upload is: %s", found)
+				t.Errorf("it prints the upload's location: %s", found)
 			}
 			if t.Failed() {
 				t.Log(e2etest.Tail(run.Stderr))
@@ -101,7 +101,7 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 	}
 }
 
-// A registry with a certificate of nobody.
+// A registry with an untrusted certificate.
 func TestRealPushThatNobodySigned(t *testing.T) {
 	t.Parallel()
 	url, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", http.NotFoundHandler())
@@ -109,7 +109,7 @@ func TestRealPushThatNobodySigned(t *testing.T) {
 	u.Fails(t, 2, []string{"certificate", "hint: "}, dir, "-t", strings.TrimPrefix(url, "https://")+"/app:1", "--push", "--smoke", "off", "--progress", "quiet")
 }
 
-// A registry that is started anew while it is pushed to has the image in the end.
+// A registry that restarts during a push has the image in the end.
 func TestRealPushThroughARestart(t *testing.T) {
 	t.Parallel()
 	u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
@@ -117,18 +117,18 @@ func TestRealPushThroughARestart(t *testing.T) {
 	var once atomic.Bool
 	r.Fail("PUT /v2/app/blobs/**", testworld.Around(testworld.Always, func(rw http.ResponseWriter, req *http.Request, right http.Handler) {
 		if once.CompareAndSwap(false, true) {
-			go restart(12 * time.Second) // longer than an engine tries by itself
+			go restart(12 * time.Second) // longer than an engine itself retries
 			panic(http.ErrAbortHandler)
 		}
 		right.ServeHTTP(rw, req)
 	}))
 	run := u.Build(t, dir, "-t", addr+"/app:1", "--push", "--insecure-registry", "--smoke", "off", "--progress", "quiet")
 	if r.Manifest("app", "1") == nil || !once.Load() {
-		t.Errorf("the registry has no image, or was not started anew:\n%s", e2etest.Tail(run.Stderr))
+		t.Errorf("the registry has no image, or was not restarted:\n%s", e2etest.Tail(run.Stderr))
 	}
 }
 
-// A cache that can't be left, or holds nothing, is told of; the image is in its place.
+// A cache that can't be written, or is empty, is reported; the image is in its place.
 func TestRealCachesThatFail(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -136,8 +136,8 @@ func TestRealCachesThatFail(t *testing.T) {
 		code int
 		says string
 	}{
-		"refused":          {"", 0, "DENIED"},
-		"that has to work": {",ignore-error=false", 2, "DENIED"},
+		"refused":        {"", 0, "DENIED"},
+		"that must work": {",ignore-error=false", 2, "DENIED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,14 +149,14 @@ func TestRealCachesThatFail(t *testing.T) {
 			if run.Code != tt.code || r.Manifest("app", "1") == nil {
 				t.Fatalf("exit code %d, want %d, and the image\n%s", run.Code, tt.code, e2etest.Tail(run.Stderr))
 			}
-			if !strings.Contains(run.Stderr, "build: warning: nothing comes from the cache "+r.Host+"/cache") {
-				t.Errorf("nothing is said of the cache that is not there:\n%s", e2etest.Tail(run.Stderr))
+			if !strings.Contains(run.Stderr, "build: warning: nothing imported from cache "+r.Host+"/cache") {
+				t.Errorf("the missing cache is not reported:\n%s", e2etest.Tail(run.Stderr))
 			}
 			if tt.code != 0 {
 				return
 			}
-			if !strings.Contains(run.Stderr, "build: warning: the image is in its place") {
-				t.Errorf("nothing is said of the cache that was refused:\n%s", e2etest.Tail(run.Stderr))
+			if !strings.Contains(run.Stderr, "build: warning: the image is complete") {
+				t.Errorf("the refused cache is not reported:\n%s", e2etest.Tail(run.Stderr))
 			}
 			var made map[string]any
 			text, err := os.ReadFile(metadata)

@@ -15,11 +15,11 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// trouble is an answer in place of the right one.
+// trouble is a wrong answer.
 type trouble struct {
 	answer http.HandlerFunc
 	times  int
-	code   int // that a command ends with
+	code   int // the exit code of a command
 }
 
 func troubles() map[string]trouble {
@@ -57,8 +57,8 @@ func troubles() map[string]trouble {
 	}
 }
 
-// A registry that gives nonsense in place of its answers has no image afterwards, and
-// the build says so; a cache that does is passed over.
+// A registry that answers nonsense has no image afterwards, and the build fails; a cache
+// that does is ignored.
 func TestRealTroubleOfARegistry(t *testing.T) {
 	for name, tt := range troubles() {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestRealTroubleOfARegistry(t *testing.T) {
 	}
 }
 
-// Tokens of a service whose clock is an hour off are as good as others.
+// Tokens of a service whose clock is an hour off work like others.
 func TestRealTokensOfAnotherHour(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, time.Hour} {
 		t.Run(off.String(), func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestRealTokensOfAnotherHour(t *testing.T) {
 	}
 }
 
-// The same of models: a registry that one is published to, a hub that one comes from.
+// The same for models: the registry of a push, and the hub of a pull.
 func TestRealTroubleWithAModel(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	hub := w.Hub(testworld.HubOptions{})

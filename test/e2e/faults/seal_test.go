@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// spy is a build backend that looks for ways out and for what it may not have. What
-// it finds is why it fails.
+// spy is a build backend that looks for ways out and for secrets. It fails with what it
+// finds.
 const spy = `
 import os, socket, urllib.request
 
@@ -67,8 +67,8 @@ def get_requires_for_build_wheel(settings=None):
 build_wheel = prepare_metadata_for_build_wheel = get_requires_for_build_wheel
 `
 
-// Code of an sdist that runs in a resolve reaches nothing but the indexes, and finds
-// no login, no file of the project's other parts, and nothing of other projects.
+// Code of an sdist that runs in a resolve reaches only the indexes, and finds no login, no
+// other file of the project, and nothing of other projects.
 func TestRealResolveIsSealed(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -95,7 +95,7 @@ func TestRealResolveIsSealed(t *testing.T) {
 	e2etest.Write(t, dir+"/.env", []byte("PASSWORD=s3cret"))
 	u.Fails(t, 2, []string{
 		"requirements.txt:2: python: ", "the spy found: nothing",
-		"the resolve asked for 127.0.0.1:" + port + ", which nothing of it names", "the resolve asked for 169.254.169.254:80",
+		"the resolve asked for 127.0.0.1:" + port + ", which none of its indexes or requirements names", "the resolve asked for 169.254.169.254:80",
 	}, "lock", dir)
 	if reached > 0 {
 		t.Errorf("the listener was reached %d times", reached)
@@ -106,8 +106,8 @@ func TestRealResolveIsSealed(t *testing.T) {
 	}
 }
 
-// A login is for the host that it was given for: where an index leads elsewhere,
-// nobody gets it.
+// A login is sent only to the host that it is for: if an index redirects elsewhere, the
+// other host doesn't get it.
 func TestRealLoginsDoNotFollow(t *testing.T) {
 	t.Parallel()
 	u, other := e2etest.NewUser(t), testworld.NewAt(t, "127.0.0.2:0")

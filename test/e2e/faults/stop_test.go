@@ -16,8 +16,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// silence keeps the first request waiting as long as its client does, and says that it
-// came.
+// silence keeps the first request waiting as long as its client does, and reports that it
+// arrived.
 type silence chan struct{}
 
 func (s silence) fault() testworld.Fault {
@@ -32,12 +32,12 @@ func (s silence) await(t *testing.T, r *e2etest.Running) {
 	select {
 	case <-s:
 	case <-time.After(2 * time.Minute):
-		t.Fatalf("nobody was asked:\n%s", e2etest.Tail(r.Said()))
+		t.Fatalf("there was no request:\n%s", e2etest.Tail(r.Said()))
 	}
 }
 
-// Each command that is stopped in the middle says so by its exit code. The same again
-// works, and leaves nothing of the first.
+// Each command that is stopped midway returns its exit code. It works when it is run again,
+// and leaves nothing of the first run.
 func TestRealStopped(t *testing.T) {
 	for _, stop := range []struct {
 		signal syscall.Signal
@@ -79,7 +79,7 @@ func TestRealStopped(t *testing.T) {
 	}
 }
 
-// Two locks at once make one.
+// Two concurrent locks make one.
 func TestRealTwoLocksAtOnce(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), small(t)
@@ -96,7 +96,7 @@ func TestRealTwoLocksAtOnce(t *testing.T) {
 	nothingLeft(t, dir)
 }
 
-// nothingLeft looks for what is not whole.
+// nothingLeft checks for partial files.
 func nothingLeft(t *testing.T, dirs ...string) {
 	t.Helper()
 	for _, dir := range dirs {
@@ -111,13 +111,12 @@ func nothingLeft(t *testing.T, dirs ...string) {
 	}
 }
 
-// An engine that goes away in any phase is passing trouble, and nothing is kept of its
-// work.
+// An engine that goes away in any phase is a transient problem, and its work is dropped.
 func TestRealEngineDies(t *testing.T) {
 	for name, tt := range map[string]struct {
 		smoke string
 		args  []string
-		until string // seen on standard error, where no registry is asked
+		until string // seen on standard error, if no registry is used
 	}{
 		"solving":   {"all", nil, "smoke: run sleep"},
 		"exporting": {"off", []string{"-o", "type=oci,dest=-"}, "exporting to oci image format"},
@@ -148,8 +147,8 @@ func TestRealEngineDies(t *testing.T) {
 			}
 			cut()
 			run.Ends(75)
-			if !strings.Contains(run.Said(), "ended under its work") {
-				t.Errorf("it does not say that the engine is gone:\n%s", e2etest.Tail(run.Said()))
+			if !strings.Contains(run.Said(), "went away during the build") {
+				t.Errorf("it does not report that the engine is gone:\n%s", e2etest.Tail(run.Said()))
 			}
 			u.HasNoImage(t)
 			nothingLeft(t, u.Dir)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// bucket is an object store that speaks as much of S3 as an engine's cache asks for.
+// bucket is an object store with the parts of S3 that an engine's cache needs.
 type bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
@@ -66,7 +66,7 @@ func (b *bucket) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// unchunked is a body that was sent in chunks with their lengths.
+// unchunked returns the content of a body in chunks with their lengths.
 func unchunked(body []byte) (all []byte) {
 	for r := bufio.NewReader(bytes.NewReader(body)); ; {
 		line, err := r.ReadString('\n')
@@ -83,8 +83,7 @@ func unchunked(body []byte) (all []byte) {
 	}
 }
 
-// A cache in a bucket is as good as one in a registry, with the login that AWS's own tools
-// take.
+// A cache in a bucket works like one in a registry, with the login of AWS's own tools.
 func TestRealCacheInABucket(t *testing.T) {
 	t.Parallel()
 	b := &bucket{objects: map[string][]byte{}, parts: map[string]map[int][]byte{}}
@@ -93,6 +92,6 @@ func TestRealCacheInABucket(t *testing.T) {
 	carries(t, "type=s3,bucket=caches,use_path_style=true,endpoint_url="+server.URL,
 		[]string{"AWS_ACCESS_KEY_ID=somebody", "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=here"})
 	if len(b.objects) == 0 || !slices.Equal(b.keys, []string{"somebody"}) {
-		t.Errorf("the bucket has %d objects, and requests were signed by %q", len(b.objects), b.keys)
+		t.Errorf("the bucket has %d objects, requests were signed by %q", len(b.objects), b.keys)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// The same lock and trees give the same manifest under whatever differs
-// between two machines, after an export in another compression, and where two builds ran at
-// once and somebody pruned the engine all the while.
+// The same lock and trees give the same manifest despite all differences between two
+// machines, after an export in another compression, and after two concurrent builds while
+// the engine was pruned repeatedly.
 func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
@@ -36,7 +36,7 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 			case <-done:
 				pruned <- n
 				return
-			case <-time.After(5 * time.Second): // what a build has not asked for yet is made again
+			case <-time.After(5 * time.Second): // builds make again what they don't hold yet
 			}
 		}
 	}()
@@ -46,7 +46,7 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 	close(done)
 	second.Ends(0)
 	if n := <-pruned; n < 1 {
-		t.Error("nobody pruned next to the builds")
+		t.Error("nothing was pruned during the builds")
 	}
 	there.Build(t, copied)
 	if got := there.Digest(t); got != want {
@@ -54,7 +54,7 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// age gives a checkout other times and modes, as another umask and another day do.
+// age gives a checkout other times and modes, as with another umask on another day.
 func age(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -1,2 +1,2 @@
-// Package fresh holds the tests that build on an engine which has nothing yet.
+// Package fresh tests builds on an engine that has nothing yet.
 package fresh

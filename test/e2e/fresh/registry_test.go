@@ -19,7 +19,7 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// counted is a registry in-process that counts the bytes of both directions.
+// counted is a registry in the test's process that counts the bytes of both directions.
 type counted struct {
 	host     string
 	in, out  atomic.Int64
@@ -71,7 +71,7 @@ func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
 	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", cache)
 	first, err := crane.Digest(image, crane.Insecure)
 	if err != nil {
-		t.Fatalf("asking the registry for the image: %v", err)
+		t.Fatalf("reading the image from the registry: %v", err)
 	}
 	if u.Build(t, dir); u.Digest(t).String() != first {
 		t.Errorf("%s was pushed, %s is in the layout", first, u.Digest(t))
@@ -99,12 +99,11 @@ func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
 	}
 }
 
-// spared are the steps that a cache spares.
+// spared matches the steps that a cache must save.
 var spared = regexp.MustCompile(`^(check: |smoke: (libraries|requirements|import)|.*: (install|compile|one layer|gather|unpack))`)
 
-// A cache holds the layers of the image and the wheels that were compiled for it, and
-// neither what they were made from nor the builder. With it, an engine that has nothing
-// makes nothing.
+// A cache holds the layers of the image and the wheels that were compiled for it, but
+// neither their sources nor the builder. With it, a fresh engine makes nothing.
 func TestRealCacheIsInProportion(t *testing.T) {
 	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
 	image, cache := r.host+"/faceblend:1", r.host+"/faceblend:cache"
@@ -132,10 +131,10 @@ func TestRealCacheIsInProportion(t *testing.T) {
 		}
 	}
 	if len(names) == 0 {
-		t.Error("no steps are told of: this test looks at the wrong thing")
+		t.Error("no steps are printed: this test looks at the wrong thing")
 	}
 	if first, second := digestOf(t, image), digestOf(t, r.host+"/faceblend:2"); first != second {
-		t.Errorf("it is %s, and was %s", second, first)
+		t.Errorf("it is %s, was %s", second, first)
 	}
 }
 
@@ -148,7 +147,7 @@ func digestOf(t *testing.T, ref string) string {
 	return d
 }
 
-// bytesOf are those of all blobs that an image or a cache names.
+// bytesOf returns the size of all blobs that an image or a cache names.
 func bytesOf(t *testing.T, ref string) (sum int64) {
 	t.Helper()
 	text, err := crane.Manifest(ref, crane.Insecure)

@@ -14,9 +14,9 @@ import (
 	"lamina.build/llb"
 )
 
-// A layer that an inline cache brings counts as checked where it was made: neither it
-// nor its check is made again for another app. The graph is that of stages, with a copy
-// in place of the check; were the image to require it, both would be made.
+// A layer from an inline cache counts as checked where it was made: neither it nor its check
+// is made again for another app. The graph is like that of stages, with a copy in place of
+// the check; if the image required it, both would be made.
 func TestRealInlineCacheBringsTheCheck(t *testing.T) {
 	t.Parallel()
 	r, now := newRegistry(t), time.Now().String()
@@ -32,12 +32,12 @@ func TestRealInlineCacheBringsTheCheck(t *testing.T) {
 	there := made(t, e2etest.FreshEngine(t), image("2"), r.host+"/a:2", r.host+"/a:1")
 	for _, step := range []string{"layer: one layer", "check: layer"} {
 		if slices.Contains(there, step) {
-			t.Errorf("of a layer that the cache brings %q was made again, among %q", step, there)
+			t.Errorf("the cache brings the layer, but %q was made again, among %q", step, there)
 		}
 	}
 }
 
-// made solves an image, pushes it with an inline cache, and returns the steps that were made.
+// made solves an image, pushes it with an inline cache, and returns the steps that ran.
 func made(t *testing.T, e *engine.Engine, s llb.State, to, from string) (steps []string) {
 	t.Helper()
 	def, err := s.Marshal(t.Context(), bkllb.LinuxAmd64)

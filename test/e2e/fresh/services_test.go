@@ -16,12 +16,11 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Caches in services that others wrote: S3 as versitygw has it, Azure's as Microsoft
-// emulates it, and that of GitHub's runners as act has it. All are packages, which are
-// fetched once.
+// Caches in third-party services: versitygw for S3, Microsoft's emulator of Azure's, and act
+// for the cache of GitHub's runners. All are packages, which are fetched once.
 func TestRealCachesOfServices(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "caches" {
-		t.Skip("LAMINA_REAL=caches has services of others, which it fetches and compiles")
+		t.Skip("LAMINA_REAL=caches fetches and compiles third-party services")
 	}
 	for name, service := range map[string]func(*testing.T) (cache string, env []string){"s3": bucketOfVersity, "azblob": azurite, "gha": runnersCache} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +30,7 @@ func TestRealCachesOfServices(t *testing.T) {
 	}
 }
 
-// carries has a cache be left by one engine, and bring the next one all but the app.
+// carries checks that a cache written by one engine brings the next one all but the app.
 func carries(t *testing.T, cache string, env []string) {
 	t.Helper()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
@@ -44,12 +43,12 @@ func carries(t *testing.T, cache string, env []string) {
 	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	there.Env = u.Env
 	second := there.Build(t, dir, "--cache-from", cache, "--smoke", "off", "--progress", "plain")
-	if strings.Contains(second.Stderr, "Unpacking ") || strings.Contains(second.Stderr, "nothing comes from the cache") {
+	if strings.Contains(second.Stderr, "Unpacking ") || strings.Contains(second.Stderr, "nothing imported from cache") {
 		t.Errorf("the fresh engine has installed packages:\n%s", e2etest.Tail(second.Stderr))
 	}
 }
 
-// kept is a directory of programs that are fetched once.
+// kept returns a directory of programs that are fetched once.
 func kept(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(enginetest.Options(t).CacheDir, "services")
@@ -59,7 +58,7 @@ func kept(t *testing.T) string {
 	return dir
 }
 
-// fetched runs what brings a program, unless it is there.
+// fetched runs the command that installs a program, unless it is there.
 func fetched(t *testing.T, program, dir string, command ...string) string {
 	t.Helper()
 	if _, err := os.Stat(program); err == nil {
@@ -76,8 +75,8 @@ func fetched(t *testing.T, program, dir string, command ...string) string {
 	return program
 }
 
-// serve starts a program that ends with the test, and returns the line of its output that
-// has a word in it.
+// serve starts a program that ends with the test, and returns the first line of its output
+// with a word in it.
 func serve(t *testing.T, word string, env []string, command ...string) (line string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
@@ -97,7 +96,7 @@ func serve(t *testing.T, word string, env []string, command ...string) (line str
 		line = said.Text()
 	}
 	go func() {
-		for said.Scan() { // so that it is never in its way
+		for said.Scan() { // so that it never blocks
 		}
 	}()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
@@ -135,8 +134,8 @@ func azurite(t *testing.T) (cache string, env []string) {
 	return fmt.Sprintf("type=azblob,account_url=%s/somebody,account_name=somebody,secret_access_key=%s", address, key), nil
 }
 
-// runnersCache is the first version of its protocol, which says nothing of who asks: an engine
-// wants a token all the same, and looks into it.
+// runnersCache starts the first version of the protocol, which has no authentication: an
+// engine requires a token anyway, and parses it.
 func runnersCache(t *testing.T) (cache string, env []string) {
 	t.Helper()
 	source := filepath.Join(e2etest.Root(t), "test", "e2e", "fresh", "testdata", "act")

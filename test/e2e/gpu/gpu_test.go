@@ -9,7 +9,7 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// seen is the test of the image: what a program that needs a GPU looks for.
+// seen is the test of the image: it checks what a program with a GPU needs.
 const seen = `import glob, os, stat
 
 assert os.environ["NVIDIA_VISIBLE_DEVICES"] == "void", os.environ
@@ -24,8 +24,8 @@ print("there are", *nodes)
 
 const gpuTest = "smoke: run /usr/bin/python3 /app/seen.py"
 
-// The tests of [smoke.gpu] run on the devices that the engine has at that moment, each
-// time, and nothing else does. Where it has none, the build says so.
+// The tests of [smoke.gpu] run each time, on the engine's current devices, and nothing else
+// runs again. If there are none, the build reports it.
 func TestRealGPUs(t *testing.T) {
 	m := newMachine(t)
 	dir := e2etest.PythonProject(t, `[app]
@@ -50,7 +50,7 @@ run = [["/usr/bin/python3", "/app/seen.py"]]
 		{"all again", []string{"0", "1", "all"}, "all", "there are /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl"},
 		{"not wanted", []string{"0", "1", "all"}, "runtime", ""},
 		{"one is left", []string{"0"}, "all", "there are /dev/nvidia0 /dev/nvidiactl"},
-		{"none any more", nil, "all", ""},
+		{"none left", nil, "all", ""},
 	} {
 		m.spec(tt.names...)
 		m.hooks()
@@ -64,12 +64,12 @@ run = [["/usr/bin/python3", "/app/seen.py"]]
 	m.spec("0", "all")
 	m.check(t, "no CDI", u.Build(t, dir, "--progress", "rawjson"), "", true)
 	if u.Digest(t) != digest {
-		t.Error("the image is another one where there is no GPU")
+		t.Error("the image differs without a GPU")
 	}
 }
 
-// check looks at a build: whether the test ran, and printed that, else whether the build
-// says that it did not.
+// check checks a build: that the test ran and printed the text, or else that the build
+// reports that it did not run.
 func (m machine) check(t *testing.T, name string, r e2etest.Result, says string, told bool) {
 	t.Helper()
 	ran, _ := e2etest.Execs(r.Stderr)
@@ -83,15 +83,15 @@ func (m machine) check(t *testing.T, name string, r e2etest.Result, says string,
 	if got := m.hooks(); got != want {
 		t.Errorf("%s: the hooks %q ran, want %q", name, got, want)
 	}
-	if got := strings.Contains(r.Stderr, "tests of [smoke.gpu] don't run") && strings.Contains(r.Stderr, "[cdi]"); got != told {
-		t.Errorf("%s: told that the test does not run: %t\n%s", name, got, e2etest.Tail(r.Stderr))
+	if got := strings.Contains(r.Stderr, "skipping the tests of [smoke.gpu]") && strings.Contains(r.Stderr, "[cdi]"); got != told {
+		t.Errorf("%s: reported that the test does not run: %t\n%s", name, got, e2etest.Tail(r.Stderr))
 	}
 	if name != "none" && slices.ContainsFunc(ran, func(step string) bool { return step != gpuTest }) {
 		t.Errorf("%s: %q ran again", name, ran)
 	}
 }
 
-// printed is what the steps of a build print, in the output of --progress rawjson.
+// printed returns the output of a build's steps, from that of --progress rawjson.
 func printed(rawjson string) string {
 	var all strings.Builder
 	for line := range strings.Lines(rawjson) {

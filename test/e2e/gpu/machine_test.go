@@ -12,14 +12,14 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// machine has a driver, and an engine that looks into a directory for CDI specs.
+// machine has a driver, and an engine that reads CDI specs from a directory.
 type machine struct {
 	t       *testing.T
 	options engine.Options
 	dir     string // of the driver's files, and of specs
 }
 
-// hook does what nvidia-cdi-hook does, and writes down that it did.
+// hook does what nvidia-cdi-hook does, and records that it did.
 const hook = `#!/bin/sh
 set -eu
 bundle=$(sed -n 's/.*"bundle":"\([^"]*\)".*/\1/p')
@@ -56,12 +56,12 @@ func newMachine(t *testing.T) machine {
 
 func (m machine) path(name string) string { return filepath.Join(m.dir, name) }
 
-// config is what the engine is started with. The specs are where [cdi] says.
+// config returns the engine's configuration. [cdi] says where the specs are.
 func (m machine) config(cdi string) []byte {
 	return fmt.Appendf(nil, "[worker.oci]\n  enabled = true\n  snapshotter = \"overlayfs\"\n  networkMode = \"host\"\n[worker.containerd]\n  enabled = false\n[cdi]\n  %s\n", cdi)
 }
 
-// user is somebody who has the machine's engine until the function is called.
+// user returns a user of the machine's engine, and a function that stops it.
 func (m machine) user(cdi string) (*e2etest.User, func()) {
 	m.t.Helper()
 	m.options.Config = m.config(cdi)
@@ -76,8 +76,8 @@ func (m machine) user(cdi string) (*e2etest.User, func()) {
 	}
 }
 
-// spec has the machine's devices be those of the names, as "nvidia-ctk cdi generate"
-// describes them; none takes the spec away.
+// spec sets the machine's devices to those of the names, in the form of "nvidia-ctk cdi
+// generate"; without names it removes the spec.
 func (m machine) spec(names ...string) {
 	m.t.Helper()
 	var text strings.Builder
@@ -112,7 +112,7 @@ func (m machine) spec(names ...string) {
 	}
 }
 
-// hooks are the commands that containers were made with since the last call.
+// hooks returns the hooks' commands that ran for containers since the last call.
 func (m machine) hooks() string {
 	m.t.Helper()
 	data, err := os.ReadFile(m.path("hooks"))

@@ -1,3 +1,3 @@
-// Package keys builds images of packages that make keys, and of packages that bring
-// what no layer may have.
+// Package keys builds images of packages that make keys, and of packages with files that
+// no layer may have.
 package keys

@@ -9,12 +9,12 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// Keys and ids that packages make for one machine are in no layer, and the summary says
-// so; what the spec keeps is there. The image has no Python that could look.
+// Keys and ids that packages make for one machine are in no layer, and the summary lists
+// them; what the spec keeps is there. The image has no Python for the check.
 func TestRealKeysOfPackages(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
-	// Another user has the step run, and not come from the cache of an engine of an earlier run.
+	// Another user makes the step run, instead of coming from the engine's cache of an earlier run.
 	user := 20000 + time.Now().UnixMicro()%30000
 	dir := e2etest.PythonProject(t, fmt.Sprintf("keep = [\"/etc/munge/*\"]\n[app]\nsource = \"app\"\nuser = \"app:%d\"\nentrypoint = [\"/bin/true\"]\n", user), map[string]string{"app/main": ""})
 	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["openssh-server", "ssl-cert", "dbus", "munge"]`)
@@ -35,7 +35,7 @@ func TestRealKeysOfPackages(t *testing.T) {
 	// With the step in the engine's cache, and in two compressions, each with its digest.
 	again := u.Build(t, dir, "--smoke", "off", "-o", "type=oci", "-o", "type=oci,dest=a.tar,compression=gzip")
 	if !strings.Contains(again.Stdout, "\nsaved in a.tar\n  digest  sha256:") || strings.Count(again.Stdout, "  digest  ") != 1 {
-		t.Errorf("the summary does not tell both digests:\n%s", again.Stdout)
+		t.Errorf("the summary does not have both digests:\n%s", again.Stdout)
 	}
 	for _, text := range []string{
 		"\nremoved, ", "  machine-id: /var/lib/dbus/machine-id\n", "  snakeoil key: /etc/ssl/private/ssl-cert-snakeoil.key\n",
@@ -43,7 +43,7 @@ func TestRealKeysOfPackages(t *testing.T) {
 	} {
 		for _, summary := range []string{r.Stdout, again.Stdout} {
 			if !strings.Contains(summary, text) {
-				t.Errorf("the summary does not say %q:\n%s", text, summary)
+				t.Errorf("the summary does not have %q:\n%s", text, summary)
 			}
 		}
 	}

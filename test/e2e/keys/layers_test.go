@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// newKey is a private key that nobody has published.
+// newKey returns an unpublished private key.
 func newKey(t *testing.T) string {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -27,7 +27,7 @@ func newKey(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: data}))
 }
 
-// unlisted takes the hashes of keys out of a RECORD.
+// unlisted removes the hashes of keys from a RECORD.
 func unlisted(lines []string) []string {
 	for i, line := range lines {
 		if name, _, ok := strings.Cut(line, ".pem,"); ok {
@@ -37,8 +37,8 @@ func unlisted(lines []string) []string {
 	return lines
 }
 
-// What no wheel, no tree and no app may bring is refused whatever the level of the smoke
-// tests, and what is published or kept is let through.
+// What no wheel, tree or app may contain is refused at any level of the smoke tests, and
+// what is published or kept is allowed.
 func TestRealLayersOfOthers(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -96,7 +96,7 @@ func TestRealLayersOfOthers(t *testing.T) {
 			for _, text := range tt.says {
 				for _, r := range []e2etest.Result{first, again} {
 					if !strings.Contains(r.Stdout, text) {
-						t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+						t.Errorf("the summary does not have %q:\n%s", text, r.Stdout)
 					}
 				}
 			}
@@ -109,10 +109,10 @@ func TestRealLayersOfOthers(t *testing.T) {
 	}
 }
 
-// quote is a text as Python writes it.
+// quote returns a text as a Python literal.
 func quote(s string) string { return `"` + strings.ReplaceAll(s, "\n", `\n`) + `"` }
 
-// offender is a package whose script makes what no layer may have.
+// offender is a maintainer script that makes what no layer may have.
 const offender = `#!/bin/sh
 set -e
 umask 022
@@ -131,8 +131,8 @@ cp /bin/true /opt/offender/net
 python3 -c 'import os; os.setxattr("/opt/offender/net", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))'
 `
 
-// All that a maintainer script makes and no layer may have is found, also where the spec
-// leaves dpkg's lists out; what the package itself brings is its own.
+// Everything that a maintainer script makes and no layer may have is found, even if the
+// spec leaves dpkg's lists out; files of the package itself are allowed.
 func TestRealPackageThatCorrupts(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -148,7 +148,7 @@ func TestRealPackageThatCorrupts(t *testing.T) {
 		"/opt/offender/made.pem holds a private key (PEM), made while offender was installed",
 		"/opt/offender/net has capabilities, and no Debian package owns it", "/opt/offender/root is setuid or setgid, and no Debian package owns it",
 		"/opt/offender/published.pem holds a private key (PEM) that is public",
-		`hint: everybody would have it who has the image; where that may be, keep = ["/opt/offender/made.pem"] under [debian]`,
+		`hint: everybody who has the image would have it; if that is intended, set keep = ["/opt/offender/made.pem"] under [debian]`,
 	}, dir, "--smoke", "off", "--progress", "plain")
 	u.HasNoImage(t)
 }

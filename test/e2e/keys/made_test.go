@@ -8,7 +8,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A package that makes something else each time is named with its file, and no image
+// A package that makes different files each time is reported with the file, and no image
 // gets a name.
 func TestRealCheckReproducible(t *testing.T) {
 	t.Parallel()
@@ -21,12 +21,12 @@ func TestRealCheckReproducible(t *testing.T) {
 		map[string]string{"key.asc": string(repository.Key)})
 	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["dice"]`)
 	u.Fails(t, 3, []string{
-		"runtime: installed twice, the packages give another digest:", "  /var/lib/dice/number: content, from byte ", "/var/lib/dice/link: a link to /tmp/tmp.", "it is there the first time alone (dice)",
+		"runtime: installing the packages twice gives different digests:", "  /var/lib/dice/number: content, from byte ", "/var/lib/dice/link: a link to /tmp/tmp.", "it is there the first time alone (dice)",
 	}, dir, "--smoke", "off", "--check-reproducible")
 	u.HasNoImage(t)
 	e2etest.Edit(t, dir+"/image.toml", "exclude = []", `exclude = ["/var/lib/dice/**"]`)
-	if r := u.Build(t, dir, "--smoke", "off", "--check-reproducible"); !strings.Contains(r.Stderr, "runtime: installed twice, the packages give the same") {
-		t.Errorf("nothing is told of two installations:\n%s", e2etest.Tail(r.Stderr))
+	if r := u.Build(t, dir, "--smoke", "off", "--check-reproducible"); !strings.Contains(r.Stderr, "runtime: installing the packages twice gives the same digest") {
+		t.Errorf("the two installations are not reported:\n%s", e2etest.Tail(r.Stderr))
 	}
 	u.Digest(t)
 }

@@ -1,3 +1,3 @@
-// Package kinds locks what is odd about the packages of the world, a small case of
-// each kind, and the locks of other tools.
+// Package kinds locks odd packages, as they exist in the world, a small case of each kind,
+// and the locks of other tools.
 package kinds

@@ -17,7 +17,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// odd are the distributions of all kinds.
+// odd returns distributions of all kinds.
 func odd() []testworld.Distribution {
 	const c = "cp311-cp311-manylinux_2_28_x86_64"
 	return []testworld.Distribution{
@@ -56,8 +56,8 @@ func odd() []testworld.Distribution {
 	}
 }
 
-// What the packages of the world are like: each is locked as uv takes it, or refused
-// with the reason.
+// Packages as they exist in the world: each is locked as uv does it, or refused with the
+// reason.
 func TestRealKindsOfPackages(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -75,26 +75,26 @@ func TestRealKindsOfPackages(t *testing.T) {
 	for _, tt := range []struct {
 		name, lines, more string
 		code              int
-		want              []string // titles, or what it says where it fails
+		want              []string // titles, or parts of the error
 		note              string
 	}{
 		{"extra in another spelling", "extras[gpu-x]", "", 0, []string{"beta 2.1", "extras 1.0"}, ""},
 		{"extra that nothing has", "extras[nothing]", "", 0, []string{"extras 1.0"}, "does not have an extra named `nothing`"},
 		{"legacy specifiers", "legacy", "", 0, []string{"alpha 1.0", "beta 2.1", "legacy 1.0"}, ""},
 		{"sloppy RECORD", "record", "", 0, []string{"record 1.0"}, ""},
-		{"entry that leads out", "slip", "", 2, []string{"requirements.txt:1: python: ", `it holds "../evil.py", which no file below a directory is called`}, ""},
+		{"entry that leads out", "slip", "", 2, []string{"requirements.txt:1: python: ", `it holds "../evil.py", which is not a path inside a directory`}, ""},
 		{"symbolic link", "link", "", 2, []string{"requirements.txt:1: python: ", `it holds "link/passwd", which is not a regular file`}, ""},
 		{"entry twice", "twice", "", 0, []string{"twice 1.0"}, ""},
 		{"entry twice with other content", "twofold", "", 2, []string{`it holds "twofold/a.py" twice, with different content`}, ""},
 		{"script that can't start", "badentry", "", 2, []string{`its script "tool" can't start: "badentry" names no function of a module`}, ""},
-		{"one script of two", "onetool\ntwotool", "", 2, []string{"onetool 1.0 and twotool 1.0 both hold bin/tool, with different content", `hint: leave one of them out wherever it is asked for, as with excludes = ["twotool"]`}, ""},
+		{"one script of two", "onetool\ntwotool", "", 2, []string{"onetool 1.0 and twotool 1.0 both hold bin/tool, with different content", `hint: exclude one of them, as with excludes = ["twotool"]`}, ""},
 		{"sha512", "beta==2.1 --hash=sha512:" + hash512, "", 0, []string{"beta 2.1"}, ""},
-		{"wrong sha512", "beta==2.1 --hash=sha512:" + strings.Repeat("0", 128), "", 2, []string{"requirements.txt:1: python: ", "which none of the 1 --hash options of its line has", "--hash=sha256:" + hash256}, ""},
+		{"wrong sha512", "beta==2.1 --hash=sha512:" + strings.Repeat("0", 128), "", 2, []string{"requirements.txt:1: python: ", "which matches none of the 1 --hash options of its line", "--hash=sha256:" + hash256}, ""},
 		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256 + "\nbeta==2.1 --hash=sha256:" + hash256, "", 0, []string{"alpha 1.0", "beta 2.1"}, ""},
-		{"no hash for what is required", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256, "", 2, []string{"/beta-2.1-py3-none-any.whl: --require-hashes wants a --hash for everything"}, ""},
+		{"no hash for what is required", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256, "", 2, []string{"/beta-2.1-py3-none-any.whl: --require-hashes requires a --hash for everything"}, ""},
 		{"yanked", "yanked", "", 0, []string{"yanked 0.9"}, ""},
 		{"yanked and pinned", "yanked==1.0", "", 0, []string{"yanked 1.0"}, "yanked 1.0 was yanked from its index: it is broken"},
-		{"metadata that differs", "differs", "", 0, []string{"differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},
+		{"metadata that differs", "differs", "", 0, []string{"differs 1.0"}, "the requirements of differs 1.0 in the index differ from the METADATA in its wheel"},
 		{"musl", "musl", "", 2, []string{"requirements.txt:1: python: ", "matching platform tag", "musllinux"}, ""},
 		{"epoch", "epoch", "", 0, []string{"epoch 1!0.1"}, ""},
 		{"local version", "ofpublic", "", 0, []string{"local 1.0+cpu", "ofpublic 1.0"}, ""},
@@ -102,7 +102,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"before its release", "pre", "", 0, []string{"pre 1.0rc1"}, ""},
 		{"sdist of another name", "othername", "", 2, []string{"requirements.txt:1: python: ", "othername", "beta"}, ""},
 		{"sdist of another version", "otherversion", "", 2, []string{"requirements.txt:1: python: ", "otherversion", "1.1"}, ""},
-		{"url in metadata", "needsurl", "", 2, []string{"hint: what a package requires by its address must be required by the spec, too: add the line direct @ http://127.0.0.1:9/direct-1.0-py3-none-any.whl"}, ""},
+		{"url in metadata", "needsurl", "", 2, []string{"hint: the spec must also list what a package requires by URL: add the line direct @ http://127.0.0.1:9/direct-1.0-py3-none-any.whl"}, ""},
 		{"override", "alpha", "overrides = [\"beta==1.0\"]", 0, []string{"alpha 1.0", "beta 1.0"}, ""},
 		{"exclude", "alpha", "excludes = [\"Beta\"]", 0, []string{"alpha 1.0"}, ""},
 		{"exclude of a script", "onetool\ntwotool", "excludes = [\"twotool\"]", 0, []string{"onetool 1.0"}, ""},
@@ -120,7 +120,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 				t.Errorf("locked (-want +got):\n%s", diff)
 			}
 			if !strings.Contains(r.Stderr, tt.note) {
-				t.Errorf("it does not say %q:\n%s", tt.note, r.Stderr)
+				t.Errorf("it does not print %q:\n%s", tt.note, r.Stderr)
 			}
 		})
 	}
@@ -134,7 +134,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 	})
 }
 
-// People call archives as they like.
+// Archives may have any name.
 func TestRealNamesOfArchives(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -165,14 +165,14 @@ func TestRealNamesOfArchives(t *testing.T) {
 	}
 }
 
-// A further index hides versions of the one behind it, unless the spec says otherwise.
+// An index hides versions of the next one, unless the spec says otherwise.
 func TestRealIndexStrategy(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	first := w.Index(testworld.IndexOptions{Path: "first"}, testworld.Wheel{Name: "beta"})
 	second := w.Index(testworld.IndexOptions{Path: "second"}, testworld.Wheel{Name: "beta", Version: "2.0"})
 	dir := e2etest.Needs(t, "--index-url "+second.URL, "--extra-index-url "+first.URL, "beta==2.0")
-	u.Fails(t, 2, []string{"requirements.txt:3: python: ", `hint: an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`}, "lock", dir)
+	u.Fails(t, 2, []string{"requirements.txt:3: python: ", `hint: an earlier index hides versions on later ones: write index-strategy = "unsafe-best-match" under [python] to search all`}, "lock", dir)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[python]", "[python]\nindex-strategy = \"unsafe-best-match\"")
 	u.Build(t, "lock", dir)
 	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "beta"); d.Version != "2.0" || d.Index != second.URL {
@@ -180,7 +180,7 @@ func TestRealIndexStrategy(t *testing.T) {
 	}
 }
 
-// A pylock.toml of another tool is taken as PEP 751 says, or refused with the reason.
+// A pylock.toml of another tool is read as PEP 751 specifies, or refused with the reason.
 func TestRealPylockOfOthers(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -267,7 +267,7 @@ url = "INDEX"
 default = true
 `
 
-// uvLock is what uv writes for project; it was made by uv 0.13.9.
+// uvLock returns uv's lock for project; it was made by uv 0.13.9.
 func uvLock(t *testing.T, x *testworld.Index) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/uv.lock")
@@ -277,7 +277,7 @@ func uvLock(t *testing.T, x *testworld.Index) string {
 	return strings.ReplaceAll(string(text), "http://INDEX", strings.TrimSuffix(x.URL, "/simple"))
 }
 
-// A project of uv is locked as its uv.lock says, or resolved where it has none.
+// A project of uv is locked by its uv.lock, or resolved if it has none.
 func TestRealProjectsOfUV(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -329,7 +329,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"a member of a workspace", "project = \"one\"", sources, 0, []string{"beta 1.0"}},
 		{"a lock of other platforms", "project = \".\"", with("uv.lock", "alpha-1.0-py3-none-any.whl", "alpha-1.0-cp311-cp311-win_amd64.whl"), 2, []string{"python: ", "alpha"}},
 		{"a lock of what is dynamic", "project = \".\"", with("pyproject.toml", "dependencies = [\"alpha\"]", "dynamic = [\"dependencies\"]"), 0, []string{"alpha 1.0", "beta 2.1"}},
-		{"a stale lock", "project = \".\"", with("pyproject.toml", `["alpha"]`, `["alpha", "twice"]`), 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
+		{"a stale lock", "project = \".\"", with("pyproject.toml", `["alpha"]`, `["alpha", "twice"]`), 2, []string{"python: ", "needs to be updated", `hint: run "uv lock" to bring uv.lock up to date`}},
 		{"a directory of wheels", "project = \"links\"", adjacent, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"a directory as an index", "project = \"flat\"", adjacent, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"groups that nobody names", "project = \".\"", grouped, 0, []string{"alpha 1.0", "beta 2.1"}},

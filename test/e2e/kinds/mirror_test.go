@@ -9,8 +9,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A lock that was made behind one mirror builds behind another one, which has the
-// same files elsewhere. One that the spec names is nobody's mirror.
+// A lock made behind one mirror builds behind another one that has the same files
+// elsewhere. An index that the spec names is not mirrored.
 func TestRealAnotherMirror(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -33,15 +33,15 @@ func TestRealAnotherMirror(t *testing.T) {
 		t.Errorf("installed:\n%s", site)
 	}
 	if there.Requests(second.FilePath(fresh.FileName())) == 0 || there.Requests(second.FilePath(bound.FileName())) > 0 || private.Requests(own.FilePath(bound.FileName())) == 0 {
-		t.Error("the files did not come from where they should")
+		t.Error("the files did not come from the right indexes")
 	}
 	there.Stop()
 	private.Stop()
 	u.Build(t, dir, "--python-index", second.URL) // all is there
 }
 
-// A mirror that has lost a file since it was asked is not asked for it: the file
-// comes from where it was locked, if anybody names that index.
+// If a mirror has lost a file, the file comes from where it was locked, provided that
+// the user names that index.
 func TestRealMirrorThatDrops(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -56,13 +56,13 @@ func TestRealMirrorThatDrops(t *testing.T) {
 	there.Remove(second.FilePath(fresh.FileName()))
 	here.Forget()
 	u.Env = nil
-	u.Fails(t, 3, []string{"the lock has it from an index that nobody names", "hint: name an index that has it"}, dir, "--python-index", second.URL)
+	u.Fails(t, 3, []string{"the lock has it from an index that is not configured", "hint: name an index that has it"}, dir, "--python-index", second.URL)
 	if n := here.Requests(first.FilePath(fresh.FileName())); n > 0 {
-		t.Errorf("an index that nobody names got %d requests", n)
+		t.Errorf("an index that is not named got %d requests", n)
 	}
 	u.Env = []string{"UV_DEFAULT_INDEX=" + second.URL, "UV_INDEX=" + first.URL}
 	r := u.Build(t, dir)
 	if !strings.Contains(r.Stderr, "from where it was locked") || here.Requests(first.FilePath(fresh.FileName())) == 0 {
-		t.Errorf("nothing was told, or fetched, elsewhere:\n%s", r.Stderr)
+		t.Errorf("nothing was reported, or fetched elsewhere:\n%s", r.Stderr)
 	}
 }

@@ -1,3 +1,3 @@
-// Package locks lets real uv resolve requirements against package indexes made
-// for it, good ones and bad ones.
+// Package locks resolves requirements with the real uv against package indexes made for
+// it, good ones and bad ones.
 package locks

@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What can't be resolved says why in uv's words or better ones, and leaves no lock.
+// A resolve that fails reports why in uv's words or better ones, and leaves no lock.
 func TestRealUnresolvable(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -37,24 +37,24 @@ func TestRealUnresolvable(t *testing.T) {
 		{"vanished", nil, func(_ *testworld.World, x *testworld.Index) { x.Remove("beta-2.1-py3-none-any.whl") }, []string{"beta"}, 2, []string{"requirements.txt:2: python: ", "answers 404 to http://", "/simple-files/beta-2.1-py3-none-any.whl", "hint: "}},
 		{"wrong bytes", nil, func(w *testworld.World, x *testworld.Index) {
 			w.Fail(x.FilePath("beta-2.1-py3-none-any.whl"), testworld.Wrong(testworld.Always))
-		}, []string{"beta"}, 1, []string{"/simple-files/beta-2.1-py3-none-any.whl is ", "what came has ", "hint: a proxy may alter it"}},
+		}, []string{"beta"}, 1, []string{"/simple-files/beta-2.1-py3-none-any.whl as ", "but the content has ", "hint: a proxy may have altered it"}},
 		{"an index that lies about an sdist", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, func(_ *testworld.World, x *testworld.Index) {
 			x.Lie("gamma-1.0.tar.gz")
-		}, []string{"gamma"}, 1, []string{"/simple-files/gamma-1.0.tar.gz is ", "what came has "}},
+		}, []string{"gamma"}, 1, []string{"/simple-files/gamma-1.0.tar.gz as ", "but the content has "}},
 		{"index broken", nil, func(w *testworld.World, _ *testworld.Index) {
 			w.Fail("/simple/beta", testworld.Status(http.StatusBadGateway, testworld.Always))
 		}, []string{"beta"}, 75, []string{"resolving python: ", " answers 502 to http://", "/simple/beta/", "requirements.txt:2: python: "}},
-		{"index down", nil, func(w *testworld.World, _ *testworld.Index) { w.Stop() }, []string{"beta"}, 75, []string{"/simple/beta/: given up after 4 attempts: ", "connection refused", "requirements.txt:2: python: "}},
+		{"index down", nil, func(w *testworld.World, _ *testworld.Index) { w.Stop() }, []string{"beta"}, 75, []string{"/simple/beta/: gave up after 4 attempts: ", "connection refused", "requirements.txt:2: python: "}},
 		{"index refuses", nil, func(w *testworld.World, _ *testworld.Index) {
 			w.Fail("/simple/beta", testworld.Status(http.StatusForbidden, testworld.Always))
-		}, []string{"beta"}, 2, []string{" answers 403 to http://", "it asks for a login, and none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}},
+		}, []string{"beta"}, 2, []string{" answers 403 to http://", "it requires a login, but none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}},
 		{"enemies", []testworld.Distribution{testworld.Wheel{Name: "onnxruntime"}, testworld.Wheel{Name: "onnxruntime-gpu"}}, nil, []string{"onnxruntime", "onnxruntime-gpu"}, 2, []string{`both install the package "onnxruntime"`}},
 		{"one path twice", []testworld.Distribution{
 			testworld.Wheel{Name: "one", Files: map[string]string{"shared/x.py": "1", "shared/y.py": ""}}, testworld.Wheel{Name: "two", Files: map[string]string{"shared/x.py": "2", "shared/y.py": ""}},
 		}, nil, []string{"one", "two"}, 2, []string{"one 1.0 and two 1.0 both hold shared/x.py, with different content", "hint: "}},
 		{"undeclared build requirement", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "nosuchbackend"}}, nil, []string{"gamma"}, 2, []string{"requirements.txt:2: python: ", "No module named 'nosuchbackend'", `hint: its build imports nosuchbackend, which it doesn't declare: [python.build-requires] gamma = `}},
 		{"build requirement that is nowhere", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"missing-backend"}, Backend: "missing"}}, nil, []string{"gamma"}, 2, []string{"missing-backend"}},
-		{"compiler missing", []testworld.Distribution{testworld.Sdist{Name: "insightface", Version: "0.7.3", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, nil, []string{"insightface"}, 2, []string{"insightface 0.7.3 has no wheel and is compiled, for which the builder lacks g++, python3-dev", "hint: add to [builder] packages: g++, python3-dev"}},
+		{"compiler missing", []testworld.Distribution{testworld.Sdist{Name: "insightface", Version: "0.7.3", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, nil, []string{"insightface"}, 2, []string{"insightface 0.7.3 has no wheel and must be compiled, but the builder lacks g++, python3-dev", "hint: add to [builder] packages: g++, python3-dev"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,13 +69,13 @@ func TestRealUnresolvable(t *testing.T) {
 			}
 			u.Fails(t, tt.code, tt.says, "lock", dir)
 			if _, err := os.Stat(filepath.Join(dir, "image.lock")); err == nil {
-				t.Error("a lock was written all the same")
+				t.Error("a lock was written anyway")
 			}
 		})
 	}
 }
 
-// archive is a file of an index that is not what its name says.
+// archive is a file of an index with a wrong name.
 type archive struct {
 	testworld.Wheel
 
@@ -92,8 +92,8 @@ func (a archive) Write(t testing.TB, path string) {
 	}
 }
 
-// An archive that is damaged, or another than its name says, never comes into a
-// lock. The fault names it, and the line that led to it.
+// An archive that is damaged, or has a wrong name, never gets into a lock. The error names
+// it, and the line that requires it.
 func TestRealDamagedArchives(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -101,7 +101,7 @@ func TestRealDamagedArchives(t *testing.T) {
 	tests := []struct {
 		name, file     string
 		data           []byte
-		listed, direct string // what it says where an index has it, and where its address is asked for
+		listed, direct string // the error if an index has it, and if its address is required
 	}{
 		{"of another name", "odd-1.0-py3-none-any.whl", other, "`other-1.0` does not start with the normalized package name: odd", "`other-1.0` does not start with the normalized package name: odd"},
 		{"of another version", "odd-1.1-py3-none-any.whl", testworld.Wheel{Name: "odd"}.Bytes(t), "its file name is of odd 1.1, and its METADATA is of odd 1.0", "its file name is of odd 1.1, and its METADATA is of odd 1.0"},
@@ -117,7 +117,7 @@ func TestRealDamagedArchives(t *testing.T) {
 				archive{testworld.Wheel{Name: "odd"}, tt.file, tt.data})
 			dir := e2etest.Needs(t, "--index-url "+x.URL, "beta", "needs")
 			says := []string{"python: ", "odd", tt.listed}
-			if strings.HasPrefix(tt.listed, "its ") || strings.HasPrefix(tt.listed, "it ") { // Lamina's words, who knows why it is there
+			if strings.HasPrefix(tt.listed, "its ") || strings.HasPrefix(tt.listed, "it ") { // Lamina's words, which include the requirement
 				says = append(says, "requirements.txt:3: python: "+x.FileURL(tt.file))
 			}
 			u.Fails(t, 2, says, "lock", dir)
@@ -127,7 +127,7 @@ func TestRealDamagedArchives(t *testing.T) {
 	}
 }
 
-// What answers, and is no index, is told as that.
+// A server that isn't an index is reported as such.
 func TestRealNoIndexes(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -142,7 +142,7 @@ func TestRealNoIndexes(t *testing.T) {
 	}
 }
 
-// A name in the spec that nothing has is more likely a slip than a requirement.
+// An unknown name in the spec is more likely a mistake than a requirement.
 func TestRealNamesThatNothingHas(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -150,12 +150,12 @@ func TestRealNamesThatNothingHas(t *testing.T) {
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"alpa\", \"beta\"]\n[python.build-requires]\nnothing = [\"beta\"]\n",
 		map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\n"})
 	u.Fails(t, 2, []string{
-		`optional: "alpa" is none of the packages that are installed, did you mean "alpha"?`,
-		`build-requires: "nothing" is none of the packages that are installed`,
+		`optional: "alpa" is not an installed package, did you mean "alpha"?`,
+		`build-requires: "nothing" is not an installed package`,
 	}, "lock", dir)
 }
 
-// Archives that are named by their addresses are in no index, and are locked and installed like others.
+// Archives that are required by address are locked and installed like others.
 func TestRealDirectURLs(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -179,7 +179,7 @@ func TestRealDirectURLs(t *testing.T) {
 	}
 }
 
-// Trouble that passes is waited out.
+// Transient problems are retried.
 func TestRealIndexRecovers(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -194,7 +194,7 @@ func TestRealIndexRecovers(t *testing.T) {
 	}
 }
 
-// A project that is bound to an index comes from there, whatever the others offer.
+// A project that is bound to an index comes only from there, whatever others offer.
 func TestRealIndexesAreBound(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -214,7 +214,7 @@ func TestRealIndexesAreBound(t *testing.T) {
 	}
 }
 
-// A lie about a wheel, of which a lock reads the directory alone, is found by the build.
+// The build detects a wrong hash of a wheel, since a lock reads only the wheel's directory.
 func TestRealIndexLiesAboutAWheel(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -222,7 +222,7 @@ func TestRealIndexLiesAboutAWheel(t *testing.T) {
 	x.Lie("beta-2.1-py3-none-any.whl")
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "beta")
 	u.Build(t, "lock", dir)
-	u.Fails(t, 1, []string{"beta 2.1", "what comes are not the bytes that were locked"}, dir)
+	u.Fails(t, 1, []string{"beta 2.1", "the content differs from the lock"}, dir)
 	u.HasNoImage(t)
 }
 
@@ -272,7 +272,7 @@ func TestRealPylockThereAndBack(t *testing.T) {
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	u.Build(t, again, "--smoke", "off")
 	if got := u.Digest(t); got != want {
-		t.Errorf("from the pylock.toml comes %s, from the requirements %s", got, want)
+		t.Errorf("pylock.toml gives %s, the requirements %s", got, want)
 	}
 	for name, tt := range map[string]struct{ old, replacement, says string }{
 		"no hashes":     {`, hashes = {`, `, other = {`, "missing field `hashes`"},

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Versions stay until the spec forbids them or the user asks for others.
+// Versions stay until the spec forbids them or the user upgrades them.
 func TestRealVersionsStay(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -62,9 +62,9 @@ func TestRealVersionsStay(t *testing.T) {
 	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "alpha", "alpha>=2")
 	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
 
-	// A lock of the first format is read for its versions, and no build takes it.
+	// A lock in the first format is read for its versions, but no build accepts it.
 	e2etest.Write(t, name, e2etest.FormatOne(e2etest.ReadLock(t, dir)))
-	u.Fails(t, 3, []string{"hint: ", "\"build lock " + dir + "\" writes it"}, dir)
+	u.Fails(t, 3, []string{"hint: ", "\"build lock " + dir + "\" to convert it"}, dir)
 	u.Fails(t, 3, nil, "lock", "--check", dir)
 	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
 

@@ -19,8 +19,8 @@ import (
 	"lamina.build/lock"
 )
 
-// relock changes what the lock says of the model, as whoever can write it may: the digest
-// of its text is right again.
+// relock changes the lock's model as anyone with write access can: the digest of the lock's
+// text is right again.
 func (s *setting) relock(t *testing.T, change func(*lock.Model)) {
 	t.Helper()
 	l := e2etest.ReadLock(t, s.dir)
@@ -28,8 +28,8 @@ func (s *setting) relock(t *testing.T, change func(*lock.Model)) {
 	e2etest.Write(t, filepath.Join(s.dir, "image.lock"), l.Format())
 }
 
-// forge publishes the image of a model once more, with a shell for everybody in the place
-// of its smallest file, and has the lock say so.
+// forge publishes a model's image again, with a setuid shell in place of its smallest file,
+// and makes the lock name it.
 func (s *setting) forge(t *testing.T, r *testworld.Registry, from, name string) {
 	t.Helper()
 	var m ocispec.Manifest
@@ -78,7 +78,7 @@ func (s *setting) forge(t *testing.T, r *testworld.Registry, from, name string) 
 	})
 }
 
-// header is where the header of an entry is in a tar, -1 where it isn't.
+// header returns the offset of an entry's header in a tar, or -1.
 func header(data []byte, name string) int {
 	for at := 0; at+512 <= len(data); at += 512 {
 		if bytes.HasPrefix(data[at:], append([]byte(name), 0)) {
@@ -88,7 +88,7 @@ func header(data []byte, name string) int {
 	return -1
 }
 
-// A lock that somebody changed merges no image of theirs, wherever it lies.
+// A lock that an attacker changed merges none of their images, wherever these are.
 func TestRealForgedLocks(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -98,7 +98,7 @@ func TestRealForgedLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Cache = t.TempDir() // another machine, which has made none of the layers
+	s.Cache = t.TempDir() // another machine that has made none of the layers
 	r.Forget()
 	s.hub.CDN.Forget()
 	for _, tt := range []struct {
@@ -113,7 +113,7 @@ func TestRealForgedLocks(t *testing.T) {
 				m.Layers[0].Digest, m.Layers[0].DiffID = digest.FromString("x"), digest.FromString("x")
 			})
 		}},
-		{"layers of another size", []string{"bytes, and 100000000 in the lock"}, func() { s.relock(t, func(m *lock.Model) { m.Layers[2].Size = 100_000_000 }) }},
+		{"layers of another size", []string{"bytes, but 100000000 in the lock"}, func() { s.relock(t, func(m *lock.Model) { m.Layers[2].Size = 100_000_000 }) }},
 	} {
 		e2etest.Write(t, filepath.Join(s.dir, "image.lock"), genuine)
 		tt.do()
@@ -134,19 +134,19 @@ func TestRealForgedLocks(t *testing.T) {
 		t.Error("an image was made")
 	}
 
-	// Of a spec that names no place it is none either, and the lock is cured without a network.
+	// A spec that names no place accepts none, and the lock can be fixed without a network.
 	e2etest.Write(t, filepath.Join(s.dir, "image.lock"), genuine)
 	e2etest.Edit(t, filepath.Join(s.dir, "image.toml"), "published = ", "# published = ")
 	if got := s.Run(t, "lock", "--check", s.dir); got.Code != 3 || !strings.Contains(got.Stderr, "the spec names no place") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
-	if got := s.Build(t, "lock", "--unpublish", s.dir); !strings.Contains(got.Stdout, "forgotten: "+r.Host+"/w@sha256:") {
-		t.Errorf("it says %q", got.Stdout)
+	if got := s.Build(t, "lock", "--unpublish", s.dir); !strings.Contains(got.Stdout, "removed from the lock: "+r.Host+"/w@sha256:") {
+		t.Errorf("it prints %q", got.Stdout)
 	}
 	s.Build(t, "lock", "--check", s.dir)
 }
 
-// The lock has a model's layers once they are known; a build writes none that others made.
+// The lock has a model's layers once they are known; a build adds none to an existing lock.
 func TestRealLayersAreLockedOnceTheyAreKnown(t *testing.T) {
 	s := newSetting(t)
 	s.Build(t, "image", s.dir) // which locks first
@@ -162,7 +162,7 @@ func TestRealLayersAreLockedOnceTheyAreKnown(t *testing.T) {
 	s.relock(t, func(m *lock.Model) { m.Layers = nil })
 	s.Build(t, "image", s.dir)
 	if got := e2etest.ReadLock(t, s.dir).Models[0].Layers; got != nil {
-		t.Errorf("a build wrote %v into a lock of others", got)
+		t.Errorf("a build wrote %v into an existing lock", got)
 	}
 	s.lock(t)
 	if got := e2etest.ReadLock(t, s.dir).Models[0].Layers; !slices.Equal(got, layers) {
@@ -174,7 +174,7 @@ func TestRealLayersAreLockedOnceTheyAreKnown(t *testing.T) {
 		t.Errorf("a pull wrote the layers %v, want %v", got, layers)
 	}
 
-	// A push to where the spec names no place publishes, and says what is missing.
+	// A push without a place in the spec publishes, and reports the missing line.
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	got := s.Build(t, "model", "push", r.Host+"/w:1", "--spec", s.dir, "--insecure-registry")
 	if line := `published = "` + r.Host + `/w"`; !strings.Contains(got.Stderr, line) || !strings.Contains(got.Stdout, r.Host+"/w@sha256:") {
@@ -190,7 +190,7 @@ func TestRealLayersAreLockedOnceTheyAreKnown(t *testing.T) {
 	}
 }
 
-// A published model that can't be reached comes from a layout, or else from the hub.
+// A published model that is unreachable comes from a layout, or else from the hub.
 func TestRealPublishedModelOutOfReach(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -200,7 +200,7 @@ func TestRealPublishedModelOutOfReach(t *testing.T) {
 	r.Stop()
 	s.hub.CDN.Fail("/**", testworld.Status(404, testworld.Always))
 	got := s.Run(t, "image", s.dir)
-	if _, text, _ := strings.Cut(got.Stderr, "build: error:"); got.Code != 75 || !strings.Contains(text, "nor from where it is published: ") {
+	if _, text, _ := strings.Cut(got.Stderr, "build: error:"); got.Code != 75 || !strings.Contains(text, "nor from its published repository: ") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
 	s.hub.CDN.Heal()
@@ -208,7 +208,7 @@ func TestRealPublishedModelOutOfReach(t *testing.T) {
 		t.Helper()
 		got := s.Build(t, append([]string{"image", s.dir}, args...)...)
 		if !strings.Contains(got.Stderr, "can't be read, so its layers are taken from elsewhere") || !slices.Equal(s.modelLayers(t), want) {
-			t.Errorf("built without a word of it, or of other layers:\n%s", e2etest.Tail(got.Stderr))
+			t.Errorf("it was not reported, or built of other layers:\n%s", e2etest.Tail(got.Stderr))
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "weights")
@@ -221,7 +221,7 @@ func TestRealPublishedModelOutOfReach(t *testing.T) {
 	elsewhere(t)
 }
 
-// reference are the layers of the model as they are published.
+// reference returns the layers of the published model.
 func (s *setting) reference(t *testing.T, r *testworld.Registry) (layers []digest.Digest) {
 	t.Helper()
 	var manifest ocispec.Manifest

@@ -9,7 +9,7 @@ import (
 	"lamina.build/internal/test/imagetest"
 )
 
-// entries are those of the lowest layer in a layout of models.
+// entries returns the entries of layer n in a layout of models.
 func entries(t *testing.T, dir string, n int) []imagetest.Entry {
 	t.Helper()
 	l, err := layout.Open(t.Context(), dir)

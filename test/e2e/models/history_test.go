@@ -22,8 +22,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// histories are a project of which the model is published, its copy of which it is not, and
-// the model in a layout.
+// histories is a project whose model is published, a copy whose model isn't, and the model
+// in a layout.
 type histories struct {
 	*setting
 
@@ -44,11 +44,11 @@ func newHistories(t *testing.T, s *setting) *histories {
 	return h
 }
 
-// cache is a cache in a registry.
+// cache returns a cache in a registry.
 func (h *histories) cache() string { return "type=registry,ref=" + h.registry.Host + "/cache:1" }
 
-// results are the digests of all that a user may make of the image: from a registry and from
-// a layout of models, in a layout, in a registry and in archives.
+// results returns the digests of all possible outputs of the image: from a registry and from
+// a layout of models, to a layout, to a registry and to archives.
 func (h *histories) results(t *testing.T, u *e2etest.User, args ...string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -61,7 +61,7 @@ func (h *histories) results(t *testing.T, u *e2etest.User, args ...string) map[s
 	u.Build(t, append([]string{h.laidOut, "--models", h.models, "-o", "type=oci", "-o", "type=oci,dest=image.tar", "-o", "type=docker,dest=docker.tar,name=a:1"}, args...)...)
 	found["published"], found["laid out"] = pushed, u.Digest(t).String()
 	if pushed != found["laid out"] {
-		t.Errorf("%s is pushed, and %s is in the layout", pushed, found["laid out"])
+		t.Errorf("%s is pushed, %s is in the layout", pushed, found["laid out"])
 	}
 	for _, name := range []string{"image.tar", "docker.tar"} {
 		found[name] = sum(t, filepath.Join(u.Dir, name))
@@ -83,7 +83,7 @@ func sum(t *testing.T, path string) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// elsewhere is a user with an engine that has nothing, and with the same hub.
+// elsewhere returns a user with a fresh engine and the same hub.
 func (h *histories) elsewhere(t *testing.T) *e2etest.User {
 	t.Helper()
 	u := e2etest.UserOf(t, e2etest.FreshEngine(t))
@@ -92,7 +92,7 @@ func (h *histories) elsewhere(t *testing.T) *e2etest.User {
 }
 
 // An engine that has exported layers as gzip before, and one that has another's cache of
-// them, give the same image, and the same archives, as any.
+// them, give the same image, and the same archives.
 func TestRealOneDigestWhateverCameBefore(t *testing.T) {
 	h := newHistories(t, newSetting(t))
 	cache := h.cache() + ",mode=min,compression=gzip"
@@ -105,7 +105,7 @@ func TestRealOneDigestWhateverCameBefore(t *testing.T) {
 	e2etest.Verify(t, h.User)
 }
 
-// Whatever an engine went through, examples/faceblend with a model next to its own weights is
+// Whatever an engine did before, examples/faceblend with a model next to its own weights is
 // the same image.
 func TestRealHistories(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "histories" {
@@ -157,11 +157,11 @@ func TestRealHistories(t *testing.T) {
 	}
 }
 
-// older is the version of an engine that is not ours.
+// older is a version of the engine that isn't ours.
 const older = "v0.33.1"
 
-// inherited is a user whose engine has the root of an older one, which has made the image
-// in two compressions, from the cache of a registry.
+// inherited returns a user whose engine has the root of an older one, which has made the
+// image in two compressions, from the cache of a registry.
 func (h *histories) inherited(t *testing.T) *e2etest.User {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "engine-") //nolint:usetesting // short enough for a socket
@@ -214,7 +214,7 @@ func olderEngine(t *testing.T) string {
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Skipf("an older engine can't be had here: go %s: %v\n%s", args[0], err, out)
+			t.Skipf("an older engine can't be compiled here: go %s: %v\n%s", args[0], err, out)
 		}
 	}
 	return filepath.Join(dir, "buildkitd")

@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A model is one thing, whoever makes its layers: the engine, a push, a pull.
+// A model has the same layers whoever makes them: the engine, a push, a pull.
 func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -31,7 +31,7 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	s.Build(t, "image", s.dir)
 	made, layers := pulled(t, s.modelsDir())
 	if _, err := os.Stat(halfway); err != nil {
-		t.Errorf("a build took away what a pull that was cut had left: %v", err)
+		t.Errorf("a build removed what an interrupted pull had left: %v", err)
 	}
 	if got := s.modelLayers(t); len(got) != 3 || !slices.Equal(got, layers) {
 		t.Errorf("the image has layers %v, the engine made %v", got, layers)
@@ -53,7 +53,7 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	r.Forget()
 	pack := s.Build(t, "model", "push", r.Host+"/weights:1", "--modelpack", "--spec", s.dir, "--insecure-registry")
 	if !strings.Contains(pack.Stdout, "/weights:1-modelpack\n") || r.Manifest("weights", "1-modelpack") == nil || r.Received() > 10_000 { // with headers
-		t.Errorf("of the ModelPack %d bytes were sent, and it is told\n%s", r.Received(), pack.Stdout)
+		t.Errorf("%d bytes of the ModelPack were sent, and it prints\n%s", r.Received(), pack.Stdout)
 	}
 	s.checkVerify(t, dir, layers[0].Encoded(), r.Host+"/weights@"+made.String())
 	s.Build(t, "image", s.dir)
@@ -64,8 +64,8 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	s.noToken(t)
 }
 
-// checkVerify verifies a model in a layout and where it is published, and then again when a
-// byte of a layer is another.
+// checkVerify verifies a model in a layout and where it is published, then again with a
+// changed byte in a layer.
 func (s *setting) checkVerify(t *testing.T, dir, layer, published string) {
 	t.Helper()
 	args := []string{"model", "verify", dir, "--spec", s.dir, "--insecure-registry"}
@@ -85,7 +85,7 @@ func (s *setting) checkVerify(t *testing.T, dir, layer, published string) {
 	}
 }
 
-// checkFiles looks for the model's files in the image.
+// checkFiles checks that the image has the model's files.
 func (s *setting) checkFiles(t *testing.T) {
 	t.Helper()
 	store, image := s.Image(t, "production")
@@ -110,7 +110,7 @@ func (s *setting) checkFiles(t *testing.T) {
 	}
 }
 
-// noToken looks for the token in everything that a user or a registry keeps.
+// noToken checks that nothing that a user or a registry keeps has the token.
 func (s *setting) noToken(t *testing.T) {
 	t.Helper()
 	e2etest.NoSecrets(t, s.dir, s.Dir, s.Cache)
@@ -121,7 +121,7 @@ func (s *setting) noToken(t *testing.T) {
 	}
 }
 
-// A release of the app on a fresh engine moves the app, wherever the weights are.
+// A release of the app on a fresh engine transfers only the app, wherever the weights are.
 func TestRealAppChangeMovesNoWeights(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -159,7 +159,7 @@ func TestRealAppChangeMovesNoWeights(t *testing.T) {
 	}
 }
 
-// What an engine could not fetch is told as what it is.
+// An engine's failure to fetch is reported with its cause.
 func TestRealFaultsOfTheHub(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -185,7 +185,7 @@ func TestRealFaultsOfTheHub(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.corrupt()
 			r := s.Run(t, "image", s.dir)
-			_, text, _ := strings.Cut(r.Stderr, "build: error:") // before it is what the engine says
+			_, text, _ := strings.Cut(r.Stderr, "build: error:") // the engine's output precedes it
 			if r.Code != tt.code || strings.Contains(text, "digest mismatch") || strings.Contains(text, token) {
 				t.Errorf("exit code %d, want %d\n%s", r.Code, tt.code, e2etest.Tail(text))
 			}
@@ -201,7 +201,7 @@ func TestRealFaultsOfTheHub(t *testing.T) {
 	}
 }
 
-// A wrong answer of the CDN is no layer, and no image.
+// A wrong answer of the CDN makes no layer, and no image.
 func TestRealWrongBytes(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -235,7 +235,7 @@ func TestRealWrongBytes(t *testing.T) {
 	}
 }
 
-// What a registry doesn't take is known before a byte moves.
+// A registry's limits are checked before a byte is transferred.
 func TestRealLimitsOfARegistry(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -249,13 +249,13 @@ func TestRealLimitsOfARegistry(t *testing.T) {
 		}
 	}
 	if n := s.hub.CDN.Sent("/**") + r.Received(); n > 0 {
-		t.Errorf("%d bytes moved before that was known", n)
+		t.Errorf("%d bytes were transferred before that was known", n)
 	}
 	s.Build(t, append(push, "--max-layer", "71MB")...)
 }
 
-// Weights are in no remote cache: it would hold them once more, and each build
-// would look for them there.
+// Weights are in no remote cache: it would hold a second copy, and each build would look
+// for them there.
 func TestRealCachesHoldNoWeights(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -271,7 +271,7 @@ func TestRealCachesHoldNoWeights(t *testing.T) {
 	}
 }
 
-// A model that was published and is gone comes from where it was locked.
+// A published model that is gone comes from where it was locked.
 func TestRealPublishedModelThatIsGone(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -280,15 +280,15 @@ func TestRealPublishedModelThatIsGone(t *testing.T) {
 	r.Fail("GET /v2/w/manifests/**", testworld.Status(404, testworld.Always))
 	r.Fail("HEAD /v2/w/manifests/**", testworld.Status(404, testworld.Always))
 	got := s.Build(t, "image", s.dir)
-	if !strings.Contains(got.Stderr, "is not there any more") || len(s.modelLayers(t)) != 3 {
-		t.Errorf("built without a word of it:\n%s", e2etest.Tail(got.Stderr))
+	if !strings.Contains(got.Stderr, "no longer exists") || len(s.modelLayers(t)) != 3 {
+		t.Errorf("it was not reported:\n%s", e2etest.Tail(got.Stderr))
 	}
 	if bad := s.Run(t, "image", s.dir, "--models", "nowhere"); bad.Code != 2 || !strings.Contains(bad.Stderr, "holds no models") {
-		t.Errorf("exit code %d for a directory that is none\n%s", bad.Code, e2etest.Tail(bad.Stderr))
+		t.Errorf("exit code %d for a missing directory\n%s", bad.Code, e2etest.Tail(bad.Stderr))
 	}
 }
 
-// A model that no disk here has room for is refused before any of it is fetched.
+// A model that is too large for the disks is refused before any of it is fetched.
 func TestRealModelLargerThanTheDisk(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
@@ -300,7 +300,7 @@ func TestRealModelLargerThanTheDisk(t *testing.T) {
 	}
 	e2etest.Write(t, filepath.Join(s.dir, "image.lock"), l.Format())
 	got := s.Run(t, "image", s.dir)
-	if got.Code == 0 || !strings.Contains(got.Stderr, " free, and the model needs another ") {
+	if got.Code == 0 || !strings.Contains(got.Stderr, " free, but the model needs another ") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
 	if n := s.hub.CDN.Sent("/**"); n > 0 {

@@ -19,10 +19,10 @@ import (
 const (
 	repository = "Wan-AI/Tiny"
 	token      = "hf_" + e2etest.Secret
-	large      = 70_000_000 // bytes: a layer of its own
+	large      = 70_000_000 // bytes: gets a separate layer
 )
 
-// setting is a hub with a model, a project that wants it, and a user.
+// setting is a hub with a model, a project that needs it, and a user.
 type setting struct {
 	*e2etest.User
 
@@ -33,9 +33,9 @@ type setting struct {
 	seed   uint64
 }
 
-// files are those of the model: large, small, empty, oddly named, and one that
-// the spec leaves out. The engine that tests share knows what it fetched by its
-// digest, so that each test needs content of its own.
+// files returns the model's files: large, small, empty, oddly named, and one that the spec
+// leaves out. The tests' shared engine caches by digest, so that each test needs its own
+// content.
 func (s *setting) files() map[string]testworld.HubFile {
 	return map[string]testworld.HubFile{
 		"unet/model.safetensors":    testworld.Large(testworld.Generated(s.seed, large)),
@@ -52,7 +52,7 @@ func newSetting(t *testing.T) *setting {
 	t.Helper()
 	w := testworld.New(t)
 	s := &setting{User: e2etest.NewUser(t), hub: w.Hub(testworld.HubOptions{Token: token})}
-	s.Cache = t.TempDir() // what earlier tests pulled is not for this one
+	s.Cache = t.TempDir() // without what earlier tests pulled
 	s.repo = s.hub.Repo(repository, testworld.HubRepoOptions{})
 	s.seed = rand.Uint64()
 	s.commit = s.repo.Commit(s.files())
@@ -73,14 +73,14 @@ run = [["/usr/bin/python3", "-c", "import os, sys; sys.exit(os.environ['MODEL_PA
 
 func (s *setting) lock(t *testing.T) { t.Helper(); s.Build(t, "lock", s.dir) }
 
-// push publishes the model as a tag of a registry, where the spec lets it be published.
+// push publishes the model as a tag of a registry, and allows that in the spec.
 func (s *setting) push(t *testing.T, r *testworld.Registry, name, tag string) {
 	t.Helper()
 	e2etest.Edit(t, filepath.Join(s.dir, "image.toml"), `exclude = ["*.md"]`, fmt.Sprintf("exclude = [\"*.md\"]\npublished = %q", r.Host+"/"+name))
 	s.Build(t, "model", "push", r.Host+"/"+name+":"+tag, "--spec", s.dir, "--insecure-registry")
 }
 
-// modelLayers are the layers of weights of the image, which are the uncompressed ones.
+// modelLayers returns the image's layers of weights, which are uncompressed.
 func (s *setting) modelLayers(t *testing.T) []digest.Digest {
 	t.Helper()
 	_, image := s.Image(t, "production")
@@ -96,7 +96,7 @@ func (s *setting) modelLayers(t *testing.T) []digest.Digest {
 	return list
 }
 
-// pulled are the layers in a layout of models.
+// pulled returns the image and the layers in a layout of models.
 func pulled(t *testing.T, dir string) (digest.Digest, []digest.Digest) {
 	t.Helper()
 	l, err := layout.Open(t.Context(), dir)
@@ -121,7 +121,7 @@ func pulled(t *testing.T, dir string) (digest.Digest, []digest.Digest) {
 
 func (s *setting) modelsDir() string { return filepath.Join(s.Cache, "lamina", "models") }
 
-// untagged puts a layer into the layout of models that no image has yet.
+// untagged adds a layer that no image has yet to the layout of models.
 func (s *setting) untagged(t *testing.T) string {
 	t.Helper()
 	l, err := layout.Open(t.Context(), s.modelsDir())

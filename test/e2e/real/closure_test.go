@@ -27,11 +27,11 @@ run = [["python3", "-c", "import librosa, numpy; assert librosa.feature.rms(y=nu
 elf-ignore = ["libtbb.so.12"]
 `
 
-// Each of these has been a trap: NumPy below 2, a wheel whose RECORD is wrong
-// (decord), stubs that are read at import (librosa, scikit-image), libraries that no
-// other wheel sees (soundfile, opencv), an sdist that doesn't say what it is built with,
-// a tree whose setuptools wants a newer packaging than Debian's (to read a license),
-// pictures that OpenCV doesn't read once decord is there (dmlc/decord#339).
+// Each of these has been a trap: NumPy below 2, a wheel with a wrong RECORD (decord), stubs
+// that are read at import (librosa, scikit-image), libraries that no other wheel sees
+// (soundfile, opencv), an sdist with undeclared build requirements, a tree whose setuptools
+// needs a newer packaging than Debian's (to read a license), pictures that OpenCV can't read
+// once decord is loaded (dmlc/decord#339).
 func TestRealClosure(t *testing.T) {
 	t.Parallel()
 	testworld.RealPyPI(t)
@@ -50,7 +50,7 @@ func TestRealClosure(t *testing.T) {
 		size += d.Size
 	}
 	if size > 400_000_000 {
-		t.Errorf("%d bytes are to be fetched: too many for a test", size)
+		t.Errorf("it would fetch %d bytes: too many for a test", size)
 	}
 	timed(t, "build", func() { u.Build(t, dir) })
 
@@ -68,6 +68,6 @@ func TestRealClosure(t *testing.T) {
 	}
 	r := u.Build(t, dir, "--progress", "rawjson")
 	if ran, cached := e2etest.Execs(r.Stderr); len(ran) > 0 || len(cached) == 0 {
-		t.Errorf("a second build ran %q anew, and %d steps were cached", ran, len(cached))
+		t.Errorf("a second build ran %q again, and %d steps were cached", ran, len(cached))
 	}
 }

@@ -1,4 +1,3 @@
-// Package real builds images from the wheels that PyPI has: a small closure with
-// each kind of trap in every run of the tests, that of examples/wan22-animate
-// where LAMINA_REAL=wan asks for it.
+// Package real builds images from PyPI's own wheels: a small closure with each kind of trap in
+// every run of the tests, and that of examples/wan22-animate with LAMINA_REAL=wan.
 package real

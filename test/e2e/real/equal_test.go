@@ -9,9 +9,9 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// equal has the pipeline tested in an image that was built: its films are those of
-// upstream's own code, which lies there for its preprocessing, on the same toy weights.
-// tests are those of examples/wan22-animate/equality.
+// equal tests the pipeline in a built image: its films equal those of upstream's own code,
+// which is there for its preprocessing, on the same toy weights. tests names tests of
+// examples/wan22-animate/equality.
 func equal(t *testing.T, u *e2etest.User, dir, variant, tests string) {
 	t.Helper()
 	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")

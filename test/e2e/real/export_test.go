@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What a lock is exported to, the tools that others use take: uv, pip and PDM install
-// the very versions that are locked. The image that they run in is made of the same lock.
+// Other tools read an exported lock: uv, pip and PDM install exactly the locked versions. The
+// image that they run in is made from the same lock.
 func TestRealExportIsReadByOthers(t *testing.T) {
 	t.Parallel()
 	testworld.RealPyPI(t)
@@ -22,7 +22,7 @@ func TestRealExportIsReadByOthers(t *testing.T) {
 	}
 	u := e2etest.NewUser(t)
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n", map[string]string{
-		// PDM 2.29.4 can't run with what hishel is now.
+		// PDM 2.29.4 can't run with current versions of hishel.
 		"requirements.txt": "uv==0.13.9\npip==26.1\npdm==2.29.4\nhishel==1.4.0\n",
 	})
 	u.Build(t, "lock", dir, "--export", filepath.Join(dir, "pylock.toml"))
@@ -55,7 +55,7 @@ func TestRealExportIsReadByOthers(t *testing.T) {
 			}
 			t.Cleanup(c.Remove)
 			if code, err := c.Wait(3 * time.Minute); err != nil || code != 0 {
-				t.Fatalf("it ends with %d, %v:\n%s", code, err, e2etest.Tail(c.Output()))
+				t.Fatalf("it exits with %d, %v:\n%s", code, err, e2etest.Tail(c.Output()))
 			}
 			var got []string
 			for line := range strings.Lines(c.Output()) {

@@ -9,9 +9,9 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// trial has the worker tried in an image that was built: its tests of what the real
-// ffmpeg and decord do, and films and a picture that become films with sound, in both
-// modes, by upstream's own preprocessing and the pipeline on toy weights.
+// trial tries the worker in a built image: its tests with the real ffmpeg and decord, and a
+// film and a picture that become films with sound, in both modes, by upstream's own
+// preprocessing and the pipeline on toy weights.
 func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	t.Helper()
 	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")
@@ -23,7 +23,7 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 			t.Fatal(err)
 		}
 	}
-	// An image is without the app's tests, of which these need what only an image has.
+	// An image lacks the app's tests, but these need what only an image has.
 	e2etest.Edit(t, filepath.Join(dir, "app", ".dockerignore"), "\ntests\n", "\n")
 	if err := os.Remove(filepath.Join(dir, "app", "tests", "fakes", "right.test.pem")); err != nil {
 		t.Fatal(err) // no image gets a private key

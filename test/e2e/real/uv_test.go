@@ -17,11 +17,11 @@ import (
 	"lamina.build/lock"
 )
 
-// selected is what uv says of a file that it has chosen.
+// selected matches uv's output about a file that it has chosen.
 var selected = regexp.MustCompile(`(?m)^DEBUG Selecting: \S+ \[\w+\] \((\S+\.whl)\)$`)
 
-// choosesAsUV has "uv pip install" choose files for the versions of a lock, in an
-// image's own Python and from PyPI, and compares: what is locked is what it would install.
+// choosesAsUV lets "uv pip install" choose files for the versions of a lock, for an image's
+// own Python and from PyPI, and compares them with the locked ones.
 func choosesAsUV(t *testing.T, l lock.Lock, set lock.Set) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -46,7 +46,7 @@ func choosesAsUV(t *testing.T, l lock.Lock, set lock.Set) {
 	}
 	t.Cleanup(c.Remove)
 	if code, err := c.Wait(3 * time.Minute); err != nil || code != 0 {
-		t.Fatalf("uv ends with %d, %v:\n%s", code, err, e2etest.Tail(c.Output()))
+		t.Fatalf("uv exits with %d, %v:\n%s", code, err, e2etest.Tail(c.Output()))
 	}
 	var got []string
 	for _, found := range selected.FindAllStringSubmatch(c.Output(), -1) {
@@ -55,11 +55,11 @@ func choosesAsUV(t *testing.T, l lock.Lock, set lock.Set) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(got, want); diff != "" || len(want) == 0 {
-		t.Errorf("what uv would install, and what is locked of %d (-uv +locked):\n%s", len(want), diff)
+		t.Errorf("what uv would install, and the %d locked files (-uv +locked):\n%s", len(want), diff)
 	}
 }
 
-// machine is the image of a project, to be run.
+// machine builds the image of a project, and unpacks it to run.
 func machine(t *testing.T, dir string) *container.Machine {
 	t.Helper()
 	u := e2etest.NewUser(t)
@@ -72,8 +72,8 @@ func machine(t *testing.T, dir string) *container.Machine {
 	return m
 }
 
-// trust lets a container reach what this machine reaches: by its resolver, its
-// proxies and the authorities that it trusts.
+// trust lets a container reach what this machine reaches: with its resolver, its proxies and
+// its trusted authorities.
 func trust(t *testing.T, m *container.Machine) []string {
 	t.Helper()
 	bundle := "/etc/ssl/certs/ca-certificates.crt"

@@ -22,14 +22,14 @@ import (
 	"lamina.build/lock"
 )
 
-// The image of examples/wan22-animate, built from PyPI's own wheels. Stand-ins are
-// there for what PyPI hasn't: the weights, and the two
-// repositories, whose files are those of the releases next to their commits.
+// The image of examples/wan22-animate, built from PyPI's own wheels. There are stand-ins for
+// what PyPI doesn't have: the weights, and the two repositories, whose files are those of the
+// releases closest to their commits.
 func TestRealWan(t *testing.T) {
 	asked := os.Getenv("LAMINA_REAL")
 	variant := map[string]string{"wan": "production", "equality": "production", "blackwell": "blackwell"}[asked]
 	if variant == "" {
-		t.Skip("LAMINA_REAL=wan builds examples/wan22-animate from 3.4 GB of wheels and has its worker make films, LAMINA_REAL=equality compares more of them with upstream's, and LAMINA_REAL=blackwell builds another variant from 4.4 GB")
+		t.Skip("LAMINA_REAL=wan builds examples/wan22-animate from 3.4 GB of wheels and makes films with its worker, LAMINA_REAL=equality compares more of them with upstream's, and LAMINA_REAL=blackwell builds another variant from 4.4 GB")
 	}
 	testworld.RealPyPI(t)
 	u := e2etest.UserOf(t, e2etest.FreshEngine(t))
@@ -54,7 +54,7 @@ func TestRealWan(t *testing.T) {
 		t.Log(r.Stdout)
 		for _, pattern := range prunes {
 			if !strings.Contains(r.Stdout, pattern) {
-				t.Errorf("prune %q takes nothing", pattern)
+				t.Errorf("prune %q removes nothing", pattern)
 			}
 		}
 	})
@@ -65,14 +65,14 @@ func TestRealWan(t *testing.T) {
 	if asked == "equality" {
 		films = "test_equal"
 	}
-	timed(t, "the pipeline's films held against upstream's", func() { equal(t, u, dir, variant, films) })
+	timed(t, "the pipeline's films compared with upstream's", func() { equal(t, u, dir, variant, films) })
 	timed(t, "the worker tried", func() { trial(t, u, dir, variant) })
 }
 
-// prunes are those of the example.
+// prunes are the prune patterns of the example.
 var prunes = []string{"onnxruntime/capi/libonnxruntime_providers_tensorrt.so"}
 
-// wanProject is the example, and a world for it.
+// wanProject makes the example, and a world for it.
 func wanProject(t *testing.T, u *e2etest.User) string {
 	t.Helper()
 	w := world.New(t, world.Options{
@@ -89,8 +89,8 @@ func wanProject(t *testing.T, u *e2etest.User) string {
 	return dir
 }
 
-// debianOf is a project that asks for the same of Debian as another one, and for one
-// small wheel. Once it is locked, the builder is made.
+// debianOf makes a project that requires the same Debian packages as another one, and one
+// small wheel. Locking it makes the builder.
 func debianOf(t *testing.T, dir string) string {
 	t.Helper()
 	spec, err := os.ReadFile(filepath.Join(dir, "image.toml"))
@@ -102,7 +102,7 @@ func debianOf(t *testing.T, dir string) string {
 		switch {
 		case strings.HasPrefix(table, "debian]"):
 			kept = append(kept, "["+table)
-		case strings.HasPrefix(table, "builder]"): // which gets git for sam-2's sake
+		case strings.HasPrefix(table, "builder]"): // which gets git because of sam-2
 			kept = append(kept, "["+strings.Replace(table, `packages = [`, `packages = ["git", `, 1))
 		}
 		if extra := regexp.MustCompile(`(?m)^extra-packages.*$`).FindString(table); extra != "" {
@@ -119,7 +119,7 @@ func debianOf(t *testing.T, dir string) string {
 	return same
 }
 
-// timed says how long something took, and how busy the machine was.
+// timed logs how long something took, and how busy the machine was.
 func timed(t *testing.T, what string, do func()) {
 	t.Helper()
 	start := time.Now()
@@ -134,7 +134,7 @@ func getter(t *testing.T) *debian.Getter {
 	return debian.NewGetter(filepath.Join(enginetest.Options(t).CacheDir, "files"))
 }
 
-// upstream are the files of Wan2.2 and sam2 as PyPI has them.
+// upstream returns the files of Wan2.2 and sam2 on PyPI.
 func upstream(t *testing.T) *world.Upstream {
 	t.Helper()
 	wan := unzip(t, fetched(t, "d2/25/2c0d850d3c48193f919cd9f4a817c9b93cda720dbe1cd1dc2153a078c98d/wan22-2.2.11-py3-none-any.whl",
@@ -145,7 +145,7 @@ func upstream(t *testing.T) *world.Upstream {
 	return &world.Upstream{Wan: wan, SAM2: sam2}
 }
 
-// fetched is a file of PyPI, which is asked for it once.
+// fetched returns a file of PyPI, which is fetched once.
 func fetched(t *testing.T, file string, want debian.File) string {
 	t.Helper()
 	name, err := getter(t).Get(t.Context(), "https://files.pythonhosted.org/packages/"+file, want)
@@ -177,7 +177,7 @@ func unzip(t *testing.T, name string) map[string]string {
 	return files
 }
 
-// untar are the files of an sdist, without the directory that all are in.
+// untar returns the files of an sdist, without their common directory.
 func untar(t *testing.T, name string) map[string]string {
 	t.Helper()
 	f, err := os.Open(name)

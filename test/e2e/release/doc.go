@@ -1,4 +1,3 @@
-// Package release holds the tests of what users have who have no Go, or are not root:
-// LAMINA_REAL=release packs a release and builds with it, LAMINA_REAL=rootless builds as an
-// ordinary user.
+// Package release tests Lamina for users without Go, or without root: LAMINA_REAL=release
+// packs a release and builds with it, LAMINA_REAL=rootless builds as an ordinary user.
 package release

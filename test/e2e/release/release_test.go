@@ -19,8 +19,8 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// A release is the same bytes from another checkout and environment. Unpacked anywhere, it
-// builds without a Go and without a cache; altered, it doesn't.
+// A release has the same bytes from another checkout and environment. Unpacked anywhere, it
+// builds without Go and without a cache; altered, it doesn't.
 func TestRealRelease(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "release" {
 		t.Skip("LAMINA_REAL=release packs a release, twice, and builds examples/faceblend with it on an engine that has nothing")
@@ -29,7 +29,7 @@ func TestRealRelease(t *testing.T) {
 	u.Build(t, dir)
 	first := pack(t, e2etest.Root(t))
 	if second := pack(t, checkout(t), "TZ=Asia/Tokyo", "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "TMPDIR="+t.TempDir()); !bytes.Equal(first, second) {
-		t.Errorf("a release from another checkout has %d bytes, and other ones: it had %d", len(second), len(first))
+		t.Errorf("a release from another checkout differs: it has %d bytes, the first %d", len(second), len(first))
 	}
 
 	place := unpack(t, first)
@@ -62,9 +62,9 @@ func TestRealRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, code = buildThere(t, place, there.Dir, dir, func(string) {})
-	for _, text := range []string{"buildkitd\" is not the one that this command was released with", "supervisor\" is missing", "unpack the release again"} {
+	for _, text := range []string{"buildkitd\" is not what this command was released with", "supervisor\" is missing", "unpack the whole release again"} {
 		if code != 4 || !strings.Contains(said, text) {
-			t.Errorf("exit code %d, want 4, and it does not say %q:\n%s", code, text, e2etest.Tail(said))
+			t.Errorf("exit code %d, want 4, and it does not print %q:\n%s", code, text, e2etest.Tail(said))
 		}
 	}
 }
@@ -90,7 +90,7 @@ func pack(t *testing.T, checkout string, env ...string) []byte {
 	return data
 }
 
-// checkout copies the files that git has of this one.
+// checkout copies the files that git lists in this checkout.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root, dir := e2etest.Root(t), filepath.Join(t.TempDir(), "a checkout")
@@ -116,7 +116,7 @@ func checkout(t *testing.T) string {
 	return dir
 }
 
-// unpack returns the directory in which the command is.
+// unpack returns the directory with the command.
 func unpack(t *testing.T, data []byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -148,8 +148,8 @@ func unpack(t *testing.T, data []byte) string {
 	}
 }
 
-// buildThere builds a project with the command of a release, by somebody who has a home
-// directory that is empty, and no Go.
+// buildThere builds a project with the command of a release, with an empty home directory and
+// without Go.
 func buildThere(t *testing.T, place, dir, project string, hear func(line string)) (said string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(place, "build"), "--progress", "rawjson", project)
@@ -173,6 +173,6 @@ func buildThere(t *testing.T, place, dir, project string, hear func(line string)
 		all.WriteString(line)
 		hear(line)
 	}
-	_ = cmd.Wait() // the exit code says it
+	_ = cmd.Wait() // see the exit code
 	return all.String(), cmd.ProcessState.ExitCode()
 }

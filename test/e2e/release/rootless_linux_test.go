@@ -20,9 +20,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// An ordinary user's engine makes of examples/faceblend what root's makes, its tests
-// included, and leaves nothing running. Where the machine forbids it, a sentence says what
-// to set.
+// An ordinary user's engine makes the same examples/faceblend as root's, its tests included,
+// and leaves nothing running. If the machine forbids it, the error says what to set.
 func TestRealRootless(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "rootless" {
 		t.Skip("LAMINA_REAL=rootless builds examples/faceblend as an ordinary user, on an engine that has nothing")
@@ -41,10 +40,10 @@ func TestRealRootless(t *testing.T) {
 		{"no subordinate users", "sed -i /ordinary/d /etc/subuid", "give 0 and 65536 of them to user ordinary", "echo ordinary:265536:65536 | sudo tee -a /etc/subuid /etc/subgid"},
 		{"too few", "sed -i s/65536/1000/ /etc/subgid", "give 65536 and 1000 of them", "sudo tee -a /etc/subuid /etc/subgid"},
 		{"no newuidmap", "rm /home/bin/newuidmap", "needs newuidmap and newgidmap", "apt install uidmap"},
-		{"one that is not setuid", "chmod u-s /home/bin/newuidmap", "newuidmap", "run it again with sudo"},
+		{"one that is not setuid", "chmod u-s /home/bin/newuidmap", "newuidmap", "run the command again with sudo"},
 		{"no privileges to gain", "how=--no-new-privs", "started with no_new_privs", "allowPrivilegeEscalation"},
 		{"no user namespaces", "echo 0 >/etc/none; mount --bind /etc/none /proc/sys/user/max_user_namespaces", "user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=28633"},
-		{"none for who is in a chroot", "mount --rbind / /mnt; in='chroot /mnt'", "making a user namespace", "run it again with sudo"},
+		{"none in a chroot", "mount --rbind / /mnt; in='chroot /mnt'", "making a user namespace", "run the command again with sudo"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if said, code := a.run(t, tt.before, "build engine start"); code != 4 || !strings.Contains(said, tt.want) || !strings.Contains(said, tt.hint) {
@@ -72,8 +71,8 @@ func TestRealRootless(t *testing.T) {
 	}
 }
 
-// account is an ordinary user of a machine that is this one but for /etc and /home, which
-// are the test's, in the mount namespaces of the commands that it runs.
+// account is an ordinary user of this machine, but with the test's own /etc and /home in the
+// mount namespaces of the commands that it runs.
 type account struct {
 	etc, home string
 	tables    map[string]string // files of /etc
@@ -114,10 +113,10 @@ func newAccount(t *testing.T) account {
 	return a
 }
 
-// path is a place in the user's home directory.
+// path returns a path in the user's home directory.
 func (a account) path(name string) string { return filepath.Join(a.home, "ordinary", name) }
 
-// inNamespace is what root does before a command runs as the user.
+// inNamespace is root's script that sets up the namespace and runs a command as the user.
 const inNamespace = `set -e
 mount --bind "$1" /etc
 mount --bind "$2" /home
@@ -126,8 +125,8 @@ eval "$4"
 cd /home/ordinary
 exec $in setpriv --reuid "$3" --regid "$3" --clear-groups $how env -u XDG_CACHE_HOME -u BUILDKIT_HOST HOME=/home/ordinary PATH=/home/bin:/usr/bin:/bin sh -c "cd && $5"`
 
-// run runs a command as the user, after a script of root. What that has done to files is
-// undone by the next one.
+// run runs a command as the user, after a script of root. The next call undoes that script's
+// changes of files.
 func (a account) run(t *testing.T, before, command string) (said string, code int) {
 	t.Helper()
 	var problems []error
@@ -150,7 +149,7 @@ func (a account) run(t *testing.T, before, command string) (said string, code in
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// running are the processes of the user and of those that are subordinate to it.
+// running returns the processes of the user and its subordinate users.
 func running() (all []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*")
 	for _, path := range files {
@@ -166,8 +165,8 @@ func running() (all []string) {
 	return all
 }
 
-// engineOfTests is the directory of the compiled programs of this checkout: the engine that
-// tests share may be of another one.
+// engineOfTests returns the directory of this checkout's compiled programs: the tests' shared
+// engine may be another checkout's.
 func engineOfTests(t *testing.T) string {
 	t.Helper()
 	o := enginetest.Options(t)

@@ -1,3 +1,3 @@
-// Package secrets builds with every login that a build can have, and looks for them in all
-// that it leaves.
+// Package secrets builds with every login that a build can have, and searches everything that
+// it leaves for them.
 package secrets

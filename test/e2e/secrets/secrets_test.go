@@ -17,7 +17,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// One password for each place that asks for one. Those in addresses are quoted there.
+// One password for each server that requires one. Those in addresses are quoted there.
 const (
 	ofAddress  = "a@" + e2etest.Secret + "/%ü"
 	ofNetrc    = e2etest.Secret + "-netrc"
@@ -26,7 +26,7 @@ const (
 	ofProxy    = e2etest.Secret + "-proxy"
 )
 
-// proxy lets pass who knows its password.
+// proxy starts a proxy that requires a password.
 func proxy(t *testing.T) (address string, passed *atomic.Int64) {
 	t.Helper()
 	passed = &atomic.Int64{}
@@ -44,14 +44,14 @@ func proxy(t *testing.T) (address string, passed *atomic.Int64) {
 	return strings.Replace(server.URL, "://", "://me:"+ofProxy+"@", 1), passed
 }
 
-// Logins of each kind reach who asks for them, and lie nowhere afterwards: in no lock,
-// graph, output, cache, metadata or image, and in nothing that the engine has written down,
+// Logins of each kind reach the servers that require them, and are nowhere afterwards: in no
+// lock, graph, output, cache, metadata or image, and in nothing that the engine has written,
 // for which see [e2etest.Main].
 func TestRealSecrets(t *testing.T) {
 	u := e2etest.NewUser(t)
 	u.Cache = t.TempDir()
 	w := testworld.NewAt(t, testworld.Away(t)+":0")
-	stamp := "# " + time.Now().String() // what the engine knows is fetched by nobody
+	stamp := "# " + time.Now().String() // nothing fetches what the engine already has
 	x := w.Index(testworld.IndexOptions{User: "me", Password: ofAddress}, testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha.py": stamp}})
 	other := testworld.NewAt(t, "127.0.0.3:0").Index(testworld.IndexOptions{User: "me", Password: ofNetrc}, testworld.Wheel{Name: "beta", Files: map[string]string{"beta.py": stamp}})
 	h := w.Hub(testworld.HubOptions{Token: ofHub})
@@ -95,9 +95,9 @@ imports = ["alpha", "beta"]
 		said[strings.Join(args, " ")] = u.Build(t, args...)
 	}
 	if passed.Load() == 0 || x.Files.Credentials("/**") == 0 || r.Manifest("acme/app", "1") == nil {
-		t.Errorf("%d requests by the proxy", passed.Load())
+		t.Errorf("%d requests went through the proxy", passed.Load())
 	}
-	// Each login wrong, one after the other: what is said then names none, either.
+	// Each login is wrong in turn: the errors contain none, either.
 	right := u.Env
 	for _, tt := range []struct {
 		wrong string

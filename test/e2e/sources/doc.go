@@ -1,3 +1,3 @@
-// Package sources locks what is built from its source: trees of the project, git
-// repositories, and versions that their tags give.
+// Package sources locks what is built from source: trees of the project, git repositories,
+// and versions from their tags.
 package sources

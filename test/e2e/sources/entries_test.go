@@ -12,14 +12,14 @@ import (
 	"lamina.build/lock"
 )
 
-// evil has one entry in its data.tar that no package has.
+// evil returns a package with an illegal entry in its data.tar.
 func evil(name string, h tar.Header) testworld.Deb {
 	h.Mode = 0o644
 	return testworld.Deb{Name: name, Entries: []tar.Header{h}}
 }
 
-// Packages of a repository that nobody should have named: what is wrong with all of them is
-// told before one is configured. Links stay links.
+// Packages of a malicious repository: the problems of all are reported before any is
+// configured. Links stay links.
 func TestRealEntriesOfPackages(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -71,8 +71,8 @@ func sum(text string) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// A wheel that nobody looked into when it was locked: the lock is a lie, and its index
-// serves it. It is refused where it is installed.
+// A wheel that was not inspected when it was locked: the lock is forged, and its index serves
+// the wheel. Its installation is refused.
 func TestRealWheelOfALie(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -91,13 +91,13 @@ func TestRealWheelOfALie(t *testing.T) {
 		}
 	}
 	e2etest.Write(t, filepath.Join(dir, "image.lock"), l.Format())
-	u.Build(t, "lock", "--check", dir) // nobody can know yet
+	u.Build(t, "lock", "--check", dir) // undetectable so far
 	u.Fails(t, 1, []string{"beta-2.1-py3-none-any.whl: it has the path 'beta/.wh.core.py': names with .wh. in front remove files"}, dir, "--progress", "plain")
 	u.HasNoImage(t)
 }
 
-// A lock is a claim: what it names that nobody asked for ends a build before anything
-// is fetched.
+// A lock is a claim: an entry that the spec doesn't require ends a build before anything is
+// fetched.
 func TestRealLiesOfALock(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -113,8 +113,8 @@ func TestRealLiesOfALock(t *testing.T) {
 			d.Index, d.URL, d.SHA256 = other.URL, other.FileURL(d.File), sum(string(hostile.Bytes(t)))
 		},
 		"alpha is not locked": func(d *lock.Distribution) { d.For[0].Project, d.For[0].Kind = "x", lock.SetBuild },
-		"is no file of it":    func(d *lock.Distribution) { d.Version = "9.9" },
-		"doesn't name " + other.FileURL("alpha-1.0-py3-none-any.whl"): func(d *lock.Distribution) {
+		"is not a file of it": func(d *lock.Distribution) { d.Version = "9.9" },
+		"doesn't list " + other.FileURL("alpha-1.0-py3-none-any.whl"): func(d *lock.Distribution) {
 			d.URL = other.FileURL("alpha-1.0-py3-none-any.whl")
 		},
 	} {
@@ -123,7 +123,7 @@ func TestRealLiesOfALock(t *testing.T) {
 		l.Distributions[0].For = append([]lock.Set(nil), l.Distributions[0].For...)
 		lie(&l.Distributions[0])
 		l.Pages = append([]lock.Page(nil), true.Pages...)
-		for i := range l.Pages { // whoever lies of an index, lies of its pages
+		for i := range l.Pages { // a forged index has forged pages
 			if d := l.Distributions[0]; l.Pages[i].Project == d.Name {
 				l.Pages[i].Index = d.Index
 			}
@@ -135,7 +135,7 @@ func TestRealLiesOfALock(t *testing.T) {
 		u.Fails(t, 3, []string{want, "hint: "}, dir, "--progress", "plain")
 		u.HasNoImage(t)
 		if now := other.Files.Requests("*/*"); now != asked {
-			t.Errorf("%s: the other index was asked %d times", want, now-asked)
+			t.Errorf("%s: the other index got %d requests", want, now-asked)
 		}
 	}
 }

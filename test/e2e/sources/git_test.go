@@ -22,7 +22,7 @@ import (
 	"lamina.build/llb"
 )
 
-// static is a tree whose backend is the world's.
+// static returns a tree with the world's backend.
 func static(name string) map[string]string {
 	return map[string]string{
 		"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n",
@@ -30,7 +30,7 @@ func static(name string) map[string]string {
 	}
 }
 
-// However a repository names what it means, that is locked to a commit.
+// Every kind of git reference is locked to a commit.
 func TestRealGitIsLockedToCommits(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -46,12 +46,12 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	branch.Push(map[string]string{"later.py": ""})
 	want["none"], want["egg"], want["private"] = none.Commit, egg.Commit, private.Commit
 	w.Protect("git/private.git", "me", "s3cret")
-	// What nobody has merged is of no branch.
+	// Unmerged, it is on no branch.
 	want["pulled"] = pulled.Push(map[string]string{"later.py": ""})
 	pulled.Run("update-ref", "refs/pull/1/head", want["pulled"])
 	pulled.Run("update-ref", "refs/heads/main", "HEAD~1")
 
-	// A build backend that lies in a submodule.
+	// A build backend in a submodule.
 	inner := w.Git("inner", map[string]string{"inner.py": testworld.Backend().Files["worldbackend.py"]})
 	outer := w.Git("outer", map[string]string{
 		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"inner\"\nbackend-path = [\"sub\"]\n",
@@ -66,7 +66,7 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	dir := e2etest.Needs(t, "--index-url "+x.URL,
 		"branch @ git+"+branch.URL+"@dev", "tag @ git+"+tag.URL+"@v1", "short @ git+"+short.URL+"@"+short.Run("rev-parse", "--short=10", want["short"]),
 		"none @ git+"+none.URL, "-e git+"+egg.URL+"#egg=egg", "private @ git+"+private.URL, "outer @ git+"+outer.URL+"@main", "pulled @ git+"+pulled.URL+"@refs/pull/1/head")
-	// What is pushed later changes no lock.
+	// Later pushes don't change the lock.
 	for _, again := range []string{"locked", "locked again"} {
 		u.Build(t, "lock", dir)
 		got := map[string]string{}
@@ -83,7 +83,7 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	}
 	u.Build(t, dir)
 
-	// What was locked with a login isn't built without.
+	// A source that was locked with a login isn't built without it.
 	private.Push(map[string]string{"later.py": ""})
 	dir = e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL)
 	u.Build(t, "lock", dir)
@@ -92,11 +92,11 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	private.Push(map[string]string{"later.py": "2"})
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "hint: "}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL))
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "nosuchref"}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "tag @ git+"+tag.URL+"@nosuchref"))
-	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there is named by ssh", "hint: put a login for 127.0.0.1 into ~/.netrc"},
+	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there has an ssh address", "hint: put a login for 127.0.0.1 into ~/.netrc"},
 		"lock", e2etest.Needs(t, "tag @ git+ssh://git@127.0.0.1/git/tag.git@v1"))
 }
 
-// A version that a tag gives is the one in the lock and in the image, by the real tools of PyPI.
+// A version from a tag is the one in the lock and in the image, by PyPI's real tools.
 func TestRealVersionsFromTags(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -138,8 +138,8 @@ func TestRealVersionsFromTags(t *testing.T) {
 	}
 }
 
-// Git by ssh goes over https where there is a login. In a submodule, which a build
-// fetches without it, it is refused.
+// Git by ssh uses https if there is a login. It is refused in a submodule, which a build
+// fetches without the login.
 func TestRealGitBySSH(t *testing.T) {
 	t.Parallel()
 	u, w, host := e2etest.NewUser(t), testworld.New(t), loopback()
@@ -167,20 +167,20 @@ func TestRealGitBySSH(t *testing.T) {
 		t.Errorf("locked as %s", d.URL)
 	}
 	u.Build(t, "lock", "--check", dir)
-	// So does the engine of a build, with the login that the build has for it.
+	// So does the engine of a build, with the build's login.
 	e := trusting(t, authority)
 	request := solve.ReadRequest{State: llb.Git("https://"+host+"/git/plain.git", plain.Commit), Names: []string{"PKG-INFO"}, Platform: platforms.DefaultSpec()}
 	if _, err := solve.Read(t.Context(), e.Client(), request); err == nil || !strings.Contains(err.Error(), "could not read Username for 'https://"+host) {
-		t.Errorf("without a login came %v", err)
+		t.Errorf("without a login: got %v", err)
 	}
 	request.Session = []session.Attachable{uv.ParseNetrc([]byte("machine " + host + " login me password s3cret")).Secrets()}
 	if got, err := solve.Read(t.Context(), e.Client(), request); err != nil || !strings.Contains(string(got[0]), "Name: plain") {
-		t.Errorf("with a login came %q, %v", got, err)
+		t.Errorf("with a login: got %q, %v", got, err)
 	}
-	// The login goes to what is named, and the submodule is not.
+	// The login is sent only to addresses that are named, not to the submodule's.
 	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://" + host + "/git/nested.git@main\n", "limits.txt": ""}
 	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
-	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for " + host + " goes to what"},
+	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it requires a login, but Lamina sends none to this address", "hint: a login for " + host + " goes to what"},
 		"lock", e2etest.PythonProject(t, config, needs))
 	needs["limits.txt"] = "inner @ git+https://" + host + "/git/inner.git\n"
 	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))
@@ -188,8 +188,8 @@ func TestRealGitBySSH(t *testing.T) {
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@" + host + ", by ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
 }
 
-// trusting is an engine whose git believes an authority: it has no list of them but the
-// system's, for which another stands in.
+// trusting starts an engine whose git trusts an authority: git uses only the system's list,
+// which is replaced.
 func trusting(t *testing.T, authority []byte) *engine.Engine {
 	t.Helper()
 	u, state := e2etest.Alone(t, e2etest.ShortDir(t))
@@ -211,8 +211,8 @@ func trusting(t *testing.T, authority []byte) *engine.Engine {
 	return e
 }
 
-// loopback is an address of this machine for this process alone: where git by ssh goes,
-// there is no port to choose.
+// loopback returns an address of this machine for this process only: with git by ssh the port
+// can't be chosen.
 func loopback() string {
 	pid := os.Getpid()
 	return fmt.Sprintf("127.%d.%d.%d", 1+pid>>16, pid>>8&0xff, pid&0xff)

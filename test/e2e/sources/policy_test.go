@@ -16,8 +16,8 @@ import (
 	"lamina.build/stages"
 )
 
-// A program's own stage fetches what the program allows. The engine denies everything else
-// that neither lock nor spec names, another commit of a tree too.
+// A program's own stage fetches what the program allows. The engine denies all other sources
+// that neither lock nor spec names, even another commit of a tree.
 func TestRealSourcesThatNothingNames(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -38,7 +38,7 @@ func TestRealSourcesThatNothingNames(t *testing.T) {
 		name   string
 		source llb.State
 		allow  []llb.State
-		denied string // "" where it is built
+		denied string // "" if it is built
 	}{
 		{"unnamed file", file, nil, w.URL + "/files/own.txt"},
 		{"allowed file", file, []llb.State{file}, ""},

@@ -12,8 +12,8 @@ import (
 	"lamina.build/lock"
 )
 
-// treeSpec asks for the runtime of examples/faceblend, which has Debian's NumPy: an engine
-// makes it once for these tests and for those of the example.
+// treeSpec requires the runtime of examples/faceblend, which has Debian's NumPy: an engine
+// makes it once for these tests and for the example's.
 const treeSpec = `name = "faceblend"
 [debian]
 suites = ["bookworm", "bookworm-updates", "bookworm-security"]
@@ -35,7 +35,7 @@ version = "1.0"
 dependencies = ["numpy>=1.20"%s]
 `
 
-// tree is a project with a source tree whose pyproject.toml asks for more.
+// tree makes a project with a source tree whose pyproject.toml requires more.
 func tree(t *testing.T, build, more string) string {
 	t.Helper()
 	return e2etest.PythonProject(t, "", map[string]string{
@@ -44,8 +44,8 @@ func tree(t *testing.T, build, more string) string {
 	})
 }
 
-// A tree brings what it needs: what Debian's packages meet by name and version
-// comes from these, the rest from an index.
+// A tree's dependencies are installed: from Debian's packages if name and version fit, else
+// from an index.
 func TestRealTreesBringTheirDependencies(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -88,7 +88,7 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 	})
 }
 
-// Where nothing comes from an index neither uv nor an index is asked.
+// If nothing comes from an index, neither uv nor an index is used.
 func TestRealTreesNeedNoIndex(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -105,7 +105,7 @@ func TestRealTreesNeedNoIndex(t *testing.T) {
 	}
 }
 
-// A variant's own tree brings its own, also where it has the name of another one.
+// A variant's own tree brings its own dependencies, even if it has the name of another one.
 func TestRealTreesOfVariants(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)

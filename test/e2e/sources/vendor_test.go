@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// vendorable is a project with a source of each kind, of which no engine has any yet.
+// vendorable makes a project with a source of each kind, which no engine has yet.
 func vendorable(t *testing.T, u *e2etest.User, w *testworld.World) string {
 	t.Helper()
 	now := "# " + time.Now().String()
@@ -44,11 +44,11 @@ path = "/models/b"
 `, tree.URL, tree.Commit), map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\nbeta\nrequired @ git+" + required.URL + "\n"})
 }
 
-// blobOf is where a directory has a file of a lock.
+// blobOf returns the path of a lock's file in a directory.
 func blobOf(dir, sum string) string { return filepath.Join(dir, "blobs", "sha256", sum) }
 
-// What is vendored is all that an image needs: it is built without the network, while
-// all servers are gone. What is missing or altered is named, and fetched again.
+// Vendored sources are all that an image needs: it is built without the network, with all
+// servers gone. Missing or altered ones are reported, and fetched again.
 func TestRealVendored(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -69,8 +69,8 @@ func TestRealVendored(t *testing.T) {
 	if err = os.Remove(blob); err != nil {
 		t.Fatal(err)
 	}
-	u.Fails(t, 3, []string{alpha.File + " is missing", "hint: \"build vendor "}, "vendor", store, "--spec", dir, "--check")
-	u.Fails(t, 3, []string{"fetch " + alpha.File + ": the engine doesn't have it", alpha.File + " is missing", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Fails(t, 3, []string{alpha.File + " is missing", "hint: run \"build vendor "}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{"fetch " + alpha.File + ": the engine doesn't have it", alpha.File + " is missing", "hint: run \"build vendor "}, "--mirror", store, "--offline", dir)
 	u.Build(t, "vendor", store, "--spec", dir)
 	if err = os.Remove(blob); err != nil { // it is read-only
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestRealVendored(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Fails(t, 3, []string{alpha.File + " is altered", "model a/b is missing"}, "vendor", store, "--spec", dir, "--check")
-	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: run \"build vendor "}, "--mirror", store, "--offline", dir)
 	u.HasNoImage(t)
 	u.Build(t, "vendor", store, "--spec", dir)
 
@@ -91,17 +91,17 @@ func TestRealVendored(t *testing.T) {
 	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
 
-	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor DIR\""}, "--offline", dir)
+	u.Fails(t, 3, []string{"the engine doesn't have it, and the network may not be used", "hint: run \"build vendor DIR\""}, "--offline", dir)
 	w.Stop()
 	u.Build(t, "--mirror", store, "--offline", dir)
 	offline := u.Digest(t)
 	u.Build(t, "--offline", "--mirror", store, dir)
 	if again := u.Digest(t); again != offline {
-		t.Errorf("once more it is %s, not %s", again, offline)
+		t.Errorf("again it is %s, not %s", again, offline)
 	}
 }
 
-// On a machine that has nothing but what is vendored comes out what comes out of the network.
+// A machine with nothing but the vendored sources makes the same image as one with a network.
 func TestRealVendoredElsewhere(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "vendor" {
 		t.Skip("LAMINA_REAL=vendor builds an image on an engine that has nothing")
@@ -118,10 +118,10 @@ func TestRealVendoredElsewhere(t *testing.T) {
 	there.Cache = t.TempDir()
 	there.Build(t, "--mirror", store, "--offline", dir)
 	if got, want := there.Digest(t), u.Digest(t); got != want {
-		t.Errorf("it is %s of what is vendored, %s of what is fetched", got, want)
+		t.Errorf("it is %s from vendored sources, %s from the network", got, want)
 	}
 	there.Build(t, "--mirror", registry, "--models", store, "--no-cache", "--smoke", "off", dir)
 	if got, want := there.Digest(t), u.Digest(t); got != want {
-		t.Errorf("it is %s of what a registry has, %s of what is fetched", got, want)
+		t.Errorf("it is %s from a registry, %s from the network", got, want)
 	}
 }

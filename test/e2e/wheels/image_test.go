@@ -52,7 +52,7 @@ func TestRealEveryKindOfRequirement(t *testing.T) {
 	checkSite(t, e2etest.Site(t, u))
 }
 
-// checkSite looks for what an installed wheel has and has not.
+// checkSite checks which files installed wheels have.
 func checkSite(t *testing.T, files []string) {
 	t.Helper()
 	for _, want := range []string{
@@ -73,7 +73,7 @@ func checkSite(t *testing.T, files []string) {
 	}
 }
 
-// A change of one small wheel moves the layer of the small ones, and no other.
+// A change of one small wheel changes the layer of the small ones, and no other.
 func TestRealChangeOfAWheelMovesItsLayer(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -96,10 +96,10 @@ func TestRealChangeOfAWheelMovesItsLayer(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{"wheels 2 small wheels"}, moved); diff != "" {
-		t.Errorf("layers that moved (-want +got):\n%s", diff)
+		t.Errorf("changed layers (-want +got):\n%s", diff)
 	}
 	if !strings.Contains(moving.Stdout, "~ python alpha 1.0 → 1.1") {
-		t.Errorf("the change of the lock is not told:\n%s", moving.Stdout)
+		t.Errorf("the change of the lock is not printed:\n%s", moving.Stdout)
 	}
 	ran, _ := e2etest.Execs(r.Stderr)
 	for _, name := range ran {

@@ -12,9 +12,9 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// With all files in the engine a build needs no network, for uv's own wheel neither, and
-// --offline lets it have none: what it installs anew it finds by digest, wherever the lock
-// says that it is.
+// With all files in the engine a build needs no network, not even for uv's own wheel, and
+// --offline allows none: what it installs again it finds by digest, whatever the lock's
+// address.
 func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -34,7 +34,7 @@ func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
 	r := u.Build(t, dir, "--offline", "--progress", "rawjson")
 	ran, _ := e2etest.Execs(r.Stderr)
 	if !slices.ContainsFunc(ran, func(name string) bool { return strings.Contains(name, "small wheels: install") }) {
-		t.Errorf("nothing was installed anew: %q", ran)
+		t.Errorf("nothing was installed again: %q", ran)
 	}
 	if files := strings.Join(e2etest.Site(t, u), "\n"); !strings.Contains(files, "alpha/__init__.py") || strings.Contains(files, "notes.md") {
 		t.Errorf("the image has\n%s", files)

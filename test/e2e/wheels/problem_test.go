@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A wheel that is not what it should be is named, and no image comes of it.
+// The error for a bad wheel names it, and there is no image.
 func TestRealEvilWheels(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -40,7 +40,7 @@ func TestRealEvilWheels(t *testing.T) {
 	}
 }
 
-// What uv and pip take is taken, and is right in the image: the check of the distributions looks at it.
+// A RECORD that uv and pip accept is accepted, and is right in the image, where the distributions are checked.
 func TestRealSloppyRecord(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -57,7 +57,7 @@ func TestRealSloppyRecord(t *testing.T) {
 	}
 }
 
-// Names in odd case are what pip takes, too.
+// pip accepts names in odd case, too.
 func TestRealOddNames(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -68,7 +68,7 @@ func TestRealOddNames(t *testing.T) {
 	}
 }
 
-// What its index has dropped, altered or hides is told as that, not as a wrong digest.
+// A wheel that its index has dropped, altered or hides is reported as such, not as a wrong digest.
 func TestRealFetchingFails(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -76,17 +76,17 @@ func TestRealFetchingFails(t *testing.T) {
 		code  int
 		says  string
 	}{
-		"vanished":     {testworld.Status(http.StatusNotFound, testworld.Always), 1, "the server has it no more (404)"},
-		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "it asks for a login, and none was sent"},
+		"vanished":     {testworld.Status(http.StatusNotFound, testworld.Always), 1, "the server no longer has it (404)"},
+		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "it requires a login, but none was sent"},
 		"down":         {testworld.Status(http.StatusServiceUnavailable, testworld.Always), 75, "the server answers 503"},
-		"other bytes":  {testworld.Wrong(testworld.Always), 1, "what comes are not the bytes that were locked"},
+		"other bytes":  {testworld.Wrong(testworld.Always), 1, "the content differs from the lock"},
 		"down at once": {testworld.Status(http.StatusServiceUnavailable, 1), 0, "trying again"},
 		"cut":          {testworld.Cut(testworld.Always), 75, "trying again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u, w := e2etest.NewUser(t), testworld.New(t)
-			// Nobody has fetched these bytes before.
+			// New content, which has never been fetched.
 			x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "fresh", Version: "1.0", Files: map[string]string{"fresh.py": "# " + time.Now().String()}})
 			dir := e2etest.Needs(t, "--index-url "+x.URL, "fresh")
 			u.Build(t, "lock", dir)
@@ -130,7 +130,7 @@ func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
 	}
 }
 
-// What is optional is left out, and every build says so, also one from the cache.
+// Optional packages are left out, and every build reports it, even one from the cache.
 func TestRealOptional(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -141,7 +141,7 @@ func TestRealOptional(t *testing.T) {
 		r := u.Build(t, dir)
 		for _, want := range []string{"left out, since it is optional:", "  nowhere: ", "  gamma 1.0: it could not be built"} {
 			if !strings.Contains(r.Stdout, want) {
-				t.Errorf("the summary does not say %q:\n%s", want, r.Stdout)
+				t.Errorf("the summary does not have %q:\n%s", want, r.Stdout)
 			}
 		}
 	}
@@ -153,7 +153,7 @@ func TestRealOptional(t *testing.T) {
 	}
 }
 
-// What packages require of each other is checked, whatever was resolved.
+// Packages' requirements are checked in the image, however they were resolved.
 func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)

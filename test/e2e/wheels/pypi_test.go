@@ -15,13 +15,13 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Real wheels are as odd as no others: decord's RECORD has line ends of another
-// system, numpy brings bytecode and libraries, jupyterlab-widgets files below share.
+// Real wheels are odder than any others: decord's RECORD has line ends of another system,
+// numpy brings bytecode and libraries, jupyterlab-widgets files below share.
 func TestRealWheelsOfPyPI(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := testworld.New(t).Index(testworld.IndexOptions{JSON: true}, realWheels(t)...)
-	// The rule that no file fits makes every run install numpy: what an engine remembers isn't told.
+	// The rule that matches no file makes every run install numpy: a cached step prints nothing.
 	dir := e2etest.PythonProject(t, fmt.Sprintf(`[python]
 requirements = ["requirements.txt"]
 prune = ["numpy/**/tests/**", "numpy/%d"]
@@ -49,12 +49,12 @@ imports = ["numpy", "six", "tqdm", "decord"]
 		}
 	}
 	if !strings.Contains(r.Stdout, "numpy/**/tests/**") {
-		t.Errorf("the summary says nothing of what was pruned:\n%s", r.Stdout)
+		t.Errorf("the summary does not list pruned files:\n%s", r.Stdout)
 	}
 	e2etest.Verify(t, u)
 }
 
-// realWheels are fetched from PyPI once.
+// realWheels returns wheels that are fetched from PyPI once.
 func realWheels(t *testing.T) []testworld.Distribution {
 	t.Helper()
 	const packages = "https://files.pythonhosted.org/packages/"

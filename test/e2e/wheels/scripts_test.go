@@ -12,8 +12,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// The scripts that run in builds pass their own tests, on the Python and the
-// libraries that they will meet there.
+// The scripts that run in builds pass their own tests with the Python and the libraries of
+// builds.
 func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -22,7 +22,7 @@ source = "app"
 [variant.debug]
 extra-packages = ["git", "python3-installer", "python3-packaging", "python3-setuptools"]
 `, nil)
-	// The engine would not run again what it has run before.
+	// Otherwise the engine would use its cached result.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
 	wheels := e2etest.Needs(t, "--index-url "+e2etest.PureIndex(t, testworld.IndexOptions{}).URL, "alpha")
 	u.Build(t, "lock", wheels)
@@ -43,7 +43,7 @@ extra-packages = ["git", "python3-installer", "python3-packaging", "python3-setu
 	}
 	e2etest.Write(t, filepath.Join(dir, "image.toml"), append(text, spec.String()+"]\n"...))
 	r := u.Build(t, dir, "--variant", "debug", "--progress", "plain")
-	// What takes root to try is tried by the tests of internal/scripts.
+	// The tests of internal/scripts cover what needs root.
 	if ran := strings.Count(r.Stderr, " OK\n") + strings.Count(r.Stderr, " OK (skipped=2)\n"); ran != 2 {
 		t.Errorf("%d of 2 suites ran:\n%s", ran, e2etest.Tail(r.Stderr))
 	}

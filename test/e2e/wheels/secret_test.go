@@ -14,8 +14,8 @@ import (
 
 const password = e2etest.Secret + "-of-the-index"
 
-// A private index is reached with a login that lies nowhere afterwards: not in
-// the lock, the graph, the output, the image or anything that is kept.
+// A private index is used with a login that is nowhere afterwards: not in the lock, the graph,
+// the output, the image or anything that is kept.
 func TestRealLoginsStaySecret(t *testing.T) {
 	t.Parallel()
 	for name, give := range map[string]func(t *testing.T, u *e2etest.User, x *testworld.Index) string{
@@ -57,11 +57,11 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			}
 			e2etest.NoSecrets(t, dir, u.Dir, u.Cache)
 			u.Env = []string{"NETRC=/dev/null"}
-			// Nothing is resolved or fetched: nobody has to log in.
+			// Nothing is resolved or fetched: no login is needed.
 			u.Build(t, "lock", "--check", dir)
 			u.Build(t, dir)
 			if name == "netrc" {
-				u.Fails(t, 2, []string{"answers 401", "it asks for a login, and none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", "--upgrade", dir)
+				u.Fails(t, 2, []string{"answers 401", "it requires a login, but none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", "--upgrade", dir)
 			} else {
 				u.Fails(t, 2, []string{"INDEX_TOKEN"}, "lock", dir)
 			}
@@ -69,7 +69,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 	}
 }
 
-// A host that only a page names gets its own login, and no other's, by https.
+// A host that only a page names gets only its own login, over https.
 func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)

@@ -1,4 +1,4 @@
-"""What a request may look like, and what it may not."""
+"""Valid requests, and invalid ones."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The blend on the CPU against a plain numpy version of it, and its promises."""
+"""The blend on the CPU against a plain numpy version, and its guarantees."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""What tests share: settings, files that look like videos and pictures, and servers on the loopback."""
+"""Shared by tests: settings, files that look like videos and pictures, and servers on the loopback."""
 
 import base64
 import contextlib
@@ -84,13 +84,13 @@ def tree(directory):
 
 
 class Listening(ThreadingHTTPServer):
-    """Takes many connections at once: a full backlog would cost each a second."""
+    """Accepts many connections at once: a full backlog would cost each a second."""
 
     request_queue_size = 64
 
 
 class Case(unittest.TestCase):
-    """A test with a directory of its own, an environment that leads there, and its log caught."""
+    """A test with its own directory, an environment that points there, and a captured log."""
 
     def setUp(self):
         self.home = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="wan22-test-")))
@@ -113,12 +113,12 @@ class Case(unittest.TestCase):
         return self.log.getvalue()
 
     def processing(self):
-        """Return what is left of jobs."""
+        """Return the files that jobs left."""
         directory = self.home / "processing"
         return tree(directory) + sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
 
     def black_hole(self):
-        """Return the URL of a name with addresses of which none answers: their queue is full."""
+        """Return the URL of a name whose addresses never answer: their queue is full."""
         listening = socket.create_server(("127.0.0.1", 0), backlog=0)
         self.addCleanup(listening.close)
         for _ in range(3):
@@ -162,7 +162,7 @@ class Case(unittest.TestCase):
         server = Listening(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         server.never = threading.Event()
-        """For answers that don't come: set at the end of the test."""
+        """For answers that never come: set at the end of the test."""
         self.addCleanup(server.server_close)
         self.addCleanup(server.never.set)
         self.addCleanup(server.shutdown)
@@ -170,7 +170,7 @@ class Case(unittest.TestCase):
 
 
 def ready(case, worker):
-    """Have a worker take jobs, with a process that behaves like the pipeline's."""
+    """Make a worker accept jobs, with a process that behaves like the pipeline's."""
     worker.models = {name: worker.settings.model_path for name in ("", "text-encoder", "relighting")}
     worker.resident.begin(start.pipeline(worker.settings, worker.models, worker.plan))
     case.addCleanup(worker.close)

@@ -32,7 +32,7 @@ class FileTest(Case):
         path = self.home / "prompt.safetensors"
         header(path, {"prompt.1": "bad", "prompt.0": "a person"})
         self.assertEqual(embed.prompts(path), ["a person", "bad"])
-        for asked in (order.PROMPT, order.NEGATIVE):  # upstream's stand for the image's own
+        for asked in (order.PROMPT, order.NEGATIVE):  # upstream's mean the image's own
             embed.check(asked, path)
         self.enterContext(mock.patch("embed.clean", str.strip))  # without ftfy
         embed.check(" a person", path)
@@ -82,7 +82,7 @@ class EncoderTest(Case):
         tokens(self.directory / embed.TOKENIZER)
 
     def test_as_the_model_gives_it_with_padding(self):
-        """A row a token, filled up with zeros: what upstream makes of 512 padded tokens and their mask."""
+        """One row per token, padded with zeros, as upstream makes of 512 padded tokens and their mask."""
         import torch
 
         made = embed.Encoder(self.directory, sizes=SIZES)("a  person\n&amp; a cat")

@@ -40,7 +40,7 @@ class FilmTest(RealCase):
             self.film(3.0, sound=False).rename(films / f"{name}.mp4")
         for name, seconds in (("src_pose", 1.0), ("src_face", 2.0)):
             self.film(seconds, sound=False).rename(broken / f"{name}.mp4")
-        # small, and so with a small window of compression
+        # small, and so with a small compression window
         self.ffmpeg("-f", "lavfi", "-i", "color=red:s=96x64:d=1", "-frames:v", 1, films / "src_ref.png")
         done = subprocess.run([sys.executable, "-c", CODE, films, broken], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)

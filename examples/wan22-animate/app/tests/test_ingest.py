@@ -1,4 +1,4 @@
-"""Films and pictures as people send them, by the real ffmpeg: what comes out of it, or what is said."""
+"""Films and pictures as people send them, through the real ffmpeg: the output, or the error."""
 
 import os
 import struct
@@ -22,7 +22,7 @@ SIZES = fields.Sizes(10**9, 10**9)
 
 
 def real():
-    """Return the ffmpeg of imageio-ffmpeg's wheel, where there is one."""
+    """Return the ffmpeg of imageio-ffmpeg's wheel, if there is one."""
     if named := os.environ.get("REAL_FFMPEG"):
         return named
     try:
@@ -36,7 +36,7 @@ FFMPEG = real()
 
 
 class CommandTest(unittest.TestCase):
-    """What is asked of ffmpeg, where there is none."""
+    """ffmpeg's arguments, without an ffmpeg."""
 
     def command(self, changes, **video):
         found = ffmpeg.Video(**{"duration": 20.0, "width": 1920, "height": 1080, "fps": 25.0, "sound": True} | video)
@@ -89,7 +89,7 @@ class RealCase(Case):
         return path
 
     def take(self, path, **changes):
-        """Take a film in, as a job does."""
+        """Convert a film, as a job does."""
         self.out = self.home / "out.mp4"
         return ingest.film(path, media.check_video(path), fields.parse(job(**changes), SIZES), 30.0, self.out, self.clock)
 
@@ -119,7 +119,7 @@ class FilmTest(RealCase):
 
     def test_a_variable_rate(self):
         path = self.home / "sent.mp4"
-        # two seconds of which the first has three frames
+        # two seconds, the first with three frames
         self.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=30:d=2", "-vf", "select='gt(n,29)+not(mod(n,10))'", "-fps_mode", "vfr", "-pix_fmt", "yuv420p", path)
         made = self.take(path)
         self.assertEqual((made.fps, round(made.duration * 30)), (30, 60))
@@ -143,7 +143,7 @@ class FilmTest(RealCase):
             made = self.take(path)
             self.assertFalse(made.hdr)
             values = {value for pixel in self.pixels(self.out, (128, 96)) for value in pixel}
-            self.assertGreater(len(values), 50)  # it is a picture still
+            self.assertGreater(len(values), 50)  # it is still a picture
 
     def test_without_sound(self):
         self.take(self.film(sound=False))

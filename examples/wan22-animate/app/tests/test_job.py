@@ -1,4 +1,4 @@
-"""Jobs from end to end, with scripts that behave like Wan's, and all that goes wrong with them."""
+"""Jobs from end to end, with scripts that behave like Wan's, and all their problems."""
 
 import base64
 import hashlib
@@ -67,7 +67,7 @@ class JobTest(JobCase):
         stages = list(dict.fromkeys(progress["stage"] for progress in self.told))
         self.assertEqual([stage for stage in stages if stage != "loading the models"], ["fetching", "reading", "preprocessing", "generating", "delivering"])
         (first,) = [progress["estimate"] for progress in self.told if progress["stage"] == "preprocessing"]
-        self.assertGreater(first, 4 * 13 * 1.15)  # steps of an H100, the VAE besides
+        self.assertGreater(first, 4 * 13 * 1.15)  # steps of an H100, plus the VAE
         percents = [progress["percent"] for progress in self.told if "percent" in progress]
         self.assertEqual(percents, sorted(percents))
         self.assertEqual((percents[0], percents[-1]), (0, 100))
@@ -163,7 +163,7 @@ class ProblemTest(JobCase):
         self.assertIn("the GPU's memory is too small", str(err))
         self.assertFalse(err.refresh)
         worker, bad = self.worker(), job(prompt="fake: device")
-        for refresh in (False, True):  # the process is started anew after the first, and the worker after the second
+        for refresh in (False, True):  # the process is restarted after the first, the worker after the second
             with self.assertRaises(errors.JobError) as caught:
                 worker.run("job-1", bad, self.told.append)
             self.assertIn("the GPU failed: RuntimeError: CUDA error: an illegal memory access", str(caught.exception))
@@ -238,7 +238,7 @@ class ProblemTest(JobCase):
         self.assert_gone(pids)
         self.assertEqual(worker.run("job-2", job(), lambda _: None)["seed"], 7)
 
-    # Where a job may be when it is told to end, and what makes it stay there.
+    # Where a job may be when it is stopped, and what keeps it there.
     STAGES = (
         {"FAKE_FFMPEG": "picture hang"}, {"FAKE_FFMPEG": "film hang"}, {"FAKE_PREPROCESS": "hang"}, {"FAKE_LOAD": "hang"},
         {"FAKE_GENERATE": "hang"}, {"FAKE_GENERATE": "silent"}, {"FAKE_FFMPEG": "encode hang"}, {"URL": "video"}, {"URL": "result_url"},
@@ -269,7 +269,7 @@ class ProblemTest(JobCase):
                 worker.close()
 
     def _stopped(self, worker, how, pids, stage, **changes):
-        """Stop a job once it is where it stays; it ends without waiting for its process, which sleeps for a minute."""
+        """Stop a job at such a point; it ends without waiting for its process, which sleeps for a minute."""
         if name := stage.get("URL"):
             changes[name] = self.serve(lambda to: pids.write_text("") or to.server.never.wait(60))
         threading.Thread(target=self._stop_when, args=(pids, how), daemon=True).start()
@@ -331,7 +331,7 @@ class ProblemTest(JobCase):
 
 class FaceTest(JobCase):
     def detector(self, script):
-        """Put a detector there, and an insightface that behaves like script."""
+        """Install a detector, and an insightface that behaves like script."""
         directory = self.home / "insightface/models/buffalo_l"
         directory.mkdir(parents=True)
         (directory / "det_10g.onnx").touch()

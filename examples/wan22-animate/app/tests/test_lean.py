@@ -1,4 +1,4 @@
-"""Blocks that work in place make what diffusers' blocks make, to the bit."""
+"""Blocks that work in place give the same output as diffusers' blocks, to the bit."""
 
 import unittest
 import unittest.mock

@@ -99,7 +99,7 @@ class TensorsTest(unittest.TestCase):
         return found | ({f"{name}.alpha": torch.tensor(float(alpha))} if alpha else {})
 
     def test_every_layer_of_the_original_has_its_name(self):
-        """The table is held against the code that converts the weights."""
+        """Compares the table with the code that converts the weights."""
         import torch
         from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 
@@ -130,7 +130,7 @@ class TensorsTest(unittest.TestCase):
         torch.testing.assert_close(self.model.blocks[1].scale_shift_table.data, table + 0.5)
 
     def test_an_adapter_is_switched(self):
-        """On it does what merging does, off nothing; of the two styles the other one, with PEFT's alpha."""
+        """On, it does what merging does; off, nothing. In the other of the two styles, with PEFT's alpha."""
         import torch
 
         tensors = {}
@@ -178,7 +178,7 @@ class TensorsTest(unittest.TestCase):
 
 
 def forward(model):
-    """Return what a toy makes of the same noise each time."""
+    """Return a toy's output for noise that is the same each time."""
     import torch
 
     state = torch.Generator().manual_seed(1)

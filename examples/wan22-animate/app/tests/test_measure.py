@@ -1,4 +1,4 @@
-"""The script that measures a card goes all its way on the CPU, and packs what it needs."""
+"""The script that measures a card runs through on the CPU, and packs what it needs."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Files by their first bytes, what ffmpeg says about them, and programs that are run."""
+"""Files by their first bytes, ffmpeg's output about them, and programs that jobs run."""
 
 import struct
 import sys

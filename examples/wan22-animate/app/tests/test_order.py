@@ -8,7 +8,7 @@ from order import ANIMATION, REPLACEMENT, Order, Segment
 
 
 class Film(list):
-    """Frames that are their numbers; it says what was asked for."""
+    """Frames that are their numbers; records what was read."""
 
     def __init__(self, count, height=48, width=64):
         super().__init__(range(count))
@@ -21,7 +21,7 @@ class Film(list):
 
 
 class Numbers(list):
-    """A list that takes a list of places, as an array does."""
+    """A list that accepts a list of indices, as an array does."""
 
     def __getitem__(self, at):
         return [list.__getitem__(self, one) for one in at]

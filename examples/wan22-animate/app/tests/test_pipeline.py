@@ -1,4 +1,4 @@
-"""The pipeline itself, on diffusers' classes at toy size; whether its films are upstream's is a test of ../equality."""
+"""The pipeline itself, on diffusers' classes at toy size; ../equality tests whether its films are upstream's."""
 
 import gc
 import importlib.util
@@ -56,7 +56,7 @@ def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, pla
 
 
 class Film:
-    """Random frames, and the most of them that were asked for at once."""
+    """Random frames, and the most of them that were read at once."""
 
     def __init__(self, count):
         self.count, self.height, self.width, self.most = count, SIDE, SIDE, 0
@@ -96,7 +96,7 @@ class RunTest(unittest.TestCase):
         self.assertFalse((one == other).all())
 
     def test_in_bfloat16_films_are_nearly_the_same(self):
-        """As on a card, where no test is: each step's and segment's types fit together."""
+        """As on a card, where no test runs: the types of each step and segment fit together."""
         transformer = models.rounded(toy_transformer(), torch.bfloat16)
         lean.slim(transformer)
         made = toy(transformer=transformer, dtype=torch.bfloat16)
@@ -164,7 +164,7 @@ class RunTest(unittest.TestCase):
 
 class LoadTest(unittest.TestCase):
     def test_blocks_that_stream_are_slim_ones(self):
-        """Hooks that stream go around what a block has done to it before; what is done after takes their place."""
+        """Streaming hooks wrap what was set on a block earlier; what is set later replaces them."""
         cpu, parts = torch.device("cpu"), toy()._parts
         for place, made in (
             ("models.vae", parts.vae), ("models.clip", parts.image_encoder), ("models.transformer", parts.transformer),

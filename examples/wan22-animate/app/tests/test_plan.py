@@ -58,7 +58,7 @@ class PlanTest(unittest.TestCase):
 
     def test_the_table_of_the_readme(self):
         readme = Path(__file__).parents[2] / "README.md"
-        if readme.is_file():  # the app is tested without it, too
+        if readme.is_file():  # the app is also tested without it
             self.assertTrue(plan.table() in readme.read_text("utf-8"), "python3 plan.py prints another table than README.md has")
 
 
@@ -139,7 +139,7 @@ def like(*shape, dtype="bfloat16"):
 
 
 def attention():
-    """As flash attention allocates: the meta device would take the kernel that writes all weights out."""
+    """Allocates like flash attention: the meta device would use the kernel that writes out all weights."""
     import torch
 
     def seen(query, key, value, **_):
@@ -149,7 +149,7 @@ def attention():
 
 
 def Held(given):  # noqa: N802 (a class that is made where torch is)
-    """Count the bytes that live at once, but for those that were there before."""
+    """Count the bytes that live at once, except those from before."""
     from torch import Tensor
     from torch.utils._python_dispatch import TorchDispatchMode
 

@@ -28,7 +28,7 @@ print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get
 @unittest.skipUnless(os.geteuid() == 0, "only root can leave root")
 class PrivilegesTest(Case):
     def leave(self, **env):
-        """Return who a process is that leaves root, and what it said."""
+        """Return the identity of a process that drops root, and its output."""
         self.home.chmod(0o755)
         done = subprocess.run([sys.executable, "-S", "-B", "-c", CODE], env=self.env | env, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)

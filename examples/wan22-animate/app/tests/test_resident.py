@@ -1,4 +1,4 @@
-"""The process that holds the models: loaded with the worker, replaced when it has to be, gone with the worker."""
+"""The process that holds the models: loaded with the worker, replaced when necessary, gone with the worker."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ class ResidentCase(Case):
         self.pids, self.go = self.home / "pids", self.home / "go"
 
     def prepared(self, environment=None, **changes):
-        """Return a worker that start made ready, or not."""
+        """Return a worker after start.prepare, ready or not."""
         worker = Worker(self.settings(**changes))
         self.addCleanup(worker.close)
         with mock.patch.dict(os.environ, {"FAKE_PIDS": str(self.pids), "FAKE_GO": str(self.go)} | (environment or {})):
@@ -69,7 +69,7 @@ class LoadTest(ResidentCase):
 
     def test_models_that_cannot_be_loaded(self):
         for preload in ("0", "1"):
-            with mock.patch.dict(os.environ, {"FAKE_LOAD": "die"}):  # also when it is tried again
+            with mock.patch.dict(os.environ, {"FAKE_LOAD": "die"}):  # also on the retry
                 worker = self.prepared(PRELOAD=preload)
                 self.until(lambda worker=worker: worker.status is Status.FAILED)
             self.assertIn("loading the models failed with exit code 1", worker.detail)

@@ -1,4 +1,4 @@
-"""The worker over HTTP, under a stand-in of Runpod's SDK, and as a program."""
+"""The worker over HTTP, under a stand-in for Runpod's SDK, and as a program."""
 
 import asyncio
 import http.client
@@ -176,7 +176,7 @@ class QueueTest(Case):
         async def cancel():
             task = asyncio.ensure_future(serve_queue.handler(self.worker, lambda *_: None)({"id": "a-1", "input": job(prompt="fake: hang")}))
             while not pids.exists():
-                await asyncio.sleep(0.02)  # the loop goes on while the job runs
+                await asyncio.sleep(0.02)  # the loop continues while the job runs
             task.cancel()
             with self.assertRaises(asyncio.CancelledError):
                 await task
@@ -260,7 +260,7 @@ class ProgramTest(Case):
         return said
 
     def term(self, program):
-        """Tell a program to end; one that has to be ended by its last resort returns 1."""
+        """Tell a program to end; one that only its last resort ends returns 1."""
         program.send_signal(signal.SIGTERM)
         return program.communicate(timeout=15)[1]
 

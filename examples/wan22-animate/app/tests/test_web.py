@@ -1,4 +1,4 @@
-"""Downloads, uploads, and the addresses that they may lead to."""
+"""Downloads, uploads, and the addresses that they may use."""
 
 import itertools
 import os
@@ -44,7 +44,7 @@ class AddressTest(unittest.TestCase):
             addresses.resolve("x.test", 80, False)
 
     def test_connects_to_what_was_checked(self):
-        """A name that resolves to a public address once and to this machine from then on."""
+        """A name that resolves to a public address once, and to this machine after that."""
         answers = itertools.chain([self.found("1.1.1.1")], itertools.repeat(self.found("127.0.0.1")))
         with mock.patch("socket.getaddrinfo", side_effect=lambda *_, **__: next(answers)), mock.patch("socket.socket") as made:
             addresses.dial("rebind.test", 80, False, 1)
@@ -204,7 +204,7 @@ class DownloadTest(WebCase):
             self.save(self.serve(lambda to: time.sleep(3)))
 
     def assert_ends(self, url, seconds):
-        """A download ends with its time, and with a stop; seconds are what it would take otherwise."""
+        """A download ends on a timeout and on a stop; it would take seconds otherwise."""
         started = time.monotonic()
         self.assertIn("did not arrive within 0.2 s", self.problem(url, seconds=0.2))
         threading.Timer(0.2, self.stop.set).start()
@@ -322,7 +322,7 @@ class DeliverTest(WebCase):
         self.assertEqual(calls, [("job-1.mp4", b"video" * 100)])
 
     def sdk(self, answer):
-        """Put an SDK there that answers as told."""
+        """Install an SDK that answers as told."""
         module = mock.MagicMock()
         module.serverless.utils.rp_upload.upload_file_to_bucket.side_effect = answer
         names = {"runpod": module, "runpod.serverless": module.serverless, "runpod.serverless.utils": module.serverless.utils}

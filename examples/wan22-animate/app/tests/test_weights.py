@@ -85,7 +85,7 @@ class WeightsCase(Case):
 
 class PlacesTest(WeightsCase):
     def test_order(self):
-        """Each place is used while those before it are gone."""
+        """Each place is used when those before it are gone."""
         places = [f"{CACHE}/{COMMIT}", f"volume/models/{NAME}", f"volume/{NAME}", f"workspace/models/{NAME}", f"workspace/{NAME}", f"fetched/{NAME}", "baked"]
         for place in places:
             fill(self.home / place)
@@ -98,7 +98,7 @@ class PlacesTest(WeightsCase):
         self.assertEqual(self.said().count("config.json is missing"), sum(range(len(places) + 1)))
 
     def test_each_model_of_the_image_is_looked_for_by_itself(self):
-        """Two are of one repository, and both in its cached model; the third is in the image, and another time nowhere."""
+        """Two share a repository and its cached model; the third is first in the image, then nowhere."""
         for name, files, origin in (
             ("text-encoder", {"models_t5_umt5-xxl-enc-bf16.pth": FILES["models_t5_umt5-xxl-enc-bf16.pth"]}, None),
             ("image-encoder", {"image_encoder/config.json": b"{}"}, "hf://Wan-AI/Wan2.2-Animate-14B-Diffusers@main"),
@@ -130,7 +130,7 @@ class PlacesTest(WeightsCase):
         self.assertEqual(self.ensure(HF_HUB_OFFLINE=1), self.home / CACHE / COMMIT)
 
     def test_another_revision_with_the_same_files(self):
-        """Large files are told by the names of their blobs, and aren't read."""
+        """Large files are identified by the names of their blobs, and aren't read."""
         snapshot = self.cache_as_the_hub_does("0" * 40)
         self.enterContext(mock.patch("weights.SMALL", 10_000))
         with mock.patch("modellist.digest", wraps=modellist.digest) as read:
@@ -202,12 +202,12 @@ class VerifiedTest(WeightsCase):
         fill(self.directory)
 
     def corrupt(self, path="Wan2.1_VAE.pth"):
-        """Put another file of the same size there, as a copy of another revision would."""
+        """Write another file of the same size, as a copy of another revision would."""
         (self.directory / path).write_bytes(b"X" * len(FILES[path]))
         os.utime(self.directory / path, (5, 5))
 
     def read(self):
-        """Return which files are read when the weights are looked for."""
+        """Return the files that are read in the search for weights."""
         with mock.patch("verified._digest", wraps=verified._digest) as digest:
             self.assertEqual(self.ensure(), self.directory)
         return sorted(str(call.args[0].relative_to(self.directory)) for call in digest.call_args_list)
@@ -233,7 +233,7 @@ class VerifiedTest(WeightsCase):
         (self.home / "model.json").write_text(model_json())
         fill(self.directory, {"config.json": b"{}"})
         self.assertEqual(self.read(), ["config.json"])
-        self.assertEqual(len((self.directory / verified.MARK).read_text().splitlines()), len(FILES))  # one line a path
+        self.assertEqual(len((self.directory / verified.MARK).read_text().splitlines()), len(FILES))  # one line per path
 
     def test_another_content_is_named_and_not_used(self):
         self.corrupt()
@@ -278,7 +278,7 @@ class VerifiedTest(WeightsCase):
 
 
 class FakeHub:
-    """A hub that sends to a CDN, which knows ranges; faults are functions of path and attempt."""
+    """A hub that redirects to a CDN, which supports ranges; faults are functions of path and attempt."""
 
     def __init__(self, case, files=FILES):
         self.files, self.requests, self.faults, self.attempts, self.tags = files, [], {}, {}, []
@@ -390,7 +390,7 @@ class FetchTest(WeightsCase):
         self.assertIn(("cdn", self.big, "bytes=1000-", None), self.hub.requests)
 
     def test_a_part_of_something_else(self):
-        """By its ETag it is found at once; without one, by the sha256 at the end."""
+        """Its ETag reveals it at once; without one, the sha256 does at the end."""
         for tag, ranges in (('"other"', 1), ('W/"weak"', 2), (None, 2)):
             with self.subTest(tag):
                 part = self.home / f"fetched/{NAME}/{self.big}.part"
@@ -618,7 +618,7 @@ class LeaseTest(Case):
         self.assertFalse(self.path.exists())
 
     def test_one_that_was_taken_over_is_left_alone(self):
-        """By a worker that held ours for dead, while this one stalled."""
+        """By a worker that took ours for dead, while this one stalled."""
         with mock.patch("lease.BEAT_SECONDS", 0.02), lease.held(self.path, self.stop, lambda: False):
             aside = self.home / "theirs"
             aside.write_text("another 1 x")

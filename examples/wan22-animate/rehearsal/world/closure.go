@@ -18,13 +18,13 @@ var (
 type dist struct {
 	name, version string
 	kind          string // the tag of a wheel, "sdist" or "debian"
-	module        string // what is imported: "nvidia.cublas"
+	module        string // to import: "nvidia.cublas"
 	megabytes     int64  // of the real wheel
 	requires      []string
 }
 
-// entries are the lines of a table, of which those that begin with a blank
-// belong to the one before.
+// entries returns the lines of a table; one that begins with a blank continues the
+// previous one.
 func entries(table string) []string {
 	var list []string
 	for line := range strings.Lines(table) {
@@ -85,7 +85,7 @@ func parseDist(line string) (dist, error) {
 
 // library is an entry of libraries.txt.
 type library struct {
-	project, version string // of all versions where empty
+	project, version string // of all versions if empty
 	file             string
 	needed           []string
 	symbols          []string
@@ -104,8 +104,8 @@ func libraries() []library {
 	return list
 }
 
-// of says whether a library is one of a distribution. A version that the table
-// doesn't have is made like the newest one that it has.
+// of reports whether a library belongs to a distribution. A version that is not in the
+// table is made like the newest one there.
 func (l library) of(d dist, like string) bool {
 	return l.project == d.name && (l.version == "" || l.version == d.version || l.version == like)
 }

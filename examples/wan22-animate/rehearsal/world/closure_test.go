@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Without a distribution that another one needs, no lock is possible. What has a
-// marker may not be needed here.
+// Without a distribution that another one needs, no lock is possible. A requirement with
+// a marker may not apply here.
 func TestClosureIsClosed(t *testing.T) {
 	t.Parallel()
 	table, err := closure()
@@ -57,7 +57,7 @@ func TestLinesThatAreNone(t *testing.T) {
 	}
 }
 
-// shipped are the texts of the example.
+// shipped returns the texts of the example.
 func shipped(t *testing.T) map[string]string {
 	t.Helper()
 	all, err := texts(os.DirFS("../.."))
@@ -67,7 +67,7 @@ func shipped(t *testing.T) map[string]string {
 	return all
 }
 
-// versions are those that are offered of a project, and what is needed exactly.
+// versions returns the offered versions of a project, with their requirements of torch.
 func versions(t *testing.T, texts map[string]string, project string) []string {
 	t.Helper()
 	table, err := closure()
@@ -104,7 +104,7 @@ func TestEditedPinsAreOffered(t *testing.T) {
 		{"torch", []string{"2.6.0", "2.8.0"}, []string{"2.6.9", "2.8.0"}},
 		{"torchvision", []string{"0.21.0 torch==2.6.0", "0.23.0 torch==2.8.0"}, []string{"0.21.9 torch", "0.23.0 torch==2.8.0"}},
 		{"numpy", []string{"1.26.4"}, []string{"1.26.4"}},
-		{"sympy", []string{"1.13.1", "1.14.0"}, []string{"1.13.1", "1.14.0"}}, // nobody pins it
+		{"sympy", []string{"1.13.1", "1.14.0"}, []string{"1.13.1", "1.14.0"}}, // not pinned
 		{"loguru", []string{"0.7.3"}, []string{"0.6.0", "0.7.3"}},
 		{"unheard-of", nil, []string{"1.5"}},
 	} {
@@ -117,7 +117,7 @@ func TestEditedPinsAreOffered(t *testing.T) {
 	}
 }
 
-// What the example pins is what the tables know: else they'd have nothing to say of it.
+// The tables have every version that the example pins, and so its dependencies.
 func TestShippedPinsAreInTheTable(t *testing.T) {
 	t.Parallel()
 	table, err := closure()

@@ -19,23 +19,22 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// distPackages is where Debian has Python packages; wheelDir, where those
-// that it keeps as wheels lie.
+// distPackages is Debian's directory of Python packages; wheelDir is that of the ones
+// that it keeps as wheels.
 const (
 	distPackages = "usr/lib/python3/dist-packages/"
 	wheelDir     = "usr/share/python-wheels/"
 )
 
-// repacked is a distribution that is made of Debian's packages: real ones, since
-// they compile. Debian's version is another one than that which is pinned; it is
-// said nowhere.
+// repacked is a distribution made of Debian's real packages, since they are used to
+// compile. Debian's version differs from the pinned one; it appears nowhere.
 type repacked struct {
 	packages []string
 	version  string // Debian's, in its files
 	wheel    func(files map[string]string, version string) testworld.Wheel
 }
 
-// compiledTag is that of wheels with Debian's extensions.
+// compiledTag is the tag of wheels with Debian's extensions.
 const compiledTag = "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"
 
 func repackings() map[string]repacked {
@@ -47,8 +46,8 @@ func repackings() map[string]repacked {
 	}
 }
 
-// debianFiles are the files of the packages of Debian 12 that are repacked, by
-// the name of the package and their paths.
+// debianFiles returns the files of the repacked packages of Debian 12, by package name
+// and path.
 func debianFiles(ctx context.Context, g *debian.Getter, mirrors debian.Mirrors) (map[string]map[string]string, error) {
 	keys, err := debian.ArchiveKeys()
 	if err != nil {
@@ -80,7 +79,7 @@ func debianFiles(ctx context.Context, g *debian.Getter, mirrors debian.Mirrors) 
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("getting what compiles from Debian: %w", err)
+		return nil, fmt.Errorf("getting the build packages from Debian: %w", err)
 	}
 	all := map[string]map[string]string{}
 	for i, name := range names {
@@ -124,8 +123,8 @@ func filesOf(ctx context.Context, g *debian.Getter, mirrors debian.Mirrors, inde
 	return files, err
 }
 
-// installed leaves out what only developers of a package read: it would be
-// unpacked and packed again for nothing.
+// installed leaves out files for a package's developers: they would be unpacked and
+// packed again for nothing.
 func installed(name string) bool {
 	if !strings.HasPrefix(name, "usr/lib/") && !strings.HasPrefix(name, wheelDir) {
 		return false
@@ -154,7 +153,7 @@ func repack(name, version string, packages map[string]map[string]string) testwor
 	return w
 }
 
-// preload is what NumPy has this module for: its wheels bring a BLAS, which is
+// preload is NumPy's module for this purpose: its wheels bring a BLAS, which must be
 // loaded before the extensions that need it.
 const preload = `"""Loads the libraries that this wheel brings, from those that need none to those that need others."""
 
@@ -200,7 +199,7 @@ func wheelOfWheel(files map[string]string, version string) testworld.Wheel {
 	return rewheeled("wheel", version, files)
 }
 
-// rewheeled is Debian's wheel under another version, with its entry points.
+// rewheeled returns Debian's wheel under another version, with its entry points.
 func rewheeled(name, version string, files map[string]string) testworld.Wheel {
 	w := testworld.Wheel{Name: name, Version: version, RequiresPython: ">=3.8", Files: map[string]string{}}
 	for at, content := range files {
@@ -209,7 +208,7 @@ func rewheeled(name, version string, files map[string]string) testworld.Wheel {
 		}
 		archive, err := zip.NewReader(bytes.NewReader([]byte(content)), int64(len(content)))
 		if err != nil {
-			panic("internal error: " + err.Error()) // Debian's own, checked by its hash
+			panic("internal error: " + err.Error()) // Debian's own, verified by its hash
 		}
 		for _, f := range archive.File {
 			data := memberOf(f)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// sharedObject is an ELF file with no code: it tells its name and what it needs,
-// as the dynamic linker and readelf look for it, and must not be loaded. Symbols are
-// names that somebody may look for among its strings.
+// sharedObject returns an ELF file without code: it has its name and the libraries that
+// it needs, for the dynamic linker and readelf, and must not be loaded. Symbols are
+// names for searches among its strings.
 func sharedObject(file string, needed, symbols []string) string {
 	strtab := "\x00"
 	name := func(s string) uint64 {
@@ -38,7 +38,7 @@ func sharedObject(file string, needed, symbols []string) string {
 	var out bytes.Buffer
 	write := func(values ...any) {
 		for _, v := range values {
-			_ = binary.Write(&out, binary.LittleEndian, v) // a buffer takes all
+			_ = binary.Write(&out, binary.LittleEndian, v) // a buffer accepts all
 		}
 	}
 	header := elf.Header64{

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Example is a directory as a rehearsal sees it: without what builds leave in it.
+// Example returns a directory for a rehearsal: without what builds leave in it.
 func Example(directory fs.FS) fs.FS { return example{directory} }
 
-// Check says why a directory is nothing that a world could stand around: it has to be
-// the example, or something that was made of it.
+// Check reports why a directory can't be rehearsed: it must be the example, or a
+// variation of it.
 func Check(directory fs.FS) error {
 	text, err := fs.ReadFile(directory, specName)
 	if err != nil {
@@ -21,7 +21,7 @@ func Check(directory fs.FS) error {
 	found := modelAddress.FindAllSubmatch(text, -1)
 	for _, m := range found {
 		if name := string(m[1]); repositories[name] == nil {
-			return fmt.Errorf("%s names the model %s, and on the hub of a rehearsal there are %s alone", specName, name, strings.Join(slices.Sorted(maps.Keys(repositories)), ", "))
+			return fmt.Errorf("%s names the model %s, but the hub of a rehearsal has only %s", specName, name, strings.Join(slices.Sorted(maps.Keys(repositories)), ", "))
 		}
 	}
 	if len(found) == 0 {
@@ -32,8 +32,8 @@ func Check(directory fs.FS) error {
 
 type example struct{ fs.FS }
 
-// ReadDir leaves out of the directory what is no part of the example: the lock is of the
-// real internet, and dist has images.
+// ReadDir leaves out what isn't part of the example: the lock is for the real internet,
+// and dist has images.
 func (e example) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries, err := fs.ReadDir(e.FS, name)
 	if name == "." {

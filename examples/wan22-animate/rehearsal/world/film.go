@@ -8,34 +8,34 @@ import (
 	"image/png"
 )
 
-// Film is what a stand-in for an mp4 file tells to the stand-ins for ffmpeg and
-// for Wan's scripts.
+// Film is what a stand-in for an mp4 file tells the stand-ins for ffmpeg and for Wan's
+// scripts.
 type Film struct {
 	Width   int     `json:"width"`
 	Height  int     `json:"height"`
 	FPS     float64 `json:"fps"`
 	Seconds float64 `json:"seconds"`
 	Sound   bool    `json:"sound"`
-	Person  bool    `json:"person"` // somebody is in it whose face can be seen
+	Person  bool    `json:"person"` // it shows a person's face
 
-	// Problem is what goes wrong with the film in preprocessing, as REHEARSAL_PROBLEM says of all
-	// films: "preprocess-die", "preprocess-hang", "preprocess-nothing".
+	// Problem is how preprocessing fails with the film, like REHEARSAL_PROBLEM for all films:
+	// "preprocess-die", "preprocess-hang", "preprocess-nothing".
 	Problem string `json:"problem,omitempty"`
 }
 
-// Driving is a film that a job can be done with.
+// Driving returns a film that a job can use.
 func Driving() Film {
 	return Film{Width: 320, Height: 240, FPS: 30, Seconds: 2, Sound: true, Person: true}
 }
 
-// filmSize is that of the smallest film.
+// filmSize is the size of the smallest film.
 const filmSize = 4096
 
-// MP4 is the film as a file: it begins as real ones do.
+// MP4 returns the film as a file, which begins like real ones.
 func (f Film) MP4() []byte {
 	text, err := json.Marshal(f)
 	if err != nil {
-		panic("internal error: " + err.Error()) // numbers and texts
+		panic("internal error: " + err.Error()) // numbers and strings
 	}
 	file := box(box(nil, "ftyp", []byte("isom\x00\x00\x02\x00isomiso2")), "free", text)
 	return box(file, "mdat", make([]byte, max(filmSize-len(file)-8, 0)))
@@ -46,7 +46,7 @@ func box(file []byte, kind string, content []byte) []byte {
 	return append(append(file, kind...), content...)
 }
 
-// ParseFilm returns the film in a file, and false where there is none.
+// ParseFilm returns the film in a file, and false if there is none.
 func ParseFilm(file []byte) (f Film, ok bool) {
 	for len(file) >= 8 {
 		size := binary.BigEndian.Uint32(file)
@@ -61,11 +61,11 @@ func ParseFilm(file []byte) (f Film, ok bool) {
 	return f, false
 }
 
-// Picture is a PNG file of a size.
+// Picture returns a PNG file of a size.
 func Picture(width, height int) []byte {
 	var out bytes.Buffer
 	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
-		panic("internal error: " + err.Error()) // a buffer takes all
+		panic("internal error: " + err.Error()) // a buffer accepts all
 	}
 	return out.Bytes()
 }

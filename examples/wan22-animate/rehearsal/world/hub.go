@@ -14,8 +14,8 @@ import (
 // scale is how much smaller the files of the model are.
 const scale = 1000
 
-// large are the files of the model that lie in large file storage, with the
-// sizes of the real ones. Where those aren't known to the byte they are round.
+// large are the files of the model in large file storage, with the sizes of the real
+// ones. Sizes that aren't known to the byte are round.
 var large = map[string]int64{
 	"diffusion_pytorch_model-00001-of-00004.safetensors":      9_900_000_000,
 	"diffusion_pytorch_model-00002-of-00004.safetensors":      9_900_000_000,
@@ -44,7 +44,7 @@ var large = map[string]int64{
 	"assets/vae.png":                                  165_486,
 }
 
-// small are files of the model that git itself holds.
+// small are the files of the model in git itself.
 var small = map[string]string{
 	".gitattributes": "*.pth filter=lfs diff=lfs merge=lfs -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n",
 	"README.md":      "---\nlicense: apache-2.0\n---\n# Wan2.2-Animate-14B\n\nA stand-in of a rehearsal.\n",
@@ -58,22 +58,21 @@ var small = map[string]string{
 	"xlm-roberta-large/tokenizer_config.json": "{}\n",
 }
 
-// tensors of the pose model lie in 393 files next to it; all of them together are
-// as large as posed.
+// tensors of the pose model are in 393 files next to it, with posed bytes together.
 const (
 	tensors = 393
 	posed   = 2_548_950_016
 	pose    = "process_checkpoint/pose2d/vitpose_h_wholebody.onnx/"
 )
 
-// repositories are those that the example takes models from, at 1/1000 of their size.
+// repositories are the sources of the example's models, at 1/1000 of their size.
 var repositories = map[string]func() map[string]testworld.HubFile{
 	"Wan-AI/Wan2.2-Animate-14B":                                    model,
 	"Wan-AI/Wan2.2-Animate-14B-Diffusers":                          converted,
 	"lightx2v/Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v": distilled,
 }
 
-// converted is the model as diffusers has it, of which the example takes the image encoder.
+// converted returns the model in diffusers' format, for the example's image encoder.
 func converted() map[string]testworld.HubFile {
 	files := map[string]testworld.HubFile{"model_index.json": testworld.Small("{}\n")}
 	for part, size := range map[string]int64{"image_encoder/model": 1_260_000_000, "transformer/diffusion_pytorch_model-00001-of-00015": 4_600_000_000} {
@@ -83,13 +82,13 @@ func converted() map[string]testworld.HubFile {
 	return files
 }
 
-// distilled are LoRAs for few steps.
+// distilled returns LoRAs for few steps.
 func distilled() map[string]testworld.HubFile {
 	const name = "loras/Wan21_I2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors"
 	return map[string]testworld.HubFile{"README.md": testworld.Small("# LoRAs\n"), name: testworld.Large(content(name, 738_000_000/scale))}
 }
 
-// model is the repository of the model.
+// model returns the repository of the model.
 func model() map[string]testworld.HubFile {
 	files := map[string]testworld.HubFile{"diffusion_pytorch_model.safetensors.index.json": testworld.Small(shards())}
 	for name, text := range small {
@@ -118,7 +117,7 @@ func tensor(i int) string {
 	return fmt.Sprintf("backbone.blocks.%d.attn.part%d.weight", i/12, i%12)
 }
 
-// content is the same for a name at all times.
+// content always returns the same for a name.
 func content(name string, size int64) testworld.Content {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
@@ -136,8 +135,8 @@ func shards() string {
 // modelAddress finds models in a spec.
 var modelAddress = regexp.MustCompile(`"hf://([\w.-]+/[\w.-]+)@([\w.-]+)"`)
 
-// putModels puts the models where the spec looks for them, at the revisions that the
-// spec names: a commit, a branch or a tag.
+// putModels publishes the models that the spec names, at the spec's revisions: a
+// commit, a branch or a tag.
 func (w *World) putModels(t testing.TB) {
 	t.Helper()
 	repos := map[string]*testworld.HubRepo{}
@@ -154,7 +153,7 @@ func (w *World) putModels(t testing.TB) {
 	}
 }
 
-// Large is where a large file of the model lies on the hub's other host.
+// Large returns the path of a large file of the model on the hub's other host.
 func (w *World) Large(name string) string {
 	return w.Hub.BlobPath(model()[name])
 }

@@ -11,7 +11,7 @@ import (
 // pinned finds NAME==VERSION in requirement files, and in the strings of a spec.
 var pinned = regexp.MustCompile(`(?m)(?:^|")([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([0-9][\w.!+]*)`)
 
-// pins are the versions that an example asks for, by project.
+// pins returns the versions that an example pins, by project.
 func pins(texts map[string]string) map[string][]string {
 	found := map[string][]string{}
 	for _, text := range texts {
@@ -32,7 +32,7 @@ func normal(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(name))
 }
 
-// texts are the spec of an example and its requirement files.
+// texts returns the spec of an example and its requirement files.
 func texts(example fs.FS) (map[string]string, error) {
 	names, err := fs.Glob(example, "requirements*.txt")
 	if err != nil {
@@ -49,8 +49,8 @@ func texts(example fs.FS) (map[string]string, error) {
 	return all, nil
 }
 
-// offered are the distributions that the indexes have: those of the table, in
-// the versions that the example pins where it pins one.
+// offered returns the distributions of the indexes: those of the table, in the versions
+// that the example pins if it pins any.
 func offered(table []dist, pins map[string][]string) []offer {
 	var list []offer
 	known := map[string]bool{}
@@ -80,14 +80,14 @@ func offered(table []dist, pins map[string][]string) []offer {
 	return list
 }
 
-// offer is a distribution and the version in the tables that it is made like.
+// offer is a distribution and the version in the tables that is its pattern.
 type offer struct {
 	dist
 
 	like string
 }
 
-// newest are the last entries of each project.
+// newest returns the last entry of each project.
 func newest(table []dist) []dist {
 	var list []dist
 	for _, d := range table {
@@ -97,8 +97,8 @@ func newest(table []dist) []dist {
 	return list
 }
 
-// as is a distribution in a version that the table doesn't have. What it needs
-// in exactly one version, which the user pins, too, is whatever the user says.
+// as returns a distribution in a version that the table doesn't have. An exact
+// requirement of a project that the user pins, too, becomes the user's choice.
 func (d dist) as(version string, pins map[string][]string) dist {
 	d.version = version
 	d.requires = slices.Clone(d.requires)

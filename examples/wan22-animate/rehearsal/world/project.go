@@ -11,16 +11,16 @@ import (
 	"lamina.build/lock"
 )
 
-// Replacement is an address of the real outside, and what stands for it.
+// Replacement is an address on the internet, and its stand-in.
 type Replacement struct {
 	File  string // of the project
 	Old   string
 	New   string
-	Times int // how often it occurs there, and is replaced
+	Times int // how often it is replaced there
 }
 
-// Project writes the example into a directory, which must not be there yet. All of
-// it is as it is shipped but for the [World.Replacements].
+// Project writes the example into a directory, which must not exist. Everything is as
+// shipped except for the [World.Replacements].
 func (w *World) Project(dir string) error {
 	if err := os.CopyFS(dir, w.example); err != nil {
 		return fmt.Errorf("copying the example: %w", err)
@@ -30,18 +30,18 @@ func (w *World) Project(dir string) error {
 		return err
 	}
 	for name, text := range changed {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // as the example's own
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // like the example's own
 			return err
 		}
 	}
 	return nil
 }
 
-// Replacements are what [World.Project] changes.
+// Replacements returns the changes that [World.Project] makes.
 func (w *World) Replacements() []Replacement { return w.replacements }
 
-// replaced changes texts. An address of the real outside that is left is an error:
-// a rehearsal asks nobody there.
+// replaced changes texts. A remaining internet address is an error: a rehearsal must not
+// use it.
 func replaced(texts map[string]string, list []Replacement) (map[string]string, error) {
 	changed := map[string]string{}
 	for name, text := range texts {
@@ -71,7 +71,7 @@ var (
 	sam2Commit = regexp.MustCompile(`git\+https://github\.com/facebookresearch/sam2\.git@(` + lock.CommitPattern + `)`)
 )
 
-// replace are the replacements for the texts of the example.
+// replace returns the replacements for the texts of the example.
 func (w *World) replace() []Replacement {
 	var list []Replacement
 	add := func(file, old, replacement string) {

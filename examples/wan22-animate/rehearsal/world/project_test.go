@@ -21,7 +21,7 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// What a user adds to the example and the world doesn't know is told, and not asked for outside.
+// An address that a user added and the world doesn't know is an error, not a request to the internet.
 func TestAddressesThatNothingStandsFor(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -8,16 +8,16 @@ import (
 	"unicode"
 )
 
-// module is a Python module to be made: what it imports, in that order, and the
-// names that others want of it.
+// module is a Python module to generate: its imports, in that order, and the names that
+// others import from it.
 type module struct {
 	file    string
 	imports []string // "torch", "torch:nn,Tensor", ".relative"
 	names   []string
 }
 
-// modules reads a table of FILE: IMPORT IMPORT =NAMES. Names that one of its modules
-// imports from another one are names of that one, too.
+// modules reads a table of FILE: IMPORT IMPORT =NAMES. Names that one module imports
+// from another are added to the other's.
 func modules(table string) []module {
 	lines := entries(table)
 	list := make([]module, 0, len(lines))
@@ -39,8 +39,8 @@ func modules(table string) []module {
 	return list
 }
 
-// wanted are the names that modules import from the one in a file. Scripts import
-// each other by their directory, so that theirs have no dots.
+// wanted returns the names that modules import from the one in a file. Scripts import
+// each other from their own directory, without dots.
 func wanted(list []module, file string) []string {
 	dotted := strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(file, ".py"), "/__init__"), "/", ".")
 	script := strings.TrimSuffix(path.Base(file), ".py")
@@ -66,8 +66,8 @@ func isModule(list []module, dotted string) bool {
 	return slices.ContainsFunc(list, func(m module) bool { return m.file == file+".py" || m.file == file+"/__init__.py" })
 }
 
-// text is the module's source. Its names come first, since modules import each
-// other in circles.
+// text returns the module's source. Its names come first, since modules import each
+// other in cycles.
 func (m module) text() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "\"\"\"Stands in for a module of the real one, of which it has the imports.\"\"\"\n\n")
@@ -89,7 +89,7 @@ func (m module) text() string {
 	return out.String()
 }
 
-// definitions are classes and functions that are there, and no more.
+// definitions returns classes and functions that only exist.
 func definitions(names []string) string {
 	var out strings.Builder
 	for _, name := range names {

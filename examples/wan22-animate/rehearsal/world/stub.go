@@ -20,8 +20,7 @@ var (
 	embedded embed.FS
 )
 
-// scripts are the programs of wheels that have some: what they run is the
-// function main of the module.
+// scripts are the programs of wheels that have some; they run the module's function main.
 var scripts = map[string][]string{
 	"accelerate": {"accelerate", "accelerate-launch"}, "charset-normalizer": {"normalizer"}, "diffusers": {"diffusers-cli"},
 	"fonttools": {"fonttools", "ttx"}, "httpx": {"httpx"}, "huggingface-hub": {"hf", "huggingface-cli"}, "imageio": {"imageio_download_bin"},
@@ -29,8 +28,8 @@ var scripts = map[string][]string{
 	"transformers": {"transformers-cli"}, "typer": {"typer"}, "uvicorn": {"uvicorn"}, "websockets": {"websockets"},
 }
 
-// wheel is the stand-in for a distribution: all that a real wheel of it says
-// about itself, and modules that can be imported.
+// wheel returns the stand-in for a distribution: all metadata of a real wheel, and
+// modules that can be imported.
 func (o offer) wheel(libs []library) testworld.Wheel {
 	w := testworld.Wheel{
 		Name: o.name, Version: o.version, Tag: o.kind, Requires: o.requires, Extras: extras(o.requires), RequiresPython: ">=3.8",
@@ -61,8 +60,8 @@ func topOf(module string) string {
 	return top
 }
 
-// addModules adds the module that the distribution is known by, and those of
-// modules.txt, with the packages above them.
+// addModules adds the distribution's main module, and those of modules.txt, with their
+// parent packages.
 func (o offer) addModules(files map[string]string) {
 	names := map[string][]string{o.module: nil}
 	for _, line := range entries(modulesText) {
@@ -71,7 +70,7 @@ func (o offer) addModules(files map[string]string) {
 			names[dotted] = strings.Fields(some)
 		}
 	}
-	// In order: an __init__.py that a module has is not one that it merely needs.
+	// In order: a module's own __init__.py takes precedence over a parent's.
 	for _, dotted := range slices.Sorted(maps.Keys(names)) {
 		some := names[dotted]
 		for above := path.Dir(slashed(dotted)); above != "."; above = path.Dir(above) {
@@ -87,8 +86,8 @@ func (o offer) addModules(files map[string]string) {
 	}
 }
 
-// above is the __init__.py of a package that holds others. Several wheels have the same
-// one for "nvidia", which is empty.
+// above returns the __init__.py of a parent package. Several wheels have the same one
+// for "nvidia", which is empty.
 func (o offer) above(directory string) string {
 	if directory == topOf(o.module) && o.module != directory {
 		return ""
@@ -100,10 +99,10 @@ func slashed(dotted string) string { return strings.ReplaceAll(dotted, ".", "/")
 
 func (o offer) versionLine() string { return fmt.Sprintf("__version__ = %q\n", o.version) }
 
-// cudaRuntime finds the CUDA that a distribution is for.
+// cudaRuntime finds a distribution's CUDA version.
 var cudaRuntime = regexp.MustCompile(`nvidia-cuda-runtime-cu12==(\d+\.\d+)`)
 
-// filled are the embedded files for a distribution, with what it is in place of
+// filled returns the embedded files for a distribution, with its values in place of
 // placeholders.
 func (o offer) filled(directory string) map[string]string {
 	files := below(directory + "/" + o.name)
@@ -124,15 +123,15 @@ func (o offer) filled(directory string) map[string]string {
 	return files
 }
 
-// below are the embedded files of a directory by their paths in it. Where there is
-// no such directory there are none.
+// below returns the embedded files of a directory by their paths in it, none if there
+// is no such directory.
 func below(directory string) map[string]string {
 	files := map[string]string{}
 	_ = fs.WalkDir(embedded, directory, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return nil //nolint:nilerr // it isn't there
-		case d.Name() == "__pycache__": // of somebody who has looked into it with Python
+			return nil //nolint:nilerr // there is no such directory
+		case d.Name() == "__pycache__": // Python may have left it
 			return fs.SkipDir
 		case d.IsDir():
 			return nil
@@ -144,7 +143,7 @@ func below(directory string) map[string]string {
 	return files
 }
 
-// extras are those that requirements speak of.
+// extras returns the extras that requirements mention.
 func extras(requires []string) []string {
 	found := map[string]bool{}
 	for _, r := range requires {
@@ -156,7 +155,7 @@ func extras(requires []string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// sdist is a distribution that has to be built.
+// sdist returns a distribution that must be built.
 func (o offer) sdist() testworld.Sdist {
 	return testworld.Sdist{Name: o.name, Version: o.version, Requires: o.requires, Files: o.filled("sdists")}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stub is the wheel of a project, the newest that there is.
+// stub returns the files of a project's newest wheel.
 func stub(t *testing.T, name string) map[string]string {
 	t.Helper()
 	table, err := closure()
@@ -96,7 +96,7 @@ func TestSharedObjects(t *testing.T) {
 	}
 }
 
-// dynamic reads the segment as the dynamic linker does, which knows no sections.
+// dynamic reads the segment as the dynamic linker does, which ignores sections.
 func dynamic(t *testing.T, f *elf.File, text string) (needed, soname []string) {
 	t.Helper()
 	i := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_DYNAMIC })
@@ -183,7 +183,7 @@ func TestModelHasTheRealNamesAndSizes(t *testing.T) {
 	}
 }
 
-// The same distribution has the same bytes each time: a lock is remembered.
+// The same distribution always has the same bytes, since locks are cached.
 func TestWheelsAreTheSameEachTime(t *testing.T) {
 	t.Parallel()
 	table, err := closure()

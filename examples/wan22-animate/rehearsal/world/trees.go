@@ -16,14 +16,14 @@ var (
 	sam2Text string
 )
 
-// The repositories, as GitHub calls them.
+// The repositories' names on GitHub.
 const (
 	wanName  = "Wan-Video/Wan2.2"
 	sam2Name = "facebookresearch/sam2"
 )
 
-// tree is a repository of stand-ins: a module for each of the real one, of which
-// those that do more than import are written out.
+// tree returns a repository of stand-ins: a module for each real one; those that do more
+// than import are written by hand.
 func tree(name, table string) map[string]string {
 	files := map[string]string{}
 	for _, m := range modules(table) {
@@ -41,7 +41,7 @@ func tree(name, table string) map[string]string {
 	return files
 }
 
-// wan is Wan2.2's repository.
+// wan publishes Wan2.2's repository.
 func wan(w *testworld.World) *testworld.Git {
 	files := tree("wan", wanText)
 	for _, name := range []string{"requirements.txt", "requirements_animate.txt", "requirements_s2v.txt", "INSTALL.md"} {
@@ -53,7 +53,7 @@ func wan(w *testworld.World) *testworld.Git {
 	return w.Git(wanName, files)
 }
 
-// sam2 is sam2's repository, in which the settings have their old names as links.
+// sam2 publishes sam2's repository, where the settings have links with their old names.
 func sam2(w *testworld.World) *testworld.Git {
 	g := w.Git(sam2Name, tree("sam2", sam2Text))
 	for _, size := range []string{"b+", "l", "s", "t"} {

@@ -15,21 +15,21 @@ import (
 // TextEncoder is the largest file of the model.
 const TextEncoder = "models_t5_umt5-xxl-enc-bf16.pth"
 
-// Trial is how an image did.
+// Trial is the result of trying an image.
 type Trial struct {
-	Ready time.Duration // from its start until it took jobs
+	Ready time.Duration // from its start until it accepted jobs
 	Job   time.Duration
-	Film  Film // that came out
+	Film  Film // the result
 }
 
-// tryFor is how long an image may take for its trial.
+// tryFor limits the time of a trial.
 const tryFor = 2 * time.Minute
 
-// Try starts an image, waits until it is ready, has it do a job, and ends it. One
-// without weights fetches them from the world's hub, where the connection breaks in
-// the middle of the largest file.
+// Try starts an image, waits until it is ready, runs a job in it, and stops it. One
+// without weights fetches them from the world's hub, where the connection breaks in the
+// middle of the largest file.
 func (w *World) Try(ctx context.Context, m *container.Machine, fetches bool) (t Trial, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, tryFor, fmt.Errorf("the image is not done after %s", tryFor))
+	ctx, cancel := context.WithTimeoutCause(ctx, tryFor, fmt.Errorf("the trial is not done after %s", tryFor))
 	defer cancel()
 	if fetches {
 		w.Hub.CDN.Fail("GET "+w.Large(TextEncoder), testworld.Cut(1))
@@ -57,40 +57,40 @@ func (w *World) Try(ctx context.Context, m *container.Machine, fetches bool) (t 
 	return t, worker.explain(err)
 }
 
-// film has a job done.
+// film runs a job.
 func (w *Worker) film(ctx context.Context) (Film, error) {
 	reply, err := w.Run(ctx, Driving().MP4(), map[string]any{"mode": "replacement", "seed": 7, "steps": 4})
 	if err != nil {
 		return Film{}, err
 	}
 	if reply.Status != http.StatusOK {
-		return Film{}, fmt.Errorf("the job fails with %d: %s", reply.Status, reply.Error)
+		return Film{}, fmt.Errorf("the job failed with %d: %s", reply.Status, reply.Error)
 	}
 	film, ok := ParseFilm(reply.Video)
 	if !ok || !film.Sound {
-		return Film{}, fmt.Errorf("what comes back is no film with sound, but %d bytes", len(reply.Video))
+		return Film{}, fmt.Errorf("the result is not a film with sound, but %d bytes", len(reply.Video))
 	}
 	return film, nil
 }
 
-// end tells the worker to end, as Runpod does.
+// end stops the worker as Runpod does.
 func (w *Worker) end() error {
 	if err := w.Signal("TERM"); err != nil {
 		return err
 	}
 	code, err := w.Wait(15 * time.Second)
 	if err == nil && code != 0 {
-		err = fmt.Errorf("it ends with exit code %d when it is told to", code)
+		err = fmt.Errorf("the worker exits with code %d on SIGTERM", code)
 	}
 	return err
 }
 
-// explain adds the last that the worker had printed to an error.
+// explain adds the worker's last output to an error.
 func (w *Worker) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	select { // what it still had to say
+	select { // the rest of its output
 	case <-w.Ended():
 	case <-time.After(time.Second):
 	}

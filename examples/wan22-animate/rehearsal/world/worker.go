@@ -15,18 +15,18 @@ import (
 	"lamina.build/internal/test/container"
 )
 
-// Worker is an image of the example that runs as a load-balancing endpoint's.
+// Worker is an image of the example that runs as the worker of a load-balancing endpoint.
 type Worker struct {
 	*container.Container
 
 	url string
 }
 
-// Pipeline has a worker take the stand-in for its pipeline, which lies next to that for diffusers.
+// Pipeline makes a worker use the stand-in for its pipeline, next to the one for diffusers.
 const Pipeline = "PIPELINE=/usr/local/lib/python3.11/dist-packages/diffusers/rehearsed.py"
 
-// Serve starts a worker, with a few variables ("KEY=value") more. There is no GPU;
-// the stand-in for torch pretends one.
+// Serve starts a worker, with additional variables ("KEY=value"). There is no GPU; the
+// stand-in for torch simulates one.
 func Serve(ctx context.Context, m *container.Machine, env ...string) (*Worker, error) {
 	port, err := freePort(ctx)
 	if err != nil {
@@ -46,10 +46,10 @@ func freePort(ctx context.Context) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// between are the pauses of somebody who waits for a worker.
+// between is the pause between two pings.
 const between = 50 * time.Millisecond
 
-// Ping waits until /ping answers with a status, and returns what it says with it.
+// Ping waits until /ping answers with a status, and returns the body.
 func (w *Worker) Ping(ctx context.Context, want int) (string, error) {
 	last := "nothing"
 	for {
@@ -64,7 +64,7 @@ func (w *Worker) Ping(ctx context.Context, want int) (string, error) {
 		case <-w.Ended():
 			return "", errors.New("the worker has ended")
 		case <-ctx.Done():
-			return "", fmt.Errorf("/ping says %s and not %d: %w", last, want, context.Cause(ctx))
+			return "", fmt.Errorf("/ping answers %s, not %d: %w", last, want, context.Cause(ctx))
 		case <-time.After(between):
 		}
 	}
@@ -88,7 +88,7 @@ func send(r *http.Request) (status int, text string, err error) {
 	return a.StatusCode, string(data), err
 }
 
-// Reply is what becomes of a job.
+// Reply is the answer to a job.
 type Reply struct {
 	Status   int
 	Error    string
@@ -101,7 +101,7 @@ type Reply struct {
 	Refresh  bool    `json:"refresh_worker"`
 }
 
-// Run sends a job: a film and a picture, and what is given besides.
+// Run sends a job: a film, a picture, and the given fields.
 func (w *Worker) Run(ctx context.Context, film []byte, more map[string]any) (Reply, error) {
 	job := map[string]any{"video": film, "image": Picture(256, 256)}
 	maps.Copy(job, more)
@@ -120,7 +120,7 @@ func (w *Worker) Run(ctx context.Context, film []byte, more map[string]any) (Rep
 	}
 	reply := Reply{Status: status}
 	if err := json.Unmarshal([]byte(text), &reply); err != nil {
-		return Reply{}, fmt.Errorf("the answer of a job is %q: %w", text, err)
+		return Reply{}, fmt.Errorf("the answer to a job is %q: %w", text, err)
 	}
 	return reply, nil
 }

@@ -15,16 +15,16 @@ const specName = "image.toml"
 
 // Options say what a world is made from.
 type Options struct {
-	Example fs.FS          // examples/wan22-animate, or what a user made of it
-	Getter  *debian.Getter // for the packages that compile; one that keeps what it fetches
+	Example fs.FS          // examples/wan22-animate, or a user's variation of it
+	Getter  *debian.Getter // for the build packages; it caches what it fetches
 	Mirrors debian.Mirrors
 
-	// Upstream is set where Python packages are those of PyPI, and no stand-ins.
+	// Upstream is set if Python packages come from PyPI instead of stand-ins.
 	Upstream *Upstream
 }
 
-// Upstream are the files of the two git repositories, for stand-ins that are
-// nearly what they stand for.
+// Upstream holds the files of the two git repositories, for stand-ins that are nearly
+// the real ones.
 type Upstream struct{ Wan, SAM2 map[string]string }
 
 // World is the outside of the example.
@@ -32,7 +32,7 @@ type World struct {
 	*testworld.World
 
 	Hub       *testworld.Hub
-	PyPI      *testworld.Index // nil where the real one is asked
+	PyPI      *testworld.Index // nil if the real one is used
 	Wan, SAM2 *testworld.Git
 
 	example      fs.FS
@@ -40,7 +40,7 @@ type World struct {
 	replacements []Replacement
 }
 
-// New starts the servers. They end with the test; a program has one of
+// New starts the servers, which end with the test; a program gets one from
 // [testworld.During].
 func New(t testing.TB, o Options) *World {
 	t.Helper()
@@ -64,8 +64,8 @@ func New(t testing.TB, o Options) *World {
 	return w
 }
 
-// Env is what a build and an app need to know of the world next to the project:
-// where the hub is, and what stands for PyPI.
+// Env returns the variables of a build and an app in the world: the addresses of the
+// hub, and of the stand-in for PyPI.
 func (w *World) Env() []string {
 	env := []string{"HF_ENDPOINT=" + w.Hub.Endpoint}
 	if w.PyPI != nil {
@@ -74,7 +74,7 @@ func (w *World) Env() []string {
 	return env
 }
 
-// publish makes all distributions, side by side, and an index that has them.
+// publish makes all distributions concurrently, and an index with them.
 func (w *World) publish(t testing.TB, o Options) {
 	t.Helper()
 	list, err := distributions(t.Context(), o, w.texts)

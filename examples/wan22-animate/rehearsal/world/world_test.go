@@ -26,12 +26,11 @@ func options(t *testing.T, example fs.FS) world.Options {
 	}
 }
 
-// A rehearsal is one of the example as it is shipped: nothing but addresses is
-// another, and all of these are.
+// A rehearsal uses the example as shipped: only addresses differ, and all of these do.
 func TestRealProjectIsTheExample(t *testing.T) {
 	t.Parallel()
 	err := testworld.During(t.Context(), t.TempDir(), func(program testing.TB) error {
-		isTheExample(t, world.New(program, options(t, os.DirFS(example)))) // as the command has one
+		isTheExample(t, world.New(program, options(t, os.DirFS(example)))) // like the command's
 		return nil
 	})
 	if err != nil {
@@ -69,7 +68,7 @@ func isTheExample(t *testing.T, w *world.World) {
 	}
 }
 
-// tree are the files below a directory, but for a lock and the rehearsal.
+// tree returns the files below a directory, without a lock and the rehearsal.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

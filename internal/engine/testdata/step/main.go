@@ -1,5 +1,5 @@
-// Command step is what the engine's tests run in a build. It is linked
-// statically, so that an otherwise empty root file system will do.
+// Command step is the program that the engine's tests run in a build. It is linked statically,
+// so that it runs in an otherwise empty root file system.
 package main
 
 import (
@@ -29,14 +29,14 @@ func main() {
 		threads(os.Args[2])
 		return
 	}
-	// Never the same twice: who sees the same again sees a cached result.
+	// Never the same twice: the same content again is a cached result.
 	if err := os.WriteFile("/out", []byte(rand.Text()), 0o600); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
 }
 
-// threads starts so many threads; the runtime of Go ends with the first that it doesn't get.
+// threads starts number threads; Go's runtime exits at the first that it doesn't get.
 func threads(number string) {
 	n, err := strconv.Atoi(number)
 	if err != nil {

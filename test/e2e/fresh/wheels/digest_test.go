@@ -8,19 +8,19 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// One engine is fresh for all of these: making a builder and a runtime on it, the same for
-// all, is most of their work, and each finds nothing there of what it is about.
+// All of these share one fresh engine: making its builder and runtime, the same for all, is
+// most of the work, and the engine has nothing of what each one tests.
 func TestRealEngineThatHasNothing(t *testing.T) {
 	t.Parallel()
 	e := e2etest.FreshEngine(t)
-	// The first, since the next one brings the right uv.
+	// First, since the next one brings the right uv.
 	t.Run("uv is altered", func(t *testing.T) { alteredUV(t, e2etest.UserOf(t, e)) })
 	t.Run("digest with sdists", func(t *testing.T) { sameDigestWithSdists(t, e2etest.UserOf(t, e)) })
 	t.Run("git tree", func(t *testing.T) { gitTree(t, e2etest.UserOf(t, e)) })
 }
 
-// The same lock gives the same manifest with compiled sdists in it: on another
-// engine, whose compiler cache is empty, and under what differs between machines.
+// The same lock gives the same manifest with compiled sdists in it: on another engine with
+// an empty compiler cache, and despite the differences between machines.
 func sameDigestWithSdists(t *testing.T, there *e2etest.User) {
 	t.Helper()
 	u := e2etest.NewUser(t)

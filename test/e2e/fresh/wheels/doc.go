@@ -1,3 +1,3 @@
-// Package wheels holds the tests that build Python packages, and trees of git
-// repositories, on an engine which has nothing yet.
+// Package wheels tests builds of Python packages, and of trees of git repositories, on an
+// engine that has nothing yet.
 package wheels

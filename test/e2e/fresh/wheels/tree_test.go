@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// treeProject has an app with a git tree in its directory, which imports from it.
+// treeProject makes an app that imports from a git tree in its directory.
 func treeProject(t *testing.T, g *testworld.Git, commit, more string) string {
 	t.Helper()
 	return e2etest.PythonProject(t, e2etest.Compiler+`[[git]]
@@ -27,8 +27,8 @@ run = [["/usr/bin/python3", "/app/main.py"]]
 `, map[string]string{"app/main.py": "import tree.answer\nassert tree.answer.TEXT\n"})
 }
 
-// A git tree is a layer of its own, the same on an engine that never saw it, and
-// what of it is excluded is not there. Its login lies nowhere afterwards.
+// A git tree is a layer, the same on an engine that never saw it, without its excluded
+// files. Its login is nowhere afterwards.
 func gitTree(t *testing.T, there *e2etest.User) {
 	t.Helper()
 	const password = e2etest.Secret + "-of-the-tree"
@@ -67,14 +67,14 @@ func gitTree(t *testing.T, there *e2etest.User) {
 	there.Env = u.Env
 	there.Build(t, dir)
 	if again := there.Digest(t); again != before {
-		t.Errorf("a fresh engine made %s of what was %s", again, before)
+		t.Errorf("a fresh engine made %s, the other one %s", again, before)
 	}
 	there.Env = []string{"NETRC=/dev/null"}
 	there.Fails(t, 2, []string{"tree"}, treeProject(t, g, g.Push(map[string]string{"src/answer.py": "TEXT = 2\n"}), ""))
 }
 
-// A commit that is not there is named, and so is an app that has files where the
-// tree goes. A new commit moves the layer of the tree alone.
+// The error for a missing commit names it, as does that for an app with files at the
+// tree's path. A new commit changes only the layer of the tree.
 func TestRealGitTreeThatIsWrong(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)

@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A uv of other bytes than Lamina knows installs nothing, and resolves nothing, where
-// the engine doesn't have the right ones yet.
+// A uv with other content than Lamina's installs nothing, and resolves nothing, if the
+// engine doesn't have the right one yet.
 func alteredUV(t *testing.T, there *e2etest.User) {
 	t.Helper()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -22,12 +22,12 @@ func alteredUV(t *testing.T, there *e2etest.User) {
 	uv := e2etest.ReadLock(t, dir).UV
 	w.Put("files/"+uv.File, []byte("other bytes"))
 	w.Put("simple/uv", fmt.Appendf(nil, "<!DOCTYPE html><html><body><a href=\"%s/files/%s#sha256=%s\">%s</a></body></html>", w.URL, uv.File, uv.SHA256, uv.File))
-	u.Build(t, "lock", dir) // by an engine that has the right ones
+	u.Build(t, "lock", dir) // by an engine that has the right one
 	if locked := e2etest.ReadLock(t, dir).UV; locked.URL != w.URL+"/files/"+uv.File {
 		t.Fatalf("locked is uv at %s", locked.URL)
 	}
 	there.Env = u.Env
-	says := []string{"uv " + uv.Version, "what comes are not the bytes that were locked"}
+	says := []string{"uv " + uv.Version, "the content differs from the lock"}
 	there.Fails(t, 1, says, dir, "--progress", "quiet")
 	there.HasNoImage(t)
 	if err := os.Remove(filepath.Join(dir, "image.lock")); err != nil {
@@ -35,6 +35,6 @@ func alteredUV(t *testing.T, there *e2etest.User) {
 	}
 	there.Fails(t, 1, says, "lock", dir)
 	if left, err := filepath.Glob(filepath.Join(dir, "*.lock*")); err != nil || len(left) > 0 {
-		t.Errorf("left are %q, %v", left, err)
+		t.Errorf("it left %q, %v", left, err)
 	}
 }

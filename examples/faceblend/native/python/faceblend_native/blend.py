@@ -1,4 +1,4 @@
-"""The blend as a caller sees it, whichever device does the work."""
+"""The blend for callers, on any device."""
 
 from typing import Protocol
 
@@ -35,9 +35,9 @@ class CpuBlender:
 
 
 def open_blender(device: str = "auto") -> tuple[Blender, str]:
-    """Return a blender for "cpu", "gpu" or "auto", and why it is no GPU ("" if it is).
+    """Return a blender for "cpu", "gpu" or "auto", and why it isn't a GPU ("" if it is).
 
-    Only "gpu" fails without a usable GPU (Unavailable); "auto" takes the CPU then.
+    Without a usable GPU, "gpu" raises Unavailable and "auto" uses the CPU.
     """
     if device not in ("auto", "cpu", "gpu"):
         raise ValueError(f"device {device!r} is none of auto, cpu, gpu")

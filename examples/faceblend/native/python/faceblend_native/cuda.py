@@ -70,7 +70,7 @@ class Driver:
 
 
 class Device:
-    """The first GPU and its primary context, which close() gives back."""
+    """The first GPU and its primary context, which close() releases."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -116,7 +116,7 @@ class Device:
 
     @contextmanager
     def memory(self) -> Iterator["Memory"]:
-        """Yield a Memory whose buffers end with the block."""
+        """Yield a Memory whose buffers are freed after the block."""
         memory = Memory(self._driver)
         try:
             yield memory
@@ -126,7 +126,7 @@ class Device:
     def launch(self, function: c_void_p, blocks: int, threads: int, *arguments: object) -> None:
         """Start a kernel over blocks * threads threads.
 
-        Each argument is a ctypes value of the very type of the kernel's
+        Each argument is a ctypes value of exactly the type of the kernel's
         parameter: the driver copies as many bytes as the kernel declares.
         """
         parameters = pack(arguments)
@@ -135,11 +135,11 @@ class Device:
         )
 
     def synchronize(self) -> None:
-        """Wait for all work, and raise what went wrong in it."""
+        """Wait for all work, and raise its error."""
         self._driver.call("cuCtxSynchronize")
 
     def close(self) -> None:
-        """Give the context back, and with it all modules."""
+        """Release the context, and with it all modules."""
         self._driver.call("cuDevicePrimaryCtxRelease_v2", self._device)
 
 
@@ -176,7 +176,7 @@ class Memory:
         return array
 
     def free(self) -> None:
-        """Free all buffers; a context that is broken has lost them anyway."""
+        """Free all buffers; a broken context has lost them anyway."""
         while self._buffers:
             try:
                 self._driver.call("cuMemFree_v2", self._buffers.pop())

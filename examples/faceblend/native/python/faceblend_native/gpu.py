@@ -1,4 +1,4 @@
-"""The blend on an NVIDIA GPU: the steps of CpuBlender, the first and the last as kernels."""
+"""The blend on an NVIDIA GPU: the steps of CpuBlender, with the first and the last as kernels."""
 
 import threading
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from .look import Look
 Bytes = NDArray[np.uint8]
 
 _THREADS = 256
-# The moments end in 20 atomic additions a thread: few threads, many pixels each.
+# The moments end in 20 atomic additions per thread: few threads, many pixels each.
 _MOMENT_BLOCKS = 32
 # The kernels count bytes in ints.
 _MAX_PIXELS = 1 << 28
 
 
 class GpuBlender:
-    """Blends on the first GPU. Raises Unavailable where there is none to use."""
+    """Blends on the first GPU. Raises Unavailable if there is none to use."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class GpuBlender:
             return self._blend(region, patch, mask, look)
 
     def close(self) -> None:
-        """Give the GPU back; the blender is of no use after it."""
+        """Release the GPU; the blender can't be used afterwards."""
         self._gpu.close()
 
     def _blend(self, region: Bytes, patch: Bytes, mask: Bytes, look: Look) -> Bytes:
@@ -83,7 +83,7 @@ class GpuBlender:
 
 
 def _check(region: Bytes, patch: Bytes, mask: Bytes) -> None:
-    """Refuse what would make a kernel read beyond its buffers."""
+    """Refuse arrays that would make a kernel read beyond its buffers."""
     if mask.ndim != 2 or not 0 < mask.size <= _MAX_PIXELS:
         raise ValueError("mask is not a plane of 1 to 2**28 bytes")
     if region.shape != (*mask.shape, 3) or patch.shape != region.shape:

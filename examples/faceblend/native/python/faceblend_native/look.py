@@ -1,4 +1,4 @@
-"""Look: the numbers that decide how a blend looks."""
+"""Look: the parameters of a blend's appearance."""
 
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ def _bt601() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a model's weights can change; the defaults need no weights."""
+    """The parameters that a model's weights set; the defaults need no weights."""
 
     taps: Floats = field(default_factory=_default_taps)
     """The feather: an odd number of filter taps whose sum is 1."""

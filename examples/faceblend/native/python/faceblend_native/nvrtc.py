@@ -29,7 +29,7 @@ class CompileError(Exception):
 
 
 def architecture(capability: tuple[int, int], known: list[int]) -> str:
-    """Return NVRTC's name for what to compile.
+    """Return NVRTC's name of the architecture to compile for.
 
     A known device gets machine code (sm_90); a newer one PTX of the newest
     known architecture before it (compute_90), which its driver compiles.
@@ -93,7 +93,7 @@ class _Compiler:
             self._call("nvrtcDestroyProgram", byref(program))
 
     def _read(self, program: c_void_p, what: str) -> bytes:
-        """Return an output of the program; a text keeps its final NUL, as the driver wants it."""
+        """Return an output of the program; a text keeps its final NUL, which the driver requires."""
         size = c_size_t()
         self._call(f"nvrtcGet{what}Size", program, byref(size))
         data = ctypes.create_string_buffer(size.value)

@@ -1,1 +1,1 @@
-"""Stands in for OpenCV, of which nothing is asked."""
+"""Stands in for OpenCV, which isn't used."""

@@ -2,7 +2,7 @@
 
 
 class Batch:
-    """Frames of which only the shape is known."""
+    """Frames with nothing but a shape."""
 
     def __init__(self, shape):
         self.shape = shape

@@ -1,4 +1,4 @@
-"""Behaves like the pipeline, without a model; FAKE_LOAD and FAKE_GENERATE tell how to go wrong.
+"""Behaves like the pipeline, without a model; FAKE_LOAD and FAKE_GENERATE set how it fails.
 
 A prompt "fake: WORD" does so for one job.
 """

@@ -144,7 +144,7 @@ class ChoiceTest(World):
 class OptionalTest(World):
     def test_what_does_not_fit_is_left_out(self) -> None:
         fails = error("error: No solution found\n  cause: there is no flash for this")
-        # All, all anew, without the optional ones, then with each one.
+        # All, all again, without the optional ones, then with each one.
         self.uv(compile=[fails, fails, pylock(wheel("a")), fails, pylock(wheel("a"), wheel("c"))])
         found = self.answer("a", "flash", "c", optional=["flash", "c", "other"])
         self.assertEqual(titles(found["distributions"]), ["a 1.0", "c 1.0"])
@@ -215,7 +215,7 @@ class BuildsTest(World):
 
 
 class ReplacedTest(World):
-    """Of what has build requirements in the spec, uv is told what it needs."""
+    """uv gets the metadata of projects that have build requirements in the spec."""
 
     def metadata(self) -> list[str]:
         return [call["uv.toml"] for call in self.calls() if "--only-binary" not in call["args"]]
@@ -262,7 +262,7 @@ class ReplacedTest(World):
         resolve.backend.metadata = lambda *_: {"version": str(next(versions)), "requires": []}
         self.addCleanup(setattr, Path, "exists", Path.exists)
         real = Path.exists
-        Path.exists = lambda path: "lamina" not in path.parts and real(path)  # nothing is kept
+        Path.exists = lambda path: "lamina" not in path.parts and real(path)  # nothing is cached
         self.assertEqual(str(self.problem("sam", build_requires={"sam": []})), "the requirements of sam change what is chosen, and the choice changes them")
 
     def test_problems_name_the_project(self) -> None:
@@ -333,7 +333,7 @@ class TreesTest(World):
         self.answer("alpha", trees=trees, excludes=["e"])
         (call,) = self.calls()
         self.assertEqual((call["requirements.txt"], call["excludes.txt"]), ("alpha\nsix\ntorch\n", "e\nlib-core\nlib-three\nlib-two\n"))
-        # Nor need a lock of the user have them.
+        # A lock of the user doesn't need them, either.
         self.lock_of_six()
         self.uv(install=[{"stderr": " + six==1.0\n + torch==1.0\n"}])
         self.assertEqual(titles(self.answer(pylock="pylock.toml", directory=".", trees=trees)["distributions"]), ["six 1.0", "torch 1.0"])
@@ -354,7 +354,7 @@ class TreesTest(World):
         self.lock_of_six()
         self.uv(install=[{"stderr": " + six==1.0\n"}])
         self.answer(pylock="pylock.toml", directory=".", trees=tree)
-        # A project without a lock is resolved by its own sources, and by no others.
+        # A project without a lock is resolved with its own sources only.
         self.write("project/pyproject.toml", '[project]\nname = "other"\n')
         self.problem(pylock="uv.lock", directory=".", directories=["."], trees=tree)
         self.write("project/pyproject.toml", (self.directory / "trees/svc/pyproject.toml").read_text())
@@ -378,7 +378,7 @@ class TreesTest(World):
 
 
 class LockTest(World):
-    """Of a user's own lock uv says what applies here."""
+    """uv selects what applies here from a user's own lock."""
 
     def lock(self, text: str, name: str = "pylock.toml") -> None:
         self.write(f"project/{name}", text)
@@ -524,7 +524,7 @@ class LockTest(World):
                 "--overrides overrides.txt", "--excludes excludes.txt", f"{project}/pyproject.toml requirements.txt",
             ):
                 self.assertIn(words, text)
-            self.assertNotIn("--config-file", text)  # what the project says of uv counts
+            self.assertNotIn("--config-file", text)  # the project's own settings of uv apply
             self.assertEqual((call["requirements.txt"], call["before"]), ("numpy\n", "pins\n"))
 
     def test_a_workspace_without_a_lock(self) -> None:

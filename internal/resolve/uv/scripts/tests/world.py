@@ -1,4 +1,4 @@
-"""What the tests of the scripts share: a uv that says what it is told to, source trees, sdists."""
+"""Shared by the tests of the scripts: a uv with prepared answers, source trees, sdists."""
 
 import io
 import json
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import backend
 import resolve
 
-# It notes what it is asked, and what lies in its directory, and gives the next one of its answers for the command.
+# It records its arguments and the files in its directory, and gives the next prepared answer for the command.
 UV = """#!%s
 import json, os, sys
 at = os.path.dirname(os.path.abspath(__file__))
@@ -63,7 +63,7 @@ def error(text: str) -> dict:
     return {"stderr": text, "code": 1}
 
 
-# A backend that lies in its tree, and says what its file has for the name of each hook.
+# A backend inside its tree, which returns prepared METADATA.
 BACKEND = """
 import os
 def prepare_metadata_for_build_wheel(directory, settings=None):
@@ -75,7 +75,7 @@ def prepare_metadata_for_build_wheel(directory, settings=None):
 
 
 class World(unittest.TestCase):
-    """A test with directories of its own in place of those of an exec."""
+    """A test with temporary directories instead of those of an exec."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()
@@ -127,13 +127,13 @@ class World(unittest.TestCase):
         return self.write(f"{name}/pyproject.toml", pyproject).parent
 
     def own_backend(self, name: str, *needs: str, asks: str = "", version: str = "1.0", requires: str = "[]") -> Path:
-        """Makes a tree with a backend of its own, which has to be asked for everything."""
+        """Makes a tree with its own backend, which must be asked for everything."""
         metadata = f"Name: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {need}\n" for need in needs)
         hook = f"def get_requires_for_build_wheel(settings=None):\n    return {asks}\n" if asks else ""
         return self.tree(name, f'[build-system]\nrequires = {requires}\nbuild-backend = "maker"\nbackend-path = ["."]\n', maker=BACKEND % metadata + hook)
 
     def sdist(self, name: str, *needs: str, version: str = "1.0", **more: str) -> dict:
-        """Returns the entry of an sdist, which is made of such a tree."""
+        """Returns the entry of an sdist that is made from such a tree."""
         self.own_backend(f"sdists/{name}", *needs, version=version, **more)
         return {"name": name, "version": version, "sdist": {"url": self.packed(name, version).as_uri(), "hashes": {"sha256": f"of {name} {version}"}}}
 

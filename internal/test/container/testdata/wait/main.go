@@ -1,5 +1,5 @@
-// Command wait is what a container runs that nobody ends: it prints who it is, and
-// waits.
+// Command wait is the program of a container that doesn't end by itself: it prints who it is,
+// and waits.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command act serves the cache of GitHub's runners, as nektos/act has it, from a directory,
-// and prints its address. It is a module of its own, so that no build of Lamina needs act.
+// Command act serves nektos/act's cache of GitHub's runners from a directory, and prints its
+// address. It is a separate module, so that no build of Lamina needs act.
 package main
 
 import (

@@ -1,6 +1,6 @@
-"""Upstream's own preprocessing on a machine without a GPU.
+"""Runs upstream's own preprocessing on a machine without a GPU.
 
-What is put in the place of something says what it stands for; all else is upstream's. UPSTREAM is the directory that its package wan lies in.
+Each replacement says what it stands for; all else is upstream's. UPSTREAM is the directory with its package wan.
 """
 
 import functools
@@ -24,13 +24,13 @@ class OnCPU(types.ModuleType):
         return getattr(torch, name)
 
 
-torch.Tensor.cuda = lambda self, *_, **__: self  # of frames on their way to the card
+torch.Tensor.cuda = lambda self, *_, **__: self  # moves frames to the card
 
 import sam_utils  # noqa: E402
 import video_predictor  # noqa: E402
 
-video_predictor.torch = OnCPU("torch")  # names the device of its state
-sam_utils.build_sam2_video_predictor = functools.partial(  # of the large configuration on the card
+video_predictor.torch = OnCPU("torch")  # it names the device of its state
+sam_utils.build_sam2_video_predictor = functools.partial(  # upstream's is the large configuration, on the card
     lambda build, _, weights: build(
         "sam2_hiera_t.yaml", weights, device="cpu", hydra_overrides_extra=["++model.image_size=256"]
     ),
@@ -39,7 +39,7 @@ sam_utils.build_sam2_video_predictor = functools.partial(  # of the large config
 
 
 def with_frames(init: object) -> object:
-    """Do what the commit of the image does, and PyPI's release of upstream doesn't (Wan2.2 pull request 158)."""
+    """Add what the image's commit does and PyPI's release of upstream doesn't (Wan2.2 pull request 158)."""
 
     def made(self: object, *args: object, **options: object) -> dict:
         state = init(self, *args, **options)
