@@ -18,6 +18,7 @@ var (
 	named    = regexp.MustCompile(`^` + project + `\s*([(=<>!~].*)?$`)
 	direct   = regexp.MustCompile(`^(?:` + project + `\s*@\s*)?(\S.*)$`)
 	filelike = regexp.MustCompile(`(?i)^[./~]|[/\\:@]|\.(whl|zip|tgz|tbz|txz|tlz|tar(\.\w+)?)(\s*\[.*\])?$`)
+	hidden   = regexp.MustCompile(`\s[-#]\S*`)
 	loose    = regexp.MustCompile(`\s*([][(),]|[=<>!~]+)\s*`)
 	egg      = regexp.MustCompile(`([#&])egg=` + project + `(?:&|$)`)
 	below    = regexp.MustCompile(`[#&]subdirectory=([^&]*)`)
@@ -59,8 +60,9 @@ func (r *reader) requirement(l line, text string) (req Requirement, err error) {
 	if req.Marker = strings.Join(strings.Fields(marker), " "); req.Marker != "" {
 		req.Line += " ; " + req.Marker
 	}
-	if strings.HasPrefix(req.Marker, "#") && err == nil { // with a space before it, it would be a comment
-		err = fmt.Errorf("%s is not a marker", quote(req.Marker))
+	// White space that is not ASCII, or none, hid an option or a comment from the reader.
+	if odd := hidden.FindString(req.Line); odd != "" && err == nil {
+		err = fmt.Errorf("%s isn't allowed in a requirement", quote(strings.TrimSpace(odd)))
 	}
 	return req, err
 }

@@ -18,7 +18,9 @@ func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"torch 2.6", `"torch 2.6"` + notOne},
 		{"torch,>=2", `"torch,>=2"` + notOne},
-		{"torch;#", `"#" is not a marker`},
+		{"torch;#", `"#" isn't allowed in a requirement`},
+		{"torch;-", `"-" isn't allowed in a requirement`},
+		{"torch==1\u00a0-x", `"-x" isn't allowed in a requirement`},
 		{"torch ^2.6", `"torch ^2.6"` + notOne},
 		{"torch-", `"torch-"` + notOne},
 		{"_torch", `"_torch"` + notOne},
