@@ -194,7 +194,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 		return made, err
 	}
 	from, sent := j.sources(), make(chan *client.SolveStatus)
-	if e.Near() {
+	if e.Local() {
 		from.Send = func(ctx context.Context, s *client.SolveStatus) {
 			select {
 			case sent <- s:

@@ -141,8 +141,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	return e, err
 }
 
-// Near says whether the engine is reached by a socket of this machine.
-func (e *Engine) Near() bool { return e.Kind == Private || strings.HasPrefix(e.Addr, "unix://") }
+// Local reports whether the engine is reached through a socket of this machine.
+func (e *Engine) Local() bool { return e.Kind == Private || strings.HasPrefix(e.Addr, "unix://") }
 
 // Client is the connection to the engine. It is closed with the engine.
 func (e *Engine) Client() *client.Client { return e.client }

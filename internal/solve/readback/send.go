@@ -68,7 +68,7 @@ func (s *sender) failed(ctx context.Context, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil && ctx.Err() == nil && s.problem == nil {
-		s.problem = fmt.Errorf("pushing %s: %w", s.to.Name(), err)
+		s.problem = err
 	}
 	return err
 }
