@@ -16,8 +16,8 @@ import (
 const ChunkSize = 8 << 20
 
 const (
-	uploads   = 3       // started before giving up, if the registry loses one or has other bytes
-	maxStalls = 10      // how often a registry may request bytes again without progress
+	uploads   = 3  // started before giving up, if the registry loses one or has other bytes
+	maxStalls = 10 // how often a registry may request bytes again without progress
 )
 
 // Put uploads a blob whose digest is known. It resumes an interrupted upload without
