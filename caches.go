@@ -44,7 +44,7 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (p
 	}
 	for _, entry := range apart {
 		r.Cache.Exports = []cache.Entry{entry}
-		_, problem := j.run(ctx, e, r)
+		_, problem := j.run(ctx, e, r, nil)
 		switch {
 		case problem == nil:
 			continue
@@ -69,15 +69,24 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (p
 	return problems, err
 }
 
-// heard removes the locations of uploads from what an engine reports before it is shown,
-// and reports caches that hold nothing, which an engine ignores.
-func (j job) heard(show func(context.Context, chan *client.SolveStatus) error) func(context.Context, chan *client.SolveStatus) error {
+// heard merges what an engine reports, without the locations of uploads, and what sent says of
+// pushes. It reports caches that hold nothing, which an engine ignores.
+func (j job) heard(show func(context.Context, chan *client.SolveStatus) error, sent <-chan *client.SolveStatus) func(context.Context, chan *client.SolveStatus) error {
 	const uploads = "/blobs/uploads/"
 	return func(ctx context.Context, steps chan *client.SolveStatus) error {
 		told, shown := map[string]bool{}, make(chan *client.SolveStatus)
 		go func() {
 			defer close(shown)
-			for s := range steps {
+			for {
+				var s *client.SolveStatus
+				more := true
+				select {
+				case s, more = <-steps:
+				case s = <-sent:
+				}
+				if !more {
+					return
+				}
 				for _, v := range s.Vertexes {
 					if strings.Contains(v.Error, uploads) {
 						v.Error = registry.WithoutUploads(v.Error)

@@ -216,7 +216,7 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 			request.Sources = *j.from(layers) // as the lock has them
 			request.Image = stages.Image{State: layers}
 			request.Image.Config.Platform = platform
-			result, err := j.run(ctx, e, request)
+			result, err := j.run(ctx, e, request, nil)
 			return result.Descriptor, err
 		},
 	})

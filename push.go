@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/registry"
 )
 
@@ -15,14 +16,17 @@ import (
 // a minute, in which it may restart. What it already has is not sent again.
 const pushRetries = 6
 
-// pushError is an engine's failure to push.
+// pushError is a failure to push, by an engine or from here.
 type pushError struct{ error }
 
 func (e *pushError) Unwrap() error { return e.error }
 
-// explainPush asks the registry itself why an engine could not push to it.
+// explainPush asks the registry itself why an engine could not push to it, and why a login
+// was refused in the middle of a push.
 func (j job) explainPush(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "failed to push ") {
+	sent, isSent := errors.AsType[*pushError](err)
+	isRefused := isSent && failure.KindOf(sent) == failure.Usage
+	if err == nil || ctx.Err() != nil || !isRefused && (isSent || !strings.Contains(err.Error(), "failed to push ")) {
 		return err
 	}
 	for _, o := range j.Outputs {
@@ -42,9 +46,13 @@ func (j job) explainPush(ctx context.Context, err error) error {
 	return &pushError{err}
 }
 
-// pushAgain returns whether to retry a push, and after what pause.
+// pushAgain returns whether to retry a push, and after what pause. A request that was
+// retried already is not.
 func pushAgain(err error, n int) (pause time.Duration, again bool) {
 	if _, ok := errors.AsType[*pushError](err); !ok || failure.KindOf(err) != failure.Transient || n >= pushRetries {
+		return 0, false
+	}
+	if tried, ok := errors.AsType[*fetch.UnreachableError](err); ok && tried.Attempts > 1 {
 		return 0, false
 	}
 	pause = time.Second << n

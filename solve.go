@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 
 	"lamina.build/internal/debian"
@@ -192,7 +193,16 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 	if err != nil {
 		return made, err
 	}
-	x.Of(image, j.sources())
+	from, sent := j.sources(), make(chan *client.SolveStatus)
+	if e.Local() {
+		from.Send = func(ctx context.Context, s *client.SolveStatus) {
+			select {
+			case sent <- s:
+			case <-ctx.Done():
+			}
+		}
+	}
+	x.Of(image, from)
 	request := solve.Request{
 		Image: image.Lean(), Sources: *j.allowed(in), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
 		Told:    filepath.Join(j.cacheDir, "told"),
@@ -200,9 +210,16 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 	}
 	request.Cache.Exports, _ = request.Cache.Split() // the others once the image is complete
 	made.in = in
-	for n, batch := range x.Batches() {
+	batches, err := x.Batches(ctx)
+	if err != nil {
+		return made, &pushError{err}
+	}
+	for n, batch := range batches {
 		request.Exports = batch.Entries
-		one, err := j.run(ctx, e, request)
+		one, err := j.run(ctx, e, request, sent)
+		if problem := x.SendError(); err != nil && problem != nil && ctx.Err() == nil {
+			err = &pushError{problem}
+		}
 		if err != nil {
 			return made, err
 		}
@@ -227,8 +244,9 @@ func (j job) sources() readback.Sources {
 	return from
 }
 
-func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request) (result solve.Result, err error) {
-	r.Progress = j.heard(j.watch(j.work()))
+// run has an engine solve a request; sent says meanwhile how far pushes are.
+func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request, sent <-chan *client.SolveStatus) (result solve.Result, err error) {
+	r.Progress = j.heard(j.watch(j.work()), sent)
 	result, err = solve.Run(ctx, e.Client(), r)
 	return result, e.Explain(ctx, err)
 }

@@ -26,9 +26,10 @@ func main() {
 	os.Exit(code)
 }
 
-// quieten limits libraries' logs to errors, which may quote servers. Other remarks, such
-// as a missing disk feature, don't concern our users.
+// quieten limits libraries' logs to what ends the process, escaped since it may quote servers.
+// They return the errors that they log, and other remarks, such as a missing disk feature,
+// don't concern our users.
 func quieten(stderr io.Writer) {
-	_ = log.SetLevel("error")
+	_ = log.SetLevel("fatal")
 	log.L.Logger.SetOutput(&report.ShownWriter{To: stderr})
 }

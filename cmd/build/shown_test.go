@@ -102,12 +102,12 @@ func TestRawJSONIsBuildKits(t *testing.T) {
 	}
 }
 
-// Libraries' logs are escaped, too.
+// Libraries' last words are escaped, too, and errors that they also return are not logged.
 func TestLogsOfLibrariesAreShown(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
 	cmd.Env = append(os.Environ(), "LOG_HERE=1")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") {
+	if err == nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") || strings.Contains(string(out), "returned") {
 		t.Errorf("it printed %q, %v", out, err)
 	}
 }
@@ -118,5 +118,6 @@ func TestLogger(t *testing.T) {
 		t.Skip("run by another test")
 	}
 	quieten(os.Stderr)
-	log.L.Error("x\x1b]52;c;eA==\a")
+	log.L.Error("returned, too")
+	log.L.Fatal("x\x1b]52;c;eA==\a")
 }

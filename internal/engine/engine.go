@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -139,6 +140,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	return e, err
 }
+
+// Local reports whether the engine is reached through a socket of this machine.
+func (e *Engine) Local() bool { return e.Kind == Private || strings.HasPrefix(e.Addr, "unix://") }
 
 // Client is the connection to the engine. It is closed with the engine.
 func (e *Engine) Client() *client.Client { return e.client }

@@ -11,10 +11,13 @@ import (
 	"lamina.build/internal/failure"
 )
 
+// ChunkSize is how many bytes [Repository.Put] sends at once. To resume, it rarely needs
+// bytes from further back.
+const ChunkSize = 8 << 20
+
 const (
-	chunkSize = 8 << 20 // bytes that [Repository.Put] sends at once
-	uploads   = 3       // started before giving up, if the registry loses one or has other bytes
-	maxStalls = 10      // how often a registry may request bytes again without progress
+	uploads   = 3  // started before giving up, if the registry loses one or has other bytes
+	maxStalls = 10 // how often a registry may request bytes again without progress
 )
 
 // Put uploads a blob whose digest is known. It resumes an interrupted upload without
@@ -22,7 +25,7 @@ const (
 // blob at an offset.
 func (r *Repository) Put(ctx context.Context, d digest.Digest, size int64, open func(from int64) (io.ReadCloser, error)) error {
 	err := ErrNoChunks
-	if size > chunkSize {
+	if size > ChunkSize {
 		for range uploads {
 			err = r.putChunks(ctx, d, size, open)
 			if !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrCorrupt) {
@@ -47,7 +50,7 @@ func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64,
 	if err != nil {
 		return err
 	}
-	if err = ErrNoChunks; u.min <= chunkSize {
+	if err = ErrNoChunks; u.min <= ChunkSize {
 		err = u.sendAll(ctx, size, open)
 	}
 	if err != nil {
@@ -59,7 +62,7 @@ func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64,
 
 // sendAll sends what the registry lacks, starting over at each offset that it requests.
 func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) (io.ReadCloser, error)) error {
-	chunk, furthest, tries := make([]byte, min(chunkSize, size)), int64(0), 0
+	chunk, furthest, tries := make([]byte, min(ChunkSize, size)), int64(0), 0
 	for u.offset < size {
 		body, err := open(u.offset)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -53,7 +54,7 @@ type Exports struct {
 	outputs     []output.Output      // for the current platform
 	described   []ocispec.Descriptor // the engine's descriptor of each
 	taken       [][]exported         // for each output, the images that were read back
-	pushed      []pushed
+	pushed      []*pushed
 
 	whole stages.Image
 	from  Sources
@@ -309,8 +310,9 @@ type Batch struct {
 	outputs []int
 }
 
-// Batches returns all that an engine has to export.
-func (x *Exports) Batches() (list []Batch) {
+// Batches returns all that an engine has to export. It opens the repositories of what is
+// pushed from here.
+func (x *Exports) Batches(ctx context.Context) (list []Batch, err error) {
 	told := map[string]int{}
 	for i, o := range x.outputs {
 		if o.Type == output.CacheOnly {
@@ -329,12 +331,70 @@ func (x *Exports) Batches() (list []Batch) {
 		if o.Layout() || o.Type == output.Image {
 			told[manifest] = at
 		}
-		list[at].Entries, list[at].outputs = append(list[at].Entries, x.Entries[i]), append(list[at].outputs, i)
+		entry := x.Entries[i]
+		if o.Push && x.from.Send != nil {
+			if entry, err = x.send(ctx, i); err != nil {
+				return nil, err
+			}
+		}
+		list[at].Entries, list[at].outputs = append(list[at].Entries, entry), append(list[at].outputs, i)
 	}
 	if len(list) == 0 { // the image is built all the same
 		list = []Batch{{}}
 	}
-	return list
+	for i := range list {
+		list[i].share()
+	}
+	return list, nil
+}
+
+// share makes one export fill all stores: BuildKit's client accepts only one, and all outputs
+// of a batch have the same manifest.
+func (b *Batch) share() {
+	var stores []content.Store
+	var last client.ExportEntry
+	b.Entries = slices.DeleteFunc(b.Entries, func(e client.ExportEntry) bool {
+		if e.OutputStore == nil {
+			return false
+		}
+		stores, last = append(stores, e.OutputStore), e
+		return true
+	})
+	if len(stores) > 0 {
+		last.OutputStore = share(stores)
+		b.Entries = append(b.Entries, last)
+	}
+}
+
+// send makes the engine export to a store that uploads to the repositories of an output.
+func (x *Exports) send(ctx context.Context, i int) (client.ExportEntry, error) {
+	o := x.outputs[i]
+	var stores []content.Store
+	for _, repository := range repositories(o.Names) {
+		p, err := x.repository(ctx, o, i, repository)
+		if err != nil {
+			return client.ExportEntry{}, err
+		}
+		if p.sender == nil {
+			p.sender = newSender(p.Repository, x.from.Send)
+		}
+		stores = append(stores, p.sender)
+	}
+	o.Type, o.Push, o.Names = output.OCI, false, nil
+	entry := Entry(o)
+	entry.OutputStore = share(stores)
+	return entry, nil
+}
+
+// SendError returns why a push from here failed. An engine's error has only the text of it.
+func (x *Exports) SendError() error {
+	problems := make([]error, 0, len(x.pushed))
+	for _, p := range x.pushed {
+		if p.sender != nil {
+			problems = append(problems, p.sender.err())
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Answer records the engine's descriptor of a batch.

@@ -273,7 +273,11 @@ func TestBatches(t *testing.T) {
 		t.Chdir(t.TempDir())
 		x := opened(t, nil, tt.lines...)
 		var got []string
-		for _, b := range x.Batches() {
+		batches, err := x.Batches(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range batches {
 			var types []string
 			for _, e := range b.Entries {
 				types = append(types, e.Type)

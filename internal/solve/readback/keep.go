@@ -147,7 +147,7 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 
 // attach attaches the documents to the images of a repository before they are visible there.
 // It first pushes the manifests of an index's images.
-func (x *Exports) attach(ctx context.Context, p pushed, documents attachments) (err error) {
+func (x *Exports) attach(ctx context.Context, p *pushed, documents attachments) (err error) {
 	for _, one := range p.images {
 		if err == nil && x.several() {
 			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
@@ -170,7 +170,7 @@ func (x *Exports) noted(made []ocispec.Descriptor, err error) error {
 }
 
 // tag gives the image in a repository its tags.
-func (x *Exports) tag(ctx context.Context, p pushed) error {
+func (x *Exports) tag(ctx context.Context, p *pushed) error {
 	o := x.Outputs[p.output]
 	top, err := top(o, p.images)
 	for _, name := range o.Names {
@@ -267,20 +267,31 @@ func (x *Exports) complete(ctx context.Context, i int) (one exported, err error)
 }
 
 func (x *Exports) push(ctx context.Context, o output.Output, i int, repository string) (one exported, err error) {
-	at := slices.IndexFunc(x.pushed, func(p pushed) bool { return p.output == i && p.repository == repository })
-	if at < 0 {
-		options := x.from.Registry
-		options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more retries than for a question
-		r, problem := registry.Open(ctx, repository, options)
-		if problem != nil {
-			return one, problem
-		}
-		at, x.pushed = len(x.pushed), append(x.pushed, pushed{registryPlace: registryPlace{r}, repository: repository, output: i})
+	p, err := x.repository(ctx, o, i, repository)
+	if err != nil {
+		return one, err
 	}
-	one, err = complete(ctx, x.pushed[at].registryPlace, o, x.described[i], x.whole, x.from)
+	one, err = complete(ctx, p.registryPlace, o, x.described[i], x.whole, x.from)
 	one.documents = x.Documents
-	x.pushed[at].images = append(x.pushed[at].images, one)
+	p.images = append(p.images, one)
 	return one, err
+}
+
+// repository opens a repository of an output once.
+func (x *Exports) repository(ctx context.Context, o output.Output, i int, repository string) (*pushed, error) {
+	at := slices.IndexFunc(x.pushed, func(p *pushed) bool { return p.output == i && p.repository == repository })
+	if at >= 0 {
+		return x.pushed[at], nil
+	}
+	options := x.from.Registry
+	options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more retries than for a question
+	r, err := registry.Open(ctx, repository, options)
+	if err != nil {
+		return nil, err
+	}
+	p := &pushed{registryPlace: registryPlace{Repository: r}, repository: repository, output: i}
+	x.pushed = append(x.pushed, p)
+	return p, nil
 }
 
 // fill extracts the layers that engines don't export over the files of an image.

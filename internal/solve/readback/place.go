@@ -11,6 +11,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/errdefs"
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -92,6 +93,9 @@ type Sources struct {
 	Published []string           // images in registries: "registry.example/model@sha256:…"
 	Registry  registry.Options   // how those are reached
 	Note      func(format string, args ...any)
+	// Send is called with the progress of pushes. If it is nil, the engine pushes; else the
+	// client does, which is for engines of this machine.
+	Send func(context.Context, *client.SolveStatus)
 }
 
 // open opens a layer from the closest source.
@@ -161,7 +165,7 @@ func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Rea
 // addedAtOnce is how many layers are added in parallel.
 const addedAtOnce = 8
 
-func sideBySide(ctx context.Context, layers []ocispec.Descriptor, add func(context.Context, ocispec.Descriptor) error) error {
+func sideBySide[T any](ctx context.Context, layers []T, add func(context.Context, T) error) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(addedAtOnce)
 	for _, d := range layers {
@@ -233,10 +237,18 @@ func (p archivePlace) put(_ context.Context, x exported) error {
 }
 
 // registryPlace is a repository, in which a manifest without a tag is found only by its digest.
-type registryPlace struct{ *registry.Repository }
+type registryPlace struct {
+	*registry.Repository
+
+	sender *sender // nil if the engine pushes to it
+}
 
 func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
-	if d.MediaType == ocispec.MediaTypeImageManifest {
+	if p.sender != nil {
+		if data, err := content.ReadBlob(ctx, p.sender.Buffer, d); err == nil {
+			return data, nil
+		}
+	} else if d.MediaType == ocispec.MediaTypeImageManifest {
 		_, data, err := p.Manifest(ctx, d.Digest.String())
 		return data, err
 	}
@@ -277,8 +289,19 @@ func (p registryPlace) mount(ctx context.Context, d ocispec.Descriptor, from Sou
 	return ok, err
 }
 
-// put leaves the manifest for [registryPlace.tag].
+// put leaves the manifest for [Exports.tag].
 func (p registryPlace) put(ctx context.Context, x exported) error {
-	_, err := p.PutBlob(ctx, x.config)
-	return err
+	small := [][]byte{x.config}
+	for _, d := range x.Manifest.Layers {
+		if p.sender == nil {
+			break
+		}
+		if data, err := content.ReadBlob(ctx, p.sender.Buffer, d); err == nil {
+			small = append(small, data)
+		}
+	}
+	return sideBySide(ctx, small, func(ctx context.Context, data []byte) error {
+		_, err := p.PutBlob(ctx, data)
+		return err
+	})
 }

@@ -237,7 +237,11 @@ func modelSources(t *testing.T, in *testworld.Registry) Sources {
 // exportTo does an engine's work for all outputs.
 func exportTo(t *testing.T, x *Exports, image stages.Image, corrupt func(*written)) {
 	t.Helper()
-	for _, b := range x.Batches() {
+	batches, err := x.Batches(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range batches {
 		var said ocispec.Descriptor
 		for _, i := range b.outputs {
 			o, entry := x.outputs[i], x.Entries[i]
