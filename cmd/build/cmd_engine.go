@@ -24,7 +24,7 @@ Manage the engine, the buildkitd that builds run on.
 A build uses the engine of --addr, --builder, BUILDKIT_HOST or BUILDX_BUILDER, else one
 that listens on a standard socket, else the private one, which the build starts and which
 ends with the last build that uses it; its cache stays. "build engine start" keeps the
-private engine up, which saves each build a third of a second.`,
+private engine up, which saves each build a sixth of a second.`,
 		Example: `
 $ build engine start
 $ build engine status --json

@@ -202,7 +202,7 @@ const exitStatusText = `
 0    success
 1    a build step or a smoke test failed, the disk is full, or anything else
 2    wrong input: flags, the spec, a lock that can't be read
-3    a check failed: the lock doesn't fit its spec, builds differ, or a signature or file is missing
+3    a check failed: the lock doesn't fit its spec, builds differ, a signature or file is missing
 4    no engine can be used or started
 75   a network, a server or the engine failed: try again
 130  interrupted`
