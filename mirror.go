@@ -91,7 +91,7 @@ func (j job) explainMissing(ctx context.Context, err error) error {
 		return err
 	}
 	if j.vendor == nil {
-		return failure.WithHint(failure.New(failure.Findings, err), "run \"build vendor DIR\" to fetch everything that the lock names, and build with --mirror DIR")
+		return failure.WithHint(failure.New(failure.Findings, err), "run \"build vendor DEST\" to fetch everything that the lock names, and build with --mirror DEST")
 	}
 	sources, vendorErr := j.vendorable()
 	if vendorErr != nil {

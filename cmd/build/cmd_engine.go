@@ -22,9 +22,9 @@ func (a *app) engineCommand() *cobra.Command {
 Manage the engine, the buildkitd that builds run on.
 
 A build uses the engine of --addr, --builder, BUILDKIT_HOST or BUILDX_BUILDER, else one
-that listens on a standard socket, else our own, which the build starts and which ends
-with the last build that uses it; its cache stays. "build engine start" keeps our own
-engine up, which saves each build a third of a second.`,
+that listens on a standard socket, else the private one, which the build starts and which
+ends with the last build that uses it; its cache stays. "build engine start" keeps the
+private engine up, which saves each build a sixth of a second.`,
 		Example: `
 $ build engine start
 $ build engine status --json
@@ -70,7 +70,7 @@ func (a *app) tellEngine(ctx context.Context, asJSON bool) error {
 }
 
 func (a *app) engineStart() *cobra.Command {
-	const short = "start our own engine and keep it up between builds"
+	const short = "start the private engine and keep it up between builds"
 	var o lamina.Options
 	c := a.engineJob("start [flags]", short, &o, func(ctx context.Context) error {
 		if err := lamina.StartEngine(ctx, o); err != nil {
@@ -87,7 +87,7 @@ func (a *app) engineStop() *cobra.Command {
 		o     lamina.Options
 		force bool
 	)
-	const short = "stop our own engine; --force stops it while builds run"
+	const short = "stop the private engine; --force stops it while builds run"
 	c := a.engineJob("stop [flags]", short, &o, func(ctx context.Context) error {
 		ended, err := lamina.StopEngine(ctx, o, force)
 		switch {
@@ -96,7 +96,7 @@ func (a *app) engineStop() *cobra.Command {
 		case ended:
 			a.ui.note("the engine has stopped")
 		default:
-			a.ui.note("our own engine is not running")
+			a.ui.note("the private engine is not running")
 		}
 		return nil
 	})
@@ -108,7 +108,7 @@ func (a *app) engineStop() *cobra.Command {
 
 func (a *app) engineStatus() *cobra.Command {
 	var asJSON bool
-	const short = "report whether our own engine runs, for whom, and its disk usage"
+	const short = "report whether the private engine runs, for whom, and its disk usage"
 	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(ctx context.Context) error { return a.tellEngine(ctx, asJSON) })
 	section(c, "FLAGS", func(f *pflag.FlagSet) { f.BoolVar(&asJSON, "json", false, "print JSON") })
 	return c
@@ -156,19 +156,19 @@ func (a *app) enginePrune() *cobra.Command {
 		f.StringVar(&keep, "keep", "", "keep the most recently used, up to this `SIZE`: 500MB, 20GB")
 	})
 	engineFlags(c, &o)
-	c.Long = `Remove unused content from the engine's cache. This works even on a full disk: our own engine
+	c.Long = `Remove unused content from the engine's cache. This works even on a full disk: the private engine
 keeps 64 MB in reserve there, which are freed first and reserved again afterwards.`
 	return c
 }
 
 func (a *app) engineConfig() *cobra.Command {
-	const short = "print the buildkitd.toml of our own engine, which also suits a shared one"
+	const short = "print the buildkitd.toml of the private engine, which also suits a shared one"
 	return a.engineJob("config", short, &lamina.Options{}, func(context.Context) error { return a.ui.result(engine.Config()) })
 }
 
 func (a *app) engineLogs() *cobra.Command {
 	var o engine.LogOptions
-	const short = "print the log of our own engine"
+	const short = "print the log of the private engine"
 	c := a.engineJob("logs [flags]", short, &lamina.Options{}, func(ctx context.Context) error {
 		e, err := a.ownEngine()
 		if err != nil {

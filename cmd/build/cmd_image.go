@@ -52,7 +52,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringSliceVar(&o.variants, "variant", []string{lamina.Production},
 			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; separate several with "+
 				"commas and write {variant} in names and paths, which stands for each")
-		f.StringVarP(&o.file, "file", "f", "", "read the spec from this `FILE`, the image.toml of a directory")
+		f.StringVarP(&o.file, "file", "f", "", "build the directory of this `FILE`, which must be an image.toml")
 		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those in the spec; may be repeated or take a comma-separated list")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that don't need the app (runtime), or none (off)")
 		f.BoolVar(&o.twice, "check-reproducible", false,
@@ -112,7 +112,7 @@ func (a *app) imageCommand() *cobra.Command {
 		Short: "build an image (what build does without a command)",
 		Long: `
 Build the image that image.toml in DIR, or in the current directory, describes. Without
-one, build the embedded example: Wan2.2-Animate for Runpod, with 58 GB of weights
+one, build the embedded example: Wan2.2-Animate for Runpod, 58 GB of downloads
 ("go run ./examples/wan22-animate/rehearsal" tries it in minutes).
 
 If there is no image.lock yet, one is made first. A lock that no longer fits its spec is

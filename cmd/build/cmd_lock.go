@@ -53,15 +53,16 @@ func (a *app) lockCommand() *cobra.Command {
 		Use:   "lock [DIR] [flags]",
 		Short: "find the packages for a spec and write image.lock",
 		Long: `
-Find the newest packages that satisfy the spec in DIR, or in the current directory, and
-write them to image.lock next to it: every package by version, size and sha256. Print
-the changes, or the content of a first lock.
+Find the packages that satisfy the spec in DIR, or in the current directory, and write
+them to image.lock next to it: every package by version, size and sha256. Print the
+changes, or the content of a first lock.
 
 The package indexes are verified with the archive's keys. apt itself resolves the
 dependencies, on the engine with its network off. uv resolves Python requirements with
 access only to the indexes that the spec names: every wheel and sdist is locked by
-sha256, with the build requirements of each sdist. Python packages keep their locked
-versions unless the spec no longer allows them or --upgrade is given.
+sha256, with the build requirements of each sdist. Debian packages become the newest;
+Python packages keep their locked versions unless the spec no longer allows them or
+--upgrade is given.
 
 Logins for package indexes come from variables that requirement files name
 (https://me:${TOKEN}@host/simple), uv's own variables, the configuration of uv and pip,

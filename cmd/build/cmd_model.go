@@ -146,7 +146,7 @@ func (a *app) modelPush() *cobra.Command {
 func (a *app) modelPull() *cobra.Command {
 	var o modelFlags
 	c := &cobra.Command{
-		Use:               "pull [DIR] [flags]",
+		Use:               "pull [DEST] [flags]",
 		Short:             "stream a model's files to a local OCI layout, for builds without a registry",
 		Args:              oneAtMost("model pull accepts at most one directory"),
 		ValidArgsFunction: oneDir,

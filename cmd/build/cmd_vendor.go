@@ -21,15 +21,15 @@ func (a *app) vendorCommand() *cobra.Command {
 		progress *choice
 	)
 	c := &cobra.Command{
-		Use:   "vendor DIR|oci://REF [flags]",
+		Use:   "vendor DEST|oci://REF [flags]",
 		Short: "store all sources of a lock in one place, to build from it alone",
 		Long: `
-Fetch everything that image.lock and image.toml name into DIR: Debian packages,
-wheels and sdists, uv, git trees as bundles, and the models. "build --mirror DIR"
+Fetch everything that image.lock and image.toml name into DEST: Debian packages,
+wheels and sdists, uv, git trees as bundles, and the models. "build --mirror DEST"
 then builds the same image from it, even with --offline, and even if a server has
 since dropped a file.
 
-DIR is an OCI layout: each file is a blob under its locked sha256, and several projects
+DEST is an OCI layout: each file is a blob under its locked sha256, and several projects
 may share one. Files that are already there and intact are not fetched again, so an
 interrupted run can be resumed.
 

@@ -48,7 +48,7 @@ digest, every step with the network off, the same bytes on every machine.`,
 		Example: `
 $ build examples/faceblend                build and test it, into dist/faceblend
 $ build --variant debug                   the debug variant of the spec in this directory
-$ build lock && git diff image.lock       lock newer packages and show what changed
+$ build lock && git diff image.lock       lock newer Debian packages and show them
 $ build --print                           print the graph without building it`,
 		Annotations: map[string]string{
 			exitStatus: exitStatusText, environment: environmentText,

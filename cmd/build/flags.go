@@ -106,7 +106,7 @@ func engineFlags(c *cobra.Command, o *lamina.Options) {
 
 // engineConfigFlag adds the flag that configures our own engine.
 func engineConfigFlag(f *pflag.FlagSet, o *lamina.Options) {
-	f.StringVar(&o.EngineConfig, "engine-config", "", "start our own engine with this `FILE`, a buildkitd.toml, instead of the default one")
+	f.StringVar(&o.EngineConfig, "engine-config", "", "start the private engine with this `FILE`, a buildkitd.toml, instead of the default one")
 }
 
 // sourceFlags adds the flags for the sources of packages.

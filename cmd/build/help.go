@@ -200,11 +200,11 @@ func (a *app) helpCommand() *cobra.Command {
 
 const exitStatusText = `
 0    success
-1    something failed: a build step, a smoke test, the disk
+1    a build step or a smoke test failed, the disk is full, or anything else
 2    wrong input: flags, the spec, a lock that can't be read
-3    findings, packages that differ when installed twice, or a lock that no longer fits its spec
-4    no engine to build with
-75   a transient failure, such as of the network: a retry may help
+3    a check failed: the lock doesn't fit its spec, builds differ, a signature or file is missing
+4    no engine can be used or started
+75   a network, a server or the engine failed: try again
 130  interrupted`
 
 const environmentText = `
@@ -218,11 +218,11 @@ LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-in
 HF_TOKEN               token for the Hugging Face hub, sent to the hub's host only
 HF_ENDPOINT            hub in place of https://huggingface.co
 NETRC                  file with logins for package indexes, in place of ~/.netrc
-XDG_CACHE_HOME         its directory lamina holds the engine, indexes and packed layers, and in
-                       failed-step.log the output of the last step that failed
-SSL_CERT_FILE          certificates that the resolver trusts, in place of the system's
+XDG_CACHE_HOME         in place of ~/.cache: lamina/ there holds the engine, indexes, packed layers
+                       and failed-step.log, the output of the last step that failed
+SSL_CERT_FILE          certificates that the command trusts, in place of the system's
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
-                       proxies for the resolver and for our own engine
+                       proxies for the command and the private engine
 COSIGN_PASSWORD        password of the key of --sign
 SIGSTORE_ID_TOKEN      identity token for --sign=keyless; GitHub Actions has its own
 DOCKER_CONFIG          directory of the config.json with registry logins

@@ -43,7 +43,7 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 	if m[s.Repository] == "" {
 		return Release{}, failure.WithHint(
 			failure.New(failure.Usage, fmt.Errorf("%s: no mirror is known for %q", s.Subject(), s.Repository)),
-			fmt.Sprintf("name one with --debian-mirror %s=URL", s.Repository),
+			fmt.Sprintf("name one, as with --debian-mirror %[1]s=https://deb.debian.org/%[1]s", s.Repository),
 		)
 	}
 	r, err := g.signed(ctx, m, s, false, now, note)

@@ -73,7 +73,7 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 		return bin, nil
 	}
 	if o.Compiled {
-		err = failure.New(failure.NoEngine, errors.New("this version has never started an engine of its own"))
+		err = failure.New(failure.NoEngine, errors.New("this version of Lamina has no private engine yet"))
 		return bin, failure.WithHint(err, "the first build compiles one, and so does `build engine start`")
 	}
 	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
@@ -174,8 +174,8 @@ func compile(ctx context.Context, o Options, dir, arch string, files map[string]
 	}
 	err = fmt.Errorf("compiling the engine: %w\n%s", err, tail(bytes.TrimSpace(output.Bytes()), 15))
 	return failure.WithHint(failure.New(failure.NoEngine, err),
-		"the first use downloads BuildKit's modules like `go` (GOPROXY, HTTPS_PROXY); "+
-			"or give an engine with --addr")
+		"compiling downloads BuildKit's Go modules: check GOPROXY and HTTPS_PROXY, "+
+			"or name an engine with --addr")
 }
 
 // watchCompile runs the command and reports every few seconds that it is still running.
@@ -213,7 +213,7 @@ func findGo() (string, error) {
 		}
 	}
 	err := errors.New("the engine must be compiled once, and there is no go command")
-	err = failure.WithHint(failure.New(failure.NoEngine, err), "install Go (go.dev/dl) and put it on the PATH")
+	err = failure.WithHint(failure.New(failure.NoEngine, err), "install Go 1.26 or newer (go.dev/dl) and put it on the PATH")
 	return "", failure.WithHint(err, elsewhere)
 }
 

@@ -110,7 +110,7 @@ func (r report) unfitDisk(need int64) error {
 		return nil
 	}
 	return failure.WithHint(
-		fmt.Errorf("the disk of its root has %s free; this build needs %s", size(r.free), size(need)),
+		fmt.Errorf("its disk has %s free; this build needs %s", size(r.free), size(need)),
 		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk",
 	)
 }

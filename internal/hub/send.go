@@ -86,7 +86,7 @@ func mismatch(f lock.ModelFile, what, want, got string) error {
 	return failure.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
 }
 
-const hintOfMismatch = "a proxy may have altered it, or its server may have replaced it: compare before you lock it again"
+const hintOfMismatch = "a proxy may have altered it, or its server may have replaced it: find out which before you lock it again"
 
 // AnswerError is an answer that doesn't fit the request.
 type AnswerError struct {

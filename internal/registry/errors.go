@@ -141,7 +141,7 @@ func (r *Repository) explain(err error) error {
 	case isFull(code, err.Error()):
 		return failure.WithHint(err, hintOf(code, err.Error()))
 	case code == http.StatusUnauthorized:
-		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+", or podman login"))
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" or podman login, as the user who runs this"))
 	case code == http.StatusForbidden:
 		may := "push to "
 		if r.opts.ReadOnly {

@@ -129,7 +129,7 @@ var unsecured = regexp.MustCompile(
 )
 
 const unsecuredHint = "use --insecure-registry, or put its certificates into /etc/docker/certs.d/HOST:PORT; " +
-	"an engine of --addr or BUILDKIT_HOST needs for what it reads by itself http = true, ca and keypair under [registry.\"HOST:PORT\"] of its buildkitd.toml"
+	"what an engine of --addr or BUILDKIT_HOST reads itself needs http = true, or ca and keypair, under [registry.\"HOST:PORT\"] of its buildkitd.toml"
 
 // unknown matches git's errors about a repository that requires a login.
 var unknown = regexp.MustCompile(`(?:could not read Username|Authentication failed) for '?https?://(?:[^/@']*@)?([^/']+)`)

@@ -144,7 +144,7 @@ func (a *archive) unknown(name string, w lock.Requirements) error {
 	if suggestions := a.index.Suggestions(name); len(suggestions) > 0 {
 		return failure.WithHint(err, "did you mean "+strings.Join(suggestions, ", ")+"?")
 	}
-	return failure.WithHint(err, "check that [debian].components has its component")
+	return failure.WithHint(err, "check its name, and that components under [debian] names its component, such as non-free")
 }
 
 // tellUnused reports the suites that apt uses only on request and that no package is from.

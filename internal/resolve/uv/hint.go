@@ -114,7 +114,7 @@ func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, to
 	}
 	if isMismatch(told) {
 		err = fmt.Errorf("%s: %w: %w", what, ErrBytes, told)
-		return failure.WithHint(err, "a proxy may have altered it, or its index may have replaced it; compare before you lock again")
+		return failure.WithHint(err, "a proxy may have altered it, or its index may have replaced it: find out which before you lock again")
 	}
 	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, told))
 }

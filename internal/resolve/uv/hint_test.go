@@ -38,7 +38,7 @@ func TestDiagnose(t *testing.T) {
 		{"down", status(503), errMismatch, failure.Transient, "the server answers 503", ""},
 		{"busy", status(429), errMismatch, failure.Transient, "the server answers 429", ""},
 		{"off", (*testworld.World).Stop, errMismatch, failure.Transient, "connection refused", "check the network, the name of the host, and HTTPS_PROXY"},
-		{"other bytes", nil, errMismatch, failure.Failure, uv.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may have altered it, or its index may have replaced it; compare before you lock again"},
+		{"other bytes", nil, errMismatch, failure.Failure, uv.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may have altered it, or its index may have replaced it: find out which before you lock again"},
 		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
 		{"odd status", status(418), errOther, failure.Transient, errOther.Error(), ""},
 	}

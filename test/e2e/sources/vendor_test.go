@@ -91,7 +91,7 @@ func TestRealVendored(t *testing.T) {
 	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
 
-	u.Fails(t, 3, []string{"the engine doesn't have it, and the network may not be used", "hint: run \"build vendor DIR\""}, "--offline", dir)
+	u.Fails(t, 3, []string{"the engine doesn't have it, and the network may not be used", "hint: run \"build vendor DEST\""}, "--offline", dir)
 	w.Stop()
 	u.Build(t, "--mirror", store, "--offline", dir)
 	offline := u.Digest(t)
