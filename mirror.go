@@ -65,8 +65,11 @@ func (j *job) findVendored(ctx context.Context) error {
 	}
 	for _, m := range j.spec.Models {
 		locked, ok, err := j.locked(m)
-		if err != nil || !ok {
+		if err != nil {
 			return err
+		}
+		if !ok { // a directory of the project
+			continue
 		}
 		work, err := weights.NewJob(locked)
 		if err != nil {

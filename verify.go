@@ -339,7 +339,11 @@ func differences(ctx context.Context, source imageSource, had layout.Image, dir,
 	if err != nil {
 		return nil, err
 	}
-	rebuilt := all[slices.IndexFunc(all, func(image layout.Image) bool { return image.Desc.Digest == made })]
+	i := slices.IndexFunc(all, func(image layout.Image) bool { return image.Desc.Digest == made })
+	if i < 0 {
+		return nil, fmt.Errorf("reading the rebuilt image: %s is not in %q", made, dir)
+	}
+	rebuilt := all[i]
 	found, err := imagediff.Compare(ctx,
 		imagediff.Image{Manifest: had.Manifest, Config: had.Config, Open: source.blob},
 		imagediff.Image{Manifest: rebuilt.Manifest, Config: rebuilt.Config, Open: l.Blob})

@@ -1,13 +1,13 @@
 // Command bench has the programs that the scripts of this directory run next to Lamina:
 // its servers, and its competitors. Each word is one program:
 //
-//	bench dockerfile ENGINE DIR REFERENCE     builds a Dockerfile on a running engine
+//	bench dockerfile ENGINE DIR REFERENCE        builds a Dockerfile on a running engine
 //	bench hub BYTES [LARGEST]                    serves a Hugging Face hub with one model
 //	bench index                                  serves a package index that makes its wheels
 //	bench registry                               serves a registry in memory
 //	bench sha256 BYTES                           hashes as many bytes on one core
 //	bench sink                                   serves a registry that forgets weights
-//	bench cases -in DIR [SET|CASE…]           runs inputs that once misled the command, and prints a table
+//	bench cases -in DIR [SET|CASE…]              runs inputs that once misled the command, and prints a table
 //	bench mutate [FLAGS] [PACKAGE…]              finds changes of the code that no test detects
 //
 // A server prints two lines, its address and that of its control ([serve]), and

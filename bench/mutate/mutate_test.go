@@ -4,6 +4,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +54,30 @@ func TestMutants(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The functions in the list of mutants that make no difference still exist, by these names.
+func TestEquivalentsExist(t *testing.T) {
+	list, err := os.ReadFile("../mutants.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range regexp.MustCompile(`(?m)^([\w/-]+)\.(?:(\w+)\.)?(\w+)/\w+/\d+ `).FindAllStringSubmatch(string(list), -1) {
+		receiver := ""
+		if id[2] != "" {
+			receiver = `\(\w+ \*?` + id[2] + `\) `
+		}
+		files, err := filepath.Glob("../../" + id[1] + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(name string) bool {
+			text, err := os.ReadFile(name)
+			return err == nil && regexp.MustCompile(`(?m)^func `+receiver+id[3]+`\(`).Match(text)
+		}) {
+			t.Errorf("%snames no function", id[0])
+		}
 	}
 }
 

@@ -6,9 +6,10 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
+
+	"lamina.build/output"
 )
 
 // forOnce are the flags that don't affect the image: where it goes, and how this one
@@ -30,7 +31,7 @@ func again(f *pflag.FlagSet, args []string) []string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
-			if flag.Name == "annotation" && (strings.HasPrefix(value, "manifest-descriptor") || strings.HasPrefix(value, "index")) {
+			if flag.Name == "annotation" && !annotatesManifest(value) {
 				continue // it doesn't affect the image's digest, and a docker archive has no place for it
 			}
 			if !slices.Contains(forOnce, flag.Name) && !withLogin.MatchString(value) {
@@ -39,6 +40,12 @@ func again(f *pflag.FlagSet, args []string) []string {
 		}
 	})
 	return words
+}
+
+// annotatesManifest reports whether an annotation is one of an image's manifest, too.
+func annotatesManifest(text string) bool {
+	list, _ := output.ParseAnnotation(text)
+	return slices.ContainsFunc(list, func(a output.Annotation) bool { return !a.Index && !a.Descriptor })
 }
 
 // goRuns matches the paths of programs under "go run": in a directory that is removed when

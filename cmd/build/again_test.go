@@ -15,11 +15,15 @@ func TestAgain(t *testing.T) {
 		"--variant", "debug", "--insecure-registry", "--addr=tcp://a:1", "--addr", "tcp://b:1", "--python-index=https://user:word@index.example/simple",
 		"-o", "type=oci", "-t", "a:1", "--push", "--no-cache", "--cache-to", "type=s3,secret_access_key=word", "--progress=plain",
 		"--load", "-q", "--attach=lock", "--label", "a=b", "--annotation=c=d", "--annotation=manifest-descriptor:e=f",
+		"--annotation=index.title=g", "--annotation=index,manifest:h=i", "--annotation=index,index-descriptor:j=k",
 	}
 	if err := c.ParseFlags(append(given, "it's mine")); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{os.Args[0], "it's mine", "--variant=debug", "--insecure-registry=true", "--addr=tcp://a:1", "--addr=tcp://b:1", "--label=a=b", "--annotation=c=d"}
+	want := []string{
+		os.Args[0], "it's mine", "--variant=debug", "--insecure-registry=true", "--addr=tcp://a:1", "--addr=tcp://b:1", "--label=a=b",
+		"--annotation=c=d", "--annotation=index.title=g", "--annotation=index,manifest:h=i",
+	}
 	if diff := cmp.Diff(want, again(c.Flags(), c.Flags().Args())); diff != "" {
 		t.Errorf("words (-want +got):\n%s", diff)
 	}

@@ -112,7 +112,7 @@ func (a *app) imageCommand() *cobra.Command {
 		Short: "build an image (what build does without a command)",
 		Long: `
 Build the image that image.toml in DIR, or in the current directory, describes. Without
-one, build the embedded example: Wan2.2-Animate for Runpod, 58 GB of downloads
+one, build the embedded example: Wan2.2-Animate for Runpod, with 54.1 GB of weights
 ("go run ./examples/wan22-animate/rehearsal" tries it in minutes).
 
 If there is no image.lock yet, one is made first. A lock that no longer fits its spec is

@@ -126,6 +126,11 @@ func relock(ctx context.Context, p *lamina.Project, up lamina.Upgrade) (string, 
 // exportLock writes the lock for other installers, from the existing lock or a new
 // one.
 func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) error {
+	if o.export != "-" {
+		if err := checkFile("export", o.export); err != nil {
+			return failure.New(failure.Usage, err)
+		}
+	}
 	text, err := p.Pylock(ctx, o.variant, o.export)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"lamina.build"
 
 	"lamina.build/internal/failure"
@@ -175,8 +177,8 @@ func checkFile(flag, name string) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("flag --%s: %q exists and is not a regular file", flag, name)
 	}
-	if _, err := os.Stat(filepath.Dir(name)); err != nil {
-		return fmt.Errorf("flag --%s: %w", flag, err)
+	if err := unix.Access(filepath.Dir(name)+"/", unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("flag --%s: directory %q: %w", flag, filepath.Dir(name), err)
 	}
 	return nil
 }

@@ -99,6 +99,9 @@ func TestProblemsOfAPlan(t *testing.T) {
 			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
 		}), []string{`flag --annotation: no output has a place for "manifest-descriptor:a=b"`}},
 		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
+		{"files below a file", given(func(o *imageOptions) { o.metadata, o.iidfile = "plan.go/x", "none/x" }), []string{
+			`flag --metadata-file: directory "plan.go": not a directory`, `flag --iidfile: directory "none": no such file or directory`,
+		}},
 		{"a tag next to a digest", given(func(o *imageOptions) {
 			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
 		}), []string{"push-by-digest sets no tag; name r.example/a without one"}},

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,8 @@ import (
 // (v0.34.2). Its export as a tar does not, so files are exported that way.
 type Dir struct {
 	path      string
-	below     string // the directory in it that contains the files
+	below     string                 // the directory in it that contains the files
+	dirs      map[string]*tar.Header // of the directories that were read, by path
 	temporary *atomicfile.Temporary
 }
 
@@ -39,7 +42,7 @@ func PrepareDir(path string) (*Dir, error) {
 		return nil, fmt.Errorf("directory %q is not empty", path)
 	}
 	temporary, err := atomicfile.Dir(path)
-	return &Dir{path: path, temporary: temporary}, err
+	return &Dir{path: path, dirs: map[string]*tar.Header{}, temporary: temporary}, err
 }
 
 // Below puts everything read from now on into a directory.
@@ -47,6 +50,9 @@ func (f *Dir) Below(dir string) { f.below = dir }
 
 // Commit moves the directory into place.
 func (f *Dir) Commit() error {
+	if err := f.finish(); err != nil {
+		return fmt.Errorf("finishing the image's directories: %w", err)
+	}
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -70,13 +76,32 @@ func (f *Dir) Read(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{root: root, owners: os.Geteuid() == 0, dirs: map[string]*tar.Header{}}
+	w := &writer{root: root, owners: isOwner(), below: f.below, dirs: f.dirs}
 	err = w.all(tar.NewReader(r))
 	if err == nil { // the tar's padding
 		_, err = io.Copy(io.Discard, r)
 	}
 	return errors.Join(err, root.Close())
 }
+
+// finish sets owners, modes and times of directories once all tars are read, since files in
+// them would change the times, and a mode may forbid files. The lowest come first, which a
+// mode above may hide.
+func (f *Dir) finish() error {
+	root, err := os.OpenRoot(f.temporary.Name())
+	if err != nil {
+		return err
+	}
+	w := &writer{root: root, owners: isOwner()}
+	problems := make([]error, 0, len(f.dirs))
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(f.dirs))) {
+		problems = append(problems, w.settle(name, f.dirs[name]))
+	}
+	return errors.Join(append(problems, root.Close())...)
+}
+
+// isOwner reports whether the user may change owners.
+func isOwner() bool { return os.Geteuid() == 0 }
 
 // whiteout is the prefix of the names of deleted files.
 const whiteout = ".wh."
@@ -85,6 +110,7 @@ const whiteout = ".wh."
 type writer struct {
 	root   *os.Root
 	owners bool
+	below  string // where root is in the directory
 	dirs   map[string]*tar.Header
 }
 
@@ -92,7 +118,7 @@ func (w *writer) all(t *tar.Reader) error {
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return w.finish()
+			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading the image's files: %w", err)
@@ -116,9 +142,9 @@ func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeDir {
 		return w.directory(name, h)
 	}
-	delete(w.dirs, name)
 	err := w.leaf(name, h, content)
 	if errors.Is(err, fs.ErrExist) { // from a lower layer
+		w.forget(name)
 		err = errors.Join(w.root.RemoveAll(name), w.leaf(name, h, content))
 	}
 	return err
@@ -126,15 +152,22 @@ func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 
 // directory makes a directory, replacing anything else, including a link to a directory.
 func (w *writer) directory(name string, h *tar.Header) error {
-	w.dirs[name] = h
 	info, err := w.root.Lstat(name)
 	if err == nil && !info.IsDir() {
+		w.forget(name) // what lay behind a link
 		err = w.root.Remove(name)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	w.dirs[path.Join(w.below, name)] = h
 	return w.root.MkdirAll(name, 0o755)
+}
+
+// forget forgets the directories at and below a path that is replaced.
+func (w *writer) forget(name string) {
+	name = path.Join(w.below, name)
+	maps.DeleteFunc(w.dirs, func(dir string, _ *tar.Header) bool { return dir == name || strings.HasPrefix(dir, name+"/") })
 }
 
 // leaf makes anything but a directory. If something exists already, it reads nothing of
@@ -196,13 +229,4 @@ func (w *writer) own(name string, h *tar.Header) error {
 // settle sets the mode after the owner, since changing that drops setuid bits.
 func (w *writer) settle(name string, h *tar.Header) error {
 	return errors.Join(w.own(name, h), w.root.Chmod(name, h.FileInfo().Mode()), w.root.Chtimes(name, time.Time{}, h.ModTime))
-}
-
-// finish sets the modes and times of directories last, since files in them would change these.
-func (w *writer) finish() error {
-	problems := make([]error, 0, len(w.dirs))
-	for name, h := range w.dirs {
-		problems = append(problems, w.settle(name, h))
-	}
-	return errors.Join(problems...)
 }

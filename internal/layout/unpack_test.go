@@ -200,7 +200,7 @@ func TestLayersLieOverEachOther(t *testing.T) {
 	}
 	for _, layer := range []*bytes.Reader{
 		archive(t, dir("a/", 0o755), file("a/same"), file("a/becomes-dir"), file("a/becomes-link"), dir("a/becomes-file/", 0o755), file("a/becomes-file/x"),
-			dir("target/", 0o700), link("a/link", "../target")),
+			dir("a/becomes-file/below/", 0o755), dir("target/", 0o700), link("a/link", "../target"), dir("a/once/below/", 0o755), file("a/once")),
 		archive(t, file("a/same"), dir("a/becomes-dir/", 0o750), file("a/becomes-dir/y"), link("a/becomes-link", "same"), file("a/becomes-file"), file("a/link/by-link"), dir("a/link/", 0o755), file("a/link/x")),
 	} {
 		if err = f.Read(layer); err != nil {
@@ -212,7 +212,7 @@ func TestLayersLieOverEachOther(t *testing.T) {
 	}
 	for name, mode := range map[string]fs.FileMode{
 		"a/same": 0o644, "a/becomes-dir": fs.ModeDir | 0o750, "a/becomes-dir/y": 0o644, "a/becomes-link": fs.ModeSymlink | 0o777,
-		"a/becomes-file": 0o644, "a/link": fs.ModeDir | 0o755, "a/link/x": 0o644, "target": fs.ModeDir | 0o700, "target/by-link": 0o644,
+		"a/becomes-file": 0o644, "a/once": 0o644, "a/link": fs.ModeDir | 0o755, "a/link/x": 0o644, "target": fs.ModeDir | 0o700, "target/by-link": 0o644,
 	} {
 		info, statErr := os.Lstat(filepath.Join(dest, name))
 		if statErr != nil || info.Mode() != mode {

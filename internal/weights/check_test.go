@@ -294,18 +294,20 @@ func TestAnImageOfFilesElsewhere(t *testing.T) {
 // answering changes a registry's answers. A body that is shorter than announced ends with
 // the connection.
 func answering(change func(*httptest.ResponseRecorder) []byte, times int) testworld.Fault {
-	return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
-		rec := httptest.NewRecorder()
-		right.ServeHTTP(rec, r)
-		data := change(rec)
-		maps.Copy(rw.Header(), rec.Header())
-		rw.WriteHeader(rec.Code)
-		_, _ = rw.Write(data)
-		if len(data) < rec.Body.Len() && rec.Header().Get("Content-Length") != "" {
-			_ = http.NewResponseController(rw).Flush()
-			panic(http.ErrAbortHandler)
-		}
-	})
+	return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) { answer(rw, r, right, change) })
+}
+
+func answer(rw http.ResponseWriter, r *http.Request, right http.Handler, change func(*httptest.ResponseRecorder) []byte) {
+	rec := httptest.NewRecorder()
+	right.ServeHTTP(rec, r)
+	data := change(rec)
+	maps.Copy(rw.Header(), rec.Header())
+	rw.WriteHeader(rec.Code)
+	_, _ = rw.Write(data)
+	if len(data) < rec.Body.Len() && rec.Header().Get("Content-Length") != "" {
+		_ = http.NewResponseController(rw).Flush()
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // A registry's wrong answer is a finding; no answer is not.
@@ -368,6 +370,10 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 		{"a broken registry", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
 		{"half of a blob, twice", blobs, answering(half, 2), 0, ""},
 		{"no ranges", blobs, whole, 0, ""},
+		{"no ranges and half of the layer, once", "GET /v2/acme/tiny/blobs/LAYER", testworld.Around(1, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+			r.Header.Del("Range")
+			answer(rw, r, right, half)
+		}), 0, ""},
 		{"ranges only at first", "GET /v2/acme/tiny/blobs/LAYER", testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 			if !strings.HasPrefix(r.Header.Get("Range"), "bytes=0-") {
 				r.Header.Del("Range")

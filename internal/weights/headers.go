@@ -61,10 +61,11 @@ func (l *Layer) checkHeaders(ctx context.Context, d digest.Digest, from blobs) e
 func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s stretch) (all bool, err error) {
 	var lied error
 	err = from.ReadRange(ctx, d, s.from, s.to, func(r io.Reader, whole bool) error {
+		at := s
 		if all = whole; whole {
-			s = stretch{0, l.Size}
+			at = stretch{0, l.Size}
 		}
-		problem := l.compare(r, s.from, s.to)
+		problem := l.compare(r, at.from, at.to)
 		if lied = nil; failure.KindOf(problem) == failure.Findings {
 			lied, problem = problem, nil // a finding is not an error of the read
 		}
