@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"archive/tar"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,9 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 
-	"lamina.build/internal/layout"
 	"lamina.build/lock"
 
 	"lamina.build/internal/test/e2etest"
@@ -43,7 +39,7 @@ func TestRealImageIsLean(t *testing.T) {
 			t.Errorf("image has %s: %s", p, reason)
 		}
 	}
-	status := read(t, l, image, "var/lib/dpkg/status")
+	status := e2etest.Read(t, l, image, "var/lib/dpkg/status")
 	for _, p := range onlyBuilder(t, filepath.Join(dir, "image.lock")) {
 		if strings.Contains(status, "Package: "+p+"\n") {
 			t.Errorf("package %s of the builder reached the image", p)
@@ -103,34 +99,6 @@ func onlyBuilder(t *testing.T, path string) []string {
 		t.Fatalf("only %d packages are the builder's own: this test looks at the wrong thing", len(names))
 	}
 	return names
-}
-
-// read returns a file of the lowest layer, where the runtime is.
-func read(t *testing.T, l *layout.Layout, image layout.Image, name string) string {
-	t.Helper()
-	blob, err := os.Open(filepath.Join(l.Dir(), "blobs", "sha256", image.Manifest.Layers[0].Digest.Encoded()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer blob.Close()
-	plain, err := zstd.NewReader(blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plain.Close()
-	for r := tar.NewReader(plain); ; {
-		h, err := r.Next()
-		if err != nil {
-			t.Fatalf("looking for %s in the image: %v", name, err)
-		}
-		if h.Name == name {
-			data, err := io.ReadAll(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(data)
-		}
-	}
 }
 
 func TestRealChangeMovesItsOwnLayer(t *testing.T) {

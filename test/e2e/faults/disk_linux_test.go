@@ -55,7 +55,7 @@ const full = "no space left on device"
 func TestRealDiskOfTheCacheIsFull(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int64{0, 1 << 20, 12 << 20} {
-		u, dir := e2etest.NewUser(t), small(t)
+		u, dir := e2etest.NewUser(t), e2etest.Small(t)
 		u.Cache = disk(t)
 		fill(t, u.Cache, left)
 		place := u.Cache + "/lamina/"
@@ -77,7 +77,7 @@ func TestRealDiskOfTheCacheIsFull(t *testing.T) {
 func TestRealDiskOfTheProjectIsFull(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), disk(t)
-	if err := os.CopyFS(dir, os.DirFS(small(t))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(e2etest.Small(t))); err != nil {
 		t.Fatal(err)
 	}
 	before := e2etest.ReadLock(t, dir)
@@ -106,7 +106,7 @@ func TestRealDiskOfTheProjectIsFull(t *testing.T) {
 // previous image stays complete.
 func TestRealDiskOfTheOutputIsFull(t *testing.T) {
 	t.Parallel()
-	u, dir := e2etest.NewUser(t), small(t)
+	u, dir := e2etest.NewUser(t), e2etest.Small(t)
 	u.Dir = disk(t)
 	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
 	before := u.Digest(t)

@@ -1,3 +1,3 @@
-// Package faults locks, builds and pushes with problems: broken indexes and registries,
+// Package faults locks and builds with problems: broken indexes,
 // sdists that spy or never end, full disks, clients and engines that die.
 package faults

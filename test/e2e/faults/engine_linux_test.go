@@ -143,7 +143,7 @@ func hold(t *testing.T, path string) *os.File {
 // with room the same root works.
 func TestRealDiskOfTheEngineIsFull(t *testing.T) {
 	t.Parallel()
-	cache, dir := e2etest.ShortDir(t), small(t)
+	cache, dir := e2etest.ShortDir(t), e2etest.Small(t)
 	root := filepath.Join(cache, "lamina", "engine")
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "engines" {
 		t.Skip("LAMINA_REAL=engines builds examples/faceblend on engines that have nothing")
 	}
-	u, dir := e2etest.NewUser(t), small(t)
+	u, dir := e2etest.NewUser(t), e2etest.Small(t)
 	ca := testworld.NewAuthority(t)
 	own, ownKey := ca.Certify(t, false)
 	engines := make([]*enginetest.Remote, 3)

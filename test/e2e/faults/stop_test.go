@@ -82,7 +82,7 @@ func TestRealStopped(t *testing.T) {
 // Two concurrent locks make one.
 func TestRealTwoLocksAtOnce(t *testing.T) {
 	t.Parallel()
-	u, dir := e2etest.NewUser(t), small(t)
+	u, dir := e2etest.NewUser(t), e2etest.Small(t)
 	want := e2etest.ReadLock(t, dir)
 	if err := os.Remove(filepath.Join(dir, "image.lock")); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestRealEngineDies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
+			u, dir, r := e2etest.NewUser(t), e2etest.Small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
 			spec, err := os.OpenFile(filepath.Join(dir, "image.toml"), os.O_APPEND|os.O_WRONLY, 0)
 			if err == nil {
 				_, err = spec.WriteString("[smoke]\nrun = [[\"sleep\", \"60\"]]\n")

@@ -1,4 +1,4 @@
-package faults
+package pushes
 
 import (
 	"testing"
@@ -10,6 +10,6 @@ import (
 // its package, by its file's name, and waits while the others run.
 func TestRealPushToNowhere(t *testing.T) {
 	t.Parallel()
-	u, dir := e2etest.NewUser(t), small(t)
+	u, dir := e2etest.NewUser(t), e2etest.Small(t)
 	u.Fails(t, 75, []string{"nowhere.invalid", "hint: check the name"}, dir, "-t", "nowhere.invalid/app:1", "--push", "--smoke", "off", "--progress", "quiet")
 }

@@ -1,4 +1,4 @@
-package faults
+package pushes
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package e2e
+package publish
 
 import (
 	"os"
@@ -90,7 +90,7 @@ func billed(t *testing.T, text string) map[string]bool {
 func contents(t *testing.T, u *e2etest.User) (list []string) {
 	t.Helper()
 	l, image := u.Image(t, "production")
-	status := read(t, l, image, "var/lib/dpkg/status")
+	status := e2etest.Read(t, l, image, "var/lib/dpkg/status")
 	for stanza := range strings.SplitSeq(status, "\n\n") {
 		name, version := "", ""
 		for line := range strings.SplitSeq(stanza, "\n") {

@@ -1,4 +1,4 @@
-package faults
+package pushes
 
 import (
 	"io"
@@ -63,7 +63,7 @@ func TestRealTroubleOfARegistry(t *testing.T) {
 	for name, tt := range troubles() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
+			u, dir, r := e2etest.NewUser(t), e2etest.Small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
 			args := []string{dir, "--insecure-registry", "--smoke", "off", "--progress", "quiet"}
 			if name != "without an end" { // the engine reads on for minutes
 				r.Fail("/v2/cache/**", testworld.Answer(tt.answer, tt.times))
@@ -87,7 +87,7 @@ func TestRealTokensOfAnotherHour(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, time.Hour} {
 		t.Run(off.String(), func(t *testing.T) {
 			t.Parallel()
-			u, dir := e2etest.NewUser(t), small(t)
+			u, dir := e2etest.NewUser(t), e2etest.Small(t)
 			r := testworld.NewRegistry(t, testworld.RegistryOptions{Tokens: true, Issued: time.Now().Add(off).UTC().Format(time.RFC3339)})
 			u.Build(t, dir, "-t", r.Host+"/app:1", "--push", "--insecure-registry", "--smoke", "off", "--progress", "quiet")
 			if r.Manifest("app", "1") == nil {

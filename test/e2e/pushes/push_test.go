@@ -1,4 +1,4 @@
-package faults
+package pushes
 
 import (
 	"encoding/json"
@@ -76,7 +76,7 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, tt.options)
+			u, dir, r := e2etest.NewUser(t), e2etest.Small(t), testworld.NewRegistry(t, tt.options)
 			if tt.where != "" {
 				r.Fail(tt.where, tt.fault)
 			}
@@ -106,14 +106,14 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 func TestRealPushThatNobodySigned(t *testing.T) {
 	t.Parallel()
 	url, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", http.NotFoundHandler())
-	u, dir := e2etest.NewUser(t), small(t)
+	u, dir := e2etest.NewUser(t), e2etest.Small(t)
 	u.Fails(t, 2, []string{"certificate", "hint: "}, dir, "-t", strings.TrimPrefix(url, "https://")+"/app:1", "--push", "--smoke", "off", "--progress", "quiet")
 }
 
 // A registry that restarts during a push has the image in the end.
 func TestRealPushThroughARestart(t *testing.T) {
 	t.Parallel()
-	u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
+	u, dir, r := e2etest.NewUser(t), e2etest.Small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
 	addr, restart := restarting(t, r.Host)
 	var once atomic.Bool
 	r.Fail("PUT /v2/app/blobs/**", testworld.Around(testworld.Always, func(rw http.ResponseWriter, req *http.Request, right http.Handler) {
@@ -142,7 +142,7 @@ func TestRealCachesThatFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
+			u, dir, r := e2etest.NewUser(t), e2etest.Small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
 			r.Fail("POST /v2/cache/**", says(403, "DENIED", "no caches here", `"x"`))
 			metadata := filepath.Join(t.TempDir(), "made.json")
 			run := u.Run(t, dir, "-t", r.Host+"/app:1", "--push", "--insecure-registry", "--smoke", "off", "--progress", "plain", "--metadata-file", metadata,

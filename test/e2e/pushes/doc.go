@@ -1,0 +1,2 @@
+// Package pushes pushes images to registries that refuse, fail or restart.
+package pushes
