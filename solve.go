@@ -194,7 +194,8 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 		return made, err
 	}
 	from, sent := j.sources(), make(chan *client.SolveStatus)
-	if e.Local() {
+	// An engine pushes layers of a cache from one repository to another without having them.
+	if e.Local() && len(j.remote().Imports) == 0 {
 		from.Send = func(ctx context.Context, s *client.SolveStatus) {
 			select {
 			case sent <- s:
