@@ -7,13 +7,17 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/containerd/platforms"
+
 	"lamina.build/internal/failure"
+	"lamina.build/lock"
 )
 
 // Pylock returns the Python distributions of a variant as the text of a pylock.toml
 // (PEP 751) to be written to a path, which its own paths are relative to; "-" stands for
 // the current directory. The path must not exist yet, or be a lock that may be replaced.
-func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, error) {
+// The platform is one of the lock's, "linux/arm64", or "" for the first.
+func (p *Project) Pylock(ctx context.Context, variant, platform, path string) ([]byte, error) {
 	if _, err := p.file.Variant(variant); err != nil {
 		return nil, err
 	}
@@ -24,6 +28,11 @@ func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
+	if platform != "" {
+		if l, err = platformOf(l, platform); err != nil {
+			return nil, failure.New(failure.Usage, fmt.Errorf("flag --platform: %w", err))
+		}
+	}
 	directory, err := seenFrom(filepath.Dir(path), p.dir)
 	if err != nil {
 		return nil, err
@@ -33,6 +42,18 @@ func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, err
 		return nil, failure.New(failure.Usage, fmt.Errorf("exporting %s: %w", p.LockPath(), err))
 	}
 	return text, nil
+}
+
+func platformOf(l lock.Lock, platform string) (lock.Lock, error) {
+	parsed, err := parsePlatform(platform)
+	if err != nil {
+		return l, err
+	}
+	one, ok := l.For(platforms.Format(parsed))
+	if !ok {
+		return l, fmt.Errorf("the lock is for %s, not for %s", strings.Join(l.Platforms(), ", "), platform)
+	}
+	return one, nil
 }
 
 // checkExport requires PEP 751's name for a lock, and rejects a file that the spec reads:

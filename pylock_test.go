@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lamina.build/lock"
 )
 
 // An impossible export is reported before anything is locked for it.
@@ -14,8 +16,18 @@ func TestExportsThatCantBe(t *testing.T) {
 		{Production, "requirements.txt", `flag --export: "requirements.txt" is not a name that other installers accept`},
 		{Production, p.dir, "flag --export: "},
 	} {
-		if _, err := p.Pylock(t.Context(), tt.variant, tt.path); KindOf(err) != Usage || !strings.Contains(err.Error(), tt.want) {
+		if _, err := p.Pylock(t.Context(), tt.variant, "", tt.path); KindOf(err) != Usage || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s at %s: got %v, want %s", tt.variant, tt.path, err, tt.want)
+		}
+	}
+}
+
+func TestPlatformsOfAnExport(t *testing.T) {
+	both := lock.Lock{Requirements: lock.Requirements{Platform: "linux/amd64"}, Further: []lock.Part{{Platform: "linux/arm64"}}}
+	for platform, want := range map[string]string{"linux/amd64": "", "linux/arm64/v8": "", "linux/riscv64": "the lock is for linux/amd64, linux/arm64, not", "x/y/z/w": `platform "x/y/z/w"`} {
+		got, err := platformOf(both, platform)
+		if want == "" && (err != nil || !strings.HasPrefix(platform, got.Platform)) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %s, %v", platform, got.Platform, err)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type lockFlags struct {
 	check   bool
 	export  string
 	variant string
+	on      string // the platform to export
 
 	unpublish bool
 }
@@ -41,6 +42,7 @@ func (o *lockFlags) add(c *cobra.Command) {
 		f.BoolVar(&o.unpublish, "unpublish", false,
 			"remove published models and their layers from the lock: builds make them from the locked files")
 		f.StringVar(&o.variant, "variant", lamina.Production, "the `VARIANT` to --export")
+		f.StringVar(&o.on, "platform", "", "the `PLATFORM` to --export; by default the first of the spec")
 		sourceFlags(f, &o.options)
 		f.BoolVar(&o.options.Offline, "offline", false, "use no network for --check and --export")
 	})
@@ -97,6 +99,8 @@ func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) 
 		return failure.New(failure.Usage, errors.New("flags --check, --export and --unpublish exclude each other"))
 	case (o.check || o.export != "" || o.unpublish) && (o.upgrade.All || len(o.upgrade.Packages) > 0):
 		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve again, which --check, --export and --unpublish don't"))
+	case o.on != "" && o.export == "":
+		return failure.New(failure.Usage, errors.New("flag --platform belongs to --export: a lock has every platform of its spec"))
 	case o.check:
 		return a.checkLock(ctx, p)
 	case o.unpublish:
@@ -131,7 +135,7 @@ func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) er
 			return failure.New(failure.Usage, err)
 		}
 	}
-	text, err := p.Pylock(ctx, o.variant, o.export)
+	text, err := p.Pylock(ctx, o.variant, o.on, o.export)
 	if err != nil {
 		return err
 	}
