@@ -30,7 +30,7 @@ func (e *Error) packages() {
 	lines := strings.Split(e.Output, "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool {
 		m := asked.FindStringSubmatch(strings.TrimSuffix(line, "\r"))
-		if m != nil {
+		if m != nil && !slices.Contains(e.asks, m[1]) { // an engine repeats the end of an output that it clipped
 			e.asks = append(e.asks, m[1])
 		}
 		return m != nil

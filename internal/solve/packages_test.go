@@ -29,7 +29,7 @@ func TestAPackageThatFails(t *testing.T) {
 	}{
 		"a script": {
 			before + "Setting up libx:amd64 (2) ...\r\n" + numbers(1, 30) + "dpkg: error processing package libx:amd64 (--configure):\n installed libx:amd64 package …\n" +
-				"Setting up later (1) ...\nErrors were encountered while processing:\n libx:amd64\nlamina: asks libx libx/who string\nlibx:amd64: its post-installation script ended with exit status 7\n",
+				"Setting up later (1) ...\nErrors were encountered while processing:\n libx:amd64\nlamina: asks libx libx/who string\nlamina: asks libx libx/who string\nlibx:amd64: its post-installation script ended with exit status 7\n",
 			"exit code: 1",
 			numbers(11, 30) + "libx:amd64: its post-installation script ended with exit status 7",
 			"exit code: 1: libx:amd64: its post-installation script ended with exit status 7", `debconf = ["libx libx/who string VALUE"]`,
@@ -72,6 +72,9 @@ func TestAPackageThatFails(t *testing.T) {
 		}
 		if kind := failure.KindOf(err); (kind == failure.Usage) != (name == "an account") {
 			t.Errorf("%s: it is of kind %d", name, kind)
+		}
+		if len(e.asks) > 1 {
+			t.Errorf("%s: it asks %q", name, e.asks)
 		}
 		if e.Output != tt.output {
 			t.Errorf("%s: output %q, want %q", name, e.Output, tt.output)
