@@ -35,6 +35,9 @@ func (e *Error) packages() {
 		}
 		return m != nil
 	})
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
 	last := len(lines) - 1
 	name, end := "", last
 	if m := failedScript.FindStringSubmatch(lines[last]); m != nil {

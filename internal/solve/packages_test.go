@@ -62,7 +62,8 @@ func TestAPackageThatFails(t *testing.T) {
 			before + "the account of the app: \"x\" is an account of a package\n", "exit code: 1", before + "the account of the app: \"x\" is an account of a package",
 			"exit code: 1: the account of the app: \"x\" is an account of a package", "",
 		},
-		"nothing": {"", "exit code: 137", "", "exit code: 137", "memory"},
+		"only questions": {"lamina: asks libx libx/who string\n", "exit code: 1", "", "exit code: 1", `debconf = ["libx libx/who string VALUE"]`},
+		"nothing":        {"", "exit code: 137", "", "exit code: 137", "memory"},
 	} {
 		id := digest.FromString("vertex")
 		err := heard(id, "builder: install 3 packages", tt.said).explain(errdefs.WrapVertex(errors.New(tt.cause), id), &bkllb.Definition{})
