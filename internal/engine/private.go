@@ -83,6 +83,9 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 	defer cancel()
 	for {
 		alive, err := s.alive()
+		if err == nil {
+			err = s.makeShort() // only now: one that was ending has removed it
+		}
 		if err != nil {
 			return nil, err
 		}
