@@ -62,8 +62,10 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	// ordinary user, who has none.
 	if c.rootless() {
 		logger.Print("builds have no limits: control groups are root's")
-	} else if err = limitBuilds(cgroups, c.group()); err != nil {
-		logger.Printf("builds have no limits: %v", err)
+	} else {
+		for _, problem := range limitBuilds(cgroups, c.group()) {
+			logger.Print(problem)
+		}
 	}
 	defer func() { removeAll(c.groups(cgroups)...) }() // those that exist by then
 	if err = divide(c); err != nil {
