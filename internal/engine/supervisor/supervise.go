@@ -49,14 +49,15 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 		return err
 	}
 	defer alive.Close()
-	if err = prepare(c); err != nil {
-		return err
-	}
+	// First: it forgets a request to end that was for a predecessor.
 	l, err := openLease(c)
 	if err != nil {
 		return err
 	}
 	defer l.file.Close()
+	if err = prepare(c); err != nil {
+		return err
+	}
 
 	// Builds have no limits in a container that may not divide its control group, and for an
 	// ordinary user, who has none.
