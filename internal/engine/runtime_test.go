@@ -3,11 +3,13 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/test/enginetest"
@@ -141,4 +143,40 @@ func processOf(t *testing.T, st engine.Status) string {
 	}
 	t.Fatal("there is no buildkitd")
 	return ""
+}
+
+// An engine must answer soon. Fetching a runtime and pruning may take as long as they need.
+func TestOnlyAnAnswerIsDueSoon(t *testing.T) {
+	pruned := make(chan context.Context, 1)
+	o := engine.Options{StateDir: t.TempDir(), Need: engine.Need{Disk: map[string]int64{"x": math.MaxInt64}}}
+	mkdir(t, filepath.Join(o.StateDir, "root"))
+	listen(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs", pruned: pruned}, engine.Socket(o.StateDir))
+	alive, err := atomicfile.Exclusive(t.Context(), filepath.Join(o.StateDir, "alive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = engine.ConnectOrStart(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), "the disk of its root has ") {
+		t.Errorf("got %v", err)
+	}
+	if at, ok := (<-pruned).Deadline(); ok {
+		t.Errorf("pruning has a deadline, %s", at)
+	}
+	if err = alive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = os.Stat("/usr/sbin/runc"); err == nil {
+		t.Skip("this machine has a runc where it is always found")
+	}
+	t.Setenv("PATH", "")
+	none := errors.New("no network")
+	o.FetchRunc = func(ctx context.Context) (string, error) {
+		if at, ok := ctx.Deadline(); ok {
+			t.Errorf("fetching runc has a deadline, %s", at)
+		}
+		return "", none
+	}
+	if _, err = engine.ConnectOrStart(t.Context(), o); !errors.Is(err, none) {
+		t.Errorf("got %v", err)
+	}
 }
