@@ -48,7 +48,11 @@ func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.Solve
 				return
 			}
 			r.hear(s)
+			before := time.Now()
 			out <- s
+			for id, at := range r.heard { // a paused display holds up what steps print meanwhile
+				r.heard[id] = at.Add(time.Since(before))
+			}
 		case <-tick.C:
 			for id, at := range r.heard {
 				if r.silent == "" && (time.Since(at) > clippedTimes*limit || time.Since(at) > limit && !r.clipped[id]) {

@@ -89,3 +89,24 @@ func TestASilentInstallationIsStopped(t *testing.T) {
 		})
 	}
 }
+
+// A terminal that holds up its output, as after Ctrl-S, doesn't make an installation silent.
+func TestAPausedDisplayIsNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id, began := digest.FromString("x"), time.Now()
+		in, out := make(chan *client.SolveStatus), make(chan *client.SolveStatus)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var r recorder
+		go r.watch(in, out, silence, stop)
+		in <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: "x: install 2 packages", Started: &began}}}
+		time.Sleep(2 * silence)
+		<-out
+		time.Sleep(silence / 2)
+		in <- &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: id, Data: []byte("x\n")}}}
+		<-out
+		if close(in); ctx.Err() != nil {
+			t.Error("it was stopped")
+		}
+	})
+}
