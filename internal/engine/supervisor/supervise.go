@@ -68,7 +68,7 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 			logger.Print(problem)
 		}
 	}
-	defer func() { removeAll(c.groups(cgroups)...) }() // those that exist by then
+	defer l.clean(c)
 	if err = divide(c); err != nil {
 		return err
 	}
@@ -81,7 +81,6 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	if err = writeStatus(c, child.Process.Pid); err != nil {
 		logger.Print(err)
 	}
-	defer removeAll(c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))
 	return watch(l, child.Process, exited, signals, logger)
 }
 
