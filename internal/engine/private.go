@@ -95,7 +95,8 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			if outdated := s.outdated(o); len(outdated) > 0 {
 				// Whoever holds a lease may be building. Those who wait for a start count as
 				// well, and find the next engine.
-				if clients, countErr := s.clients(); countErr == nil && clients == 1 {
+				r, recordErr := s.record()
+				if clients, countErr := s.clients(); errors.Join(recordErr, countErr) == nil && clients == 1 && s.sees(r) {
 					if err = s.end(waiting); err != nil {
 						return nil, fmt.Errorf("restarting the engine: %w", err)
 					}

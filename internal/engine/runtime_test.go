@@ -3,11 +3,13 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/engine"
@@ -178,5 +180,39 @@ func TestOnlyAnAnswerIsDueSoon(t *testing.T) {
 	}
 	if _, err = engine.ConnectOrStart(t.Context(), o); !errors.Is(err, none) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Of the clients in another container that shares the directory, nothing is seen, so an engine
+// that was started there is not restarted.
+func TestAnEngineOfAnotherContainerIsNotRestarted(t *testing.T) {
+	var said []string
+	o := engine.Options{StateDir: t.TempDir(), Progress: func(line string) { said = append(said, line) }}
+	path := func(name string) string { return filepath.Join(o.StateDir, name) }
+	mkdir(t, path("root"))
+	listen(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs"}, engine.Socket(o.StateDir))
+	alive, err := atomicfile.Exclusive(t.Context(), path("alive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	lease, err := atomicfile.Shared(t.Context(), path("lease"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Close()
+	err = errors.Join(os.WriteFile(path("buildkitd.toml"), []byte("other"), 0o600), os.WriteFile(path("engine.json"), fmt.Appendf(nil, `{"pid": %d}`, os.Getpid()), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	e, err := engine.ConnectOrStart(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeEngine(t, e)
+	if len(said) != 1 || !strings.Contains(said[0], "it was started with a different configuration; a build") {
+		t.Errorf("said %q", said)
 	}
 }
