@@ -106,7 +106,7 @@ func (s state) outdated(o Options) (what []string) {
 		}
 	}
 	r, err := s.record()
-	if err != nil || r.PID == 0 {
+	if err != nil || !s.sees(r) {
 		return what
 	}
 	running, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.PID))
@@ -115,4 +115,11 @@ func (s state) outdated(o Options) (what []string) {
 		what = append(what, "different proxies or certificates")
 	}
 	return what
+}
+
+// sees reports whether the supervisor is a process of our pid namespace. Of another's, as that
+// of a container that shares the directory, the kernel shows no locks, and has other numbers.
+func (s state) sees(r record) bool {
+	arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.PID))
+	return err == nil && bytes.Contains(arguments, []byte("\x00-state\x00"+s.dir+"\x00"))
 }

@@ -197,7 +197,8 @@ func countLocks(locks, kind string, inode uint64) int {
 }
 
 // diskUsed returns the disk space of a directory, counting each hard-linked file once. A
-// running engine may remove files at the same time.
+// running engine may remove files at the same time, and an ordinary user's has directories
+// that the user may not enter: those of an image's other users, and overlayfs's own.
 func diskUsed(dir string) (int64, error) {
 	var total int64
 	seen := map[uint64]bool{}
@@ -207,7 +208,7 @@ func diskUsed(dir string) (int64, error) {
 			info, err = entry.Info()
 		}
 		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
+			if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 				return nil
 			}
 			return err

@@ -188,6 +188,38 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// What was written just before a rotation is followed, too.
+func TestLogsFollowARotatedLogToItsEnd(t *testing.T) {
+	o := engine.Options{StateDir: t.TempDir()}
+	path := engine.LogPath(o)
+	write := func(text string) {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err == nil {
+			_, err = f.WriteString(text)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	followed, ended := &lockedBuffer{}, make(chan error)
+	go func() { ended <- engine.Logs(ctx, o, followed, engine.LogOptions{Follow: true}) }()
+	eventually(t, "the beginning of the log", func() bool { return followed.String() == "a\n" })
+	write("b\n")
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	write("c\n")
+	eventually(t, "the next log", func() bool { return strings.HasSuffix(followed.String(), "c\n") })
+	cancel()
+	if err := <-ended; err != nil || followed.String() != "a\nb\nc\n" {
+		t.Errorf("followed %q, %v", followed, err)
+	}
+}
+
 func TestTail(t *testing.T) {
 	tests := []struct {
 		name string

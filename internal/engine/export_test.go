@@ -27,6 +27,12 @@ func Unfit(version string, worker *client.WorkerInfo, free int64, need Need) err
 // Socket returns where the engine of a state directory listens.
 func Socket(stateDir string) string { return state{dir: stateDir}.socket() }
 
+// ConnectOrStart returns the engine of a state directory, where no program can start one.
+func ConnectOrStart(ctx context.Context, o Options) (*Engine, error) {
+	o = o.withDefaults()
+	return state{dir: o.StateDir}.connectOrStart(ctx, o, binaries{})
+}
+
 // Tail returns the last n lines.
 func Tail(text string, n int) string { return string(tail([]byte(text), n)) }
 

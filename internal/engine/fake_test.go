@@ -12,11 +12,12 @@ import (
 	"google.golang.org/grpc"
 )
 
-// fakeEngine answers the preflight and nothing else.
+// fakeEngine answers the preflight, and prunes nothing.
 type fakeEngine struct {
 	control.UnimplementedControlServer
 	version     string
 	snapshotter string
+	pruned      chan context.Context // gets that of each prune
 }
 
 func (f fakeEngine) Info(context.Context, *control.InfoRequest) (*control.InfoResponse, error) {
@@ -31,12 +32,23 @@ func (f fakeEngine) ListWorkers(context.Context, *control.ListWorkersRequest) (*
 	}}}, nil
 }
 
+func (f fakeEngine) Prune(_ *control.PruneRequest, stream control.Control_PruneServer) error {
+	f.pruned <- stream.Context()
+	return nil
+}
+
 // serve makes the fake listen where a rootless buildkitd would, and returns the runtime
 // directory and the address.
 func serve(t *testing.T, f fakeEngine) (runtimeDir, addr string) {
 	t.Helper()
 	runtimeDir = t.TempDir()
 	socket := filepath.Join(runtimeDir, "buildkit", "buildkitd.sock")
+	listen(t, f, socket)
+	return runtimeDir, "unix://" + socket
+}
+
+func listen(t *testing.T, f fakeEngine, socket string) {
+	t.Helper()
 	mkdir(t, filepath.Dir(socket))
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "unix", socket)
@@ -47,5 +59,4 @@ func serve(t *testing.T, f fakeEngine) (runtimeDir, addr string) {
 	control.RegisterControlServer(server, f)
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
-	return runtimeDir, "unix://" + socket
 }

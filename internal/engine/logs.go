@@ -48,8 +48,13 @@ func Logs(ctx context.Context, o Options, w io.Writer, lo LogOptions) error {
 		return fmt.Errorf("writing the engine's log: %w", err)
 	}
 	for lo.Follow && failure.Pause(ctx, followEvery) == nil {
-		if file, err = reopened(file, path); err == nil {
-			_, err = io.Copy(w, file)
+		next, err := reopened(file, path)
+		if err == nil {
+			_, err = io.Copy(w, file) // the rest of it, if it was rotated
+		}
+		if next != file {
+			err = errors.Join(err, file.Close())
+			file = next
 		}
 		if err != nil {
 			return fmt.Errorf("following the engine's log: %w", err)
@@ -72,7 +77,7 @@ func reopened(file *os.File, path string) (*os.File, error) {
 	if err != nil {
 		return file, err
 	}
-	return fresh, file.Close()
+	return fresh, nil
 }
 
 // tail returns the last n lines, all of them for n == 0.

@@ -78,23 +78,26 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 		return nil, err
 	}
 	defer lock.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, startWithin,
-		fmt.Errorf("the engine did not answer within %s, see %s", startWithin, s.path(logFile)))
+	waiting, cancel := s.soon(ctx)
 	defer cancel()
 	for {
 		alive, err := s.alive()
+		if err == nil {
+			err = s.makeShort() // only now: one that was ending has removed it
+		}
 		if err != nil {
 			return nil, err
 		}
 		if !alive {
 			return s.start(ctx, o, bin)
 		}
-		if answers(ctx, s.socket()) {
+		if answers(waiting, s.socket()) {
 			if outdated := s.outdated(o); len(outdated) > 0 {
 				// Whoever holds a lease may be building. Those who wait for a start count as
 				// well, and find the next engine.
-				if clients, countErr := s.clients(); countErr == nil && clients == 1 {
-					if err = s.end(ctx); err != nil {
+				r, recordErr := s.record()
+				if clients, countErr := s.clients(); errors.Join(recordErr, countErr) == nil && clients == 1 && s.sees(r) {
+					if err = s.end(waiting); err != nil {
 						return nil, fmt.Errorf("restarting the engine: %w", err)
 					}
 					continue
@@ -105,10 +108,15 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 		}
 		// It is there and does not answer: it is about to end, as after a kill, or was
 		// started by a client that has been killed since.
-		if err = failure.Pause(ctx, pollEvery); err != nil {
+		if err = failure.Pause(waiting, pollEvery); err != nil {
 			return nil, fmt.Errorf("waiting for the engine: %w", err)
 		}
 	}
+}
+
+// soon ends when an engine should have answered.
+func (s state) soon(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("the engine did not answer within %s, see %s", startWithin, s.path(logFile)))
 }
 
 // end stops the engine and waits until it is gone.
@@ -198,12 +206,14 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	for !answers(ctx, s.socket()) {
+	waiting, cancel := s.soon(ctx)
+	defer cancel()
+	for !answers(waiting, s.socket()) {
 		select {
 		case err = <-exited:
 			return nil, s.died(err, before)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("starting the engine: %w", context.Cause(ctx))
+		case <-waiting.Done():
+			return nil, fmt.Errorf("starting the engine: %w", context.Cause(waiting))
 		case <-time.After(pollEvery):
 		}
 	}

@@ -3,11 +3,15 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/test/enginetest"
@@ -141,4 +145,74 @@ func processOf(t *testing.T, st engine.Status) string {
 	}
 	t.Fatal("there is no buildkitd")
 	return ""
+}
+
+// An engine must answer soon. Fetching a runtime and pruning may take as long as they need.
+func TestOnlyAnAnswerIsDueSoon(t *testing.T) {
+	pruned := make(chan context.Context, 1)
+	o := engine.Options{StateDir: t.TempDir(), Need: engine.Need{Disk: map[string]int64{"x": math.MaxInt64}}}
+	mkdir(t, filepath.Join(o.StateDir, "root"))
+	listen(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs", pruned: pruned}, engine.Socket(o.StateDir))
+	alive, err := atomicfile.Exclusive(t.Context(), filepath.Join(o.StateDir, "alive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = engine.ConnectOrStart(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), "the disk of its root has ") {
+		t.Errorf("got %v", err)
+	}
+	if at, ok := (<-pruned).Deadline(); ok {
+		t.Errorf("pruning has a deadline, %s", at)
+	}
+	if err = alive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = os.Stat("/usr/sbin/runc"); err == nil {
+		t.Skip("this machine has a runc where it is always found")
+	}
+	t.Setenv("PATH", "")
+	none := errors.New("no network")
+	o.FetchRunc = func(ctx context.Context) (string, error) {
+		if at, ok := ctx.Deadline(); ok {
+			t.Errorf("fetching runc has a deadline, %s", at)
+		}
+		return "", none
+	}
+	if _, err = engine.ConnectOrStart(t.Context(), o); !errors.Is(err, none) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Of the clients in another container that shares the directory, nothing is seen, so an engine
+// that was started there is not restarted.
+func TestAnEngineOfAnotherContainerIsNotRestarted(t *testing.T) {
+	var said []string
+	o := engine.Options{StateDir: t.TempDir(), Progress: func(line string) { said = append(said, line) }}
+	path := func(name string) string { return filepath.Join(o.StateDir, name) }
+	mkdir(t, path("root"))
+	listen(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs"}, engine.Socket(o.StateDir))
+	alive, err := atomicfile.Exclusive(t.Context(), path("alive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	lease, err := atomicfile.Shared(t.Context(), path("lease"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Close()
+	err = errors.Join(os.WriteFile(path("buildkitd.toml"), []byte("other"), 0o600), os.WriteFile(path("engine.json"), fmt.Appendf(nil, `{"pid": %d}`, os.Getpid()), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	e, err := engine.ConnectOrStart(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeEngine(t, e)
+	if len(said) != 1 || !strings.Contains(said[0], "it was started with a different configuration; a build") {
+		t.Errorf("said %q", said)
+	}
 }

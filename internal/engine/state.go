@@ -38,8 +38,7 @@ const longestSocket = 100
 func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 
 // socket returns the same path in every process that uses the directory. A deep directory
-// gets its socket in /run, which only root can write, or in a directory of /tmp that make
-// refuses if it is somebody else's.
+// gets its socket in /run, which only root can write, or in /tmp.
 func (s state) socket() string {
 	path := s.path(socketFile)
 	if len(path) <= longestSocket {
@@ -55,16 +54,28 @@ func (s state) socket() string {
 
 func (s state) address() string { return "unix://" + s.socket() }
 
-// make makes the directories, closed to everybody but their owner: access to the
-// socket is root access to this machine.
+// make makes the directory, closed to everybody but its owner: access to the socket is root
+// access to this machine.
 func (s state) make() error {
-	for _, dir := range []string{s.dir, filepath.Dir(s.socket())} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return unwritable(err)
-		}
-		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory needs its x
-			return unwritable(err)
-		}
+	err := os.MkdirAll(s.dir, 0o700)
+	if err == nil {
+		err = os.Chmod(s.dir, 0o700) //nolint:gosec // a directory needs its x
+	}
+	if err != nil {
+		return unwritable(err)
+	}
+	return nil
+}
+
+// makeShort makes the directory of a deep directory's socket, and refuses somebody else's. An
+// engine removes it as it ends.
+func (s state) makeShort() error {
+	dir := filepath.Dir(s.socket())
+	if filepath.Dir(dir) == s.dir {
+		return nil
+	}
+	if err := atomicfile.Owned(dir); err != nil {
+		return fmt.Errorf("making the engine's directory: %w", err)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/engine"
@@ -100,15 +98,8 @@ func (p Project) sockets(temporary string) (string, error) {
 		return dir, nil
 	}
 	dir := filepath.Join(temporary, fmt.Sprintf("lamina-door-%d", os.Getuid()))
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := atomicfile.Owned(dir); err != nil {
 		return "", fmt.Errorf("making a directory for sockets: %w", err)
-	}
-	var s unix.Stat_t
-	if err := unix.Lstat(dir, &s); err != nil {
-		return "", fmt.Errorf("making a directory for sockets: %w", err)
-	}
-	if s.Mode&unix.S_IFMT != unix.S_IFDIR || s.Mode&0o077 != 0 || int(s.Uid) != os.Getuid() {
-		return "", failure.New(failure.Usage, fmt.Errorf("directory %q for sockets is not yours alone; remove it", dir))
 	}
 	return dir, nil
 }

@@ -50,6 +50,9 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	id := r.silent
 	if id != "" {
 		err = errors.New("it printed nothing for too long and was stopped")
+		if r.clipped[id] {
+			err = errors.New("it printed more than the engine passes on, then went on for too long and was stopped")
+		}
 	} else {
 		id = digest.Digest(at.Digest)
 	}

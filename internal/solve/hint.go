@@ -163,7 +163,13 @@ func second(paths []string) []string {
 	return rules
 }
 
-// list formats names as in TOML.
+// list formats names as in TOML, each once.
 func list(names []string) string {
-	return `["` + strings.Join(names, `", "`) + `"]`
+	var all []string
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return `["` + strings.Join(all, `", "`) + `"]`
 }

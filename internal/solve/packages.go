@@ -30,11 +30,14 @@ func (e *Error) packages() {
 	lines := strings.Split(e.Output, "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool {
 		m := asked.FindStringSubmatch(strings.TrimSuffix(line, "\r"))
-		if m != nil {
+		if m != nil && !slices.Contains(e.asks, m[1]) { // an engine repeats the end of an output that it clipped
 			e.asks = append(e.asks, m[1])
 		}
 		return m != nil
 	})
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
 	last := len(lines) - 1
 	name, end := "", last
 	if m := failedScript.FindStringSubmatch(lines[last]); m != nil {

@@ -29,7 +29,7 @@ func TestAPackageThatFails(t *testing.T) {
 	}{
 		"a script": {
 			before + "Setting up libx:amd64 (2) ...\r\n" + numbers(1, 30) + "dpkg: error processing package libx:amd64 (--configure):\n installed libx:amd64 package …\n" +
-				"Setting up later (1) ...\nErrors were encountered while processing:\n libx:amd64\nlamina: asks libx libx/who string\nlibx:amd64: its post-installation script ended with exit status 7\n",
+				"Setting up later (1) ...\nErrors were encountered while processing:\n libx:amd64\nlamina: asks libx libx/who string\nlamina: asks libx libx/who string\nlibx:amd64: its post-installation script ended with exit status 7\n",
 			"exit code: 1",
 			numbers(11, 30) + "libx:amd64: its post-installation script ended with exit status 7",
 			"exit code: 1: libx:amd64: its post-installation script ended with exit status 7", `debconf = ["libx libx/who string VALUE"]`,
@@ -62,7 +62,8 @@ func TestAPackageThatFails(t *testing.T) {
 			before + "the account of the app: \"x\" is an account of a package\n", "exit code: 1", before + "the account of the app: \"x\" is an account of a package",
 			"exit code: 1: the account of the app: \"x\" is an account of a package", "",
 		},
-		"nothing": {"", "exit code: 137", "", "exit code: 137", "memory"},
+		"only questions": {"lamina: asks libx libx/who string\n", "exit code: 1", "", "exit code: 1", `debconf = ["libx libx/who string VALUE"]`},
+		"nothing":        {"", "exit code: 137", "", "exit code: 137", "memory"},
 	} {
 		id := digest.FromString("vertex")
 		err := heard(id, "builder: install 3 packages", tt.said).explain(errdefs.WrapVertex(errors.New(tt.cause), id), &bkllb.Definition{})
@@ -72,6 +73,9 @@ func TestAPackageThatFails(t *testing.T) {
 		}
 		if kind := failure.KindOf(err); (kind == failure.Usage) != (name == "an account") {
 			t.Errorf("%s: it is of kind %d", name, kind)
+		}
+		if len(e.asks) > 1 {
+			t.Errorf("%s: it asks %q", name, e.asks)
 		}
 		if e.Output != tt.output {
 			t.Errorf("%s: output %q, want %q", name, e.Output, tt.output)

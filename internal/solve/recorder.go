@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"regexp"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ type recorder struct {
 	names   map[digest.Digest]string
 	outputs map[digest.Digest][]byte
 	heard   map[digest.Digest]time.Time // when each running step that installs packages last printed something
+	clipped map[digest.Digest]bool      // the steps whose output the engine clips
 	silent  digest.Digest               // the step that printed nothing for too long
 }
 
@@ -24,11 +26,19 @@ type recorder struct {
 // script is waiting for ever. A database of manuals takes minutes on a slow machine.
 const silence = 30 * time.Minute
 
+// clippedTimes is how many times as long it may print nothing once its output is clipped: an
+// engine passes on 200 KiB/s and 2 MiB of it (util/progress/logs, v0.34.2), so that silence may
+// be an installation at work, but also a script that asks the same question for ever.
+const clippedTimes = 8
+
+// clipping matches the end of the last output before an engine clips it.
+var clipping = regexp.MustCompile(`\n\[output clipped, log limit \S+ reached\]\n$`)
+
 // watch forwards every status until the channel is closed. It stops the build if a step is
 // silent for longer than the limit.
 func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus, limit time.Duration, stop func()) {
 	defer close(out)
-	r.names, r.outputs, r.heard = map[digest.Digest]string{}, map[digest.Digest][]byte{}, map[digest.Digest]time.Time{}
+	r.names, r.outputs, r.heard, r.clipped = map[digest.Digest]string{}, map[digest.Digest][]byte{}, map[digest.Digest]time.Time{}, map[digest.Digest]bool{}
 	tick := time.NewTicker(limit / 20)
 	defer tick.Stop()
 	for {
@@ -38,10 +48,14 @@ func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.Solve
 				return
 			}
 			r.hear(s)
+			before := time.Now()
 			out <- s
+			for id, at := range r.heard { // a paused display holds up what steps print meanwhile
+				r.heard[id] = at.Add(time.Since(before))
+			}
 		case <-tick.C:
 			for id, at := range r.heard {
-				if r.silent == "" && time.Since(at) > limit {
+				if r.silent == "" && (time.Since(at) > clippedTimes*limit || time.Since(at) > limit && !r.clipped[id]) {
 					r.silent = id
 					stop()
 				}
@@ -63,6 +77,7 @@ func (r *recorder) hear(s *client.SolveStatus) {
 		r.keep(l.Vertex, l.Data)
 		if _, runs := r.heard[l.Vertex]; runs {
 			r.heard[l.Vertex] = time.Now()
+			r.clipped[l.Vertex] = r.clipped[l.Vertex] || clipping.Match(l.Data)
 		}
 	}
 }

@@ -60,7 +60,12 @@ func (r *recorder) told(def *bkllb.Definition, dir string) (all []byte) {
 		if key := keys[id]; dir != "" && key != "" {
 			own = keepTold(filepath.Join(dir, key.Encoded()), own)
 		}
-		all = append(all, own...)
+		seen := map[string]bool{} // at the end of a step whose output it clipped, an engine repeats the last 256 KiB
+		for line := range strings.Lines(string(own)) {
+			if !seen[line] {
+				all, seen[line] = append(all, line...), true
+			}
+		}
 	}
 	return all
 }

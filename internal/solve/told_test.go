@@ -84,6 +84,22 @@ func TestPrunedIsSummedUpByRule(t *testing.T) {
 	}
 }
 
+// At the end of a step an engine repeats what it clipped; another step may say the same.
+func TestWhatAStepRepeatsCountsOnce(t *testing.T) {
+	const said = "lamina: pruned {\"rule\": \"**/*.a\", \"files\": 2, \"bytes\": 30}\n"
+	def, r := installed(t, "https://a.example", "x", nil)
+	steps := 0
+	for _, data := range def.Def {
+		r.keep(digest.FromBytes(data), []byte("x\n"+said+"x\n[output clipped, log limit 200KiB/s reached]\n"+said+"x\n"))
+		if name := def.Metadata[digest.FromBytes(data)].Description["llb.customname"]; !strings.HasPrefix(name, "builder: ") {
+			steps++
+		}
+	}
+	if diff := cmp.Diff([]Pruned{{"**/*.a", 2 * steps, 30 * int64(steps)}}, pruned(r.told(def, ""))); diff != "" {
+		t.Errorf("pruned by %d steps (-want +got):\n%s", steps, diff)
+	}
+}
+
 func TestWhatIsRemovedIsSorted(t *testing.T) {
 	const a, b = "lamina: removed {\"kind\": \"key\", \"path\": \"/a\"}\n", "lamina: removed {\"kind\": \"id\", \"path\": \"/b\"}\n"
 	if diff := cmp.Diff([]Removed{{"id", "/b"}, {"key", "/a"}}, removed([]byte(a+b+a+"lamina: note "+b))); diff != "" {

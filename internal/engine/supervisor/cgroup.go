@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -51,26 +52,31 @@ func (c config) groups(root string) (dirs []string) {
 
 // limitBuilds keeps all steps of builds together below what the machine has: a step that
 // forks or allocates without end kills itself, and neither the engine nor other programs.
-// root is where control groups, v1 or v2, are mounted.
-func limitBuilds(root, cgroup string) error {
+// root is where control groups, v1 or v2, are mounted. Each problem names what has no limit.
+func limitBuilds(root, cgroup string) (problems []error) {
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err != nil {
-		return fmt.Errorf("asking for the memory of the machine: %w", err)
+		return []error{fmt.Errorf("builds have no limits: asking for the memory of the machine: %w", err)}
 	}
 	memory := uint64(info.Totalram) * uint64(info.Unit) / 10 * 9 //nolint:unconvert // 32 bits elsewhere
 	processes := 4096 + 1024*runtime.NumCPU()                    // threads are counted
 	_, err := os.Stat(filepath.Join(root, "cgroup.controllers"))
-	if errors.Is(err, fs.ErrNotExist) { // v1 has a tree for each
-		return errors.Join(
-			limit(filepath.Join(root, "pids", cgroup), "pids.max", strconv.Itoa(processes)),
-			limit(filepath.Join(root, "memory", cgroup), "memory.limit_in_bytes", strconv.FormatUint(memory, 10)),
-		)
+	unified := !errors.Is(err, fs.ErrNotExist) // v1 has a tree for each
+	for _, l := range []struct{ what, controller, v1, v2, value string }{
+		{"processes", "pids", "pids.max", "pids.max", strconv.Itoa(processes)},
+		{"memory", "memory", "memory.limit_in_bytes", "memory.max", strconv.FormatUint(memory, 10)},
+	} {
+		dir, name := filepath.Join(root, l.controller, cgroup), l.v1
+		var disabled error
+		if unified {
+			dir, name = filepath.Join(root, cgroup), l.v2
+			disabled = os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+l.controller), 0o600)
+		}
+		if err = limit(dir, name, l.value); err != nil {
+			problems = append(problems, fmt.Errorf("builds have no limit on %s: %w", l.what, cmp.Or(disabled, err)))
+		}
 	}
-	return errors.Join(err,
-		os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+pids +memory"), 0o600),
-		limit(filepath.Join(root, cgroup), "pids.max", strconv.Itoa(processes)),
-		limit(filepath.Join(root, cgroup), "memory.max", strconv.FormatUint(memory, 10)),
-	)
+	return problems
 }
 
 // limit sets a limit of a group, making the group if necessary.

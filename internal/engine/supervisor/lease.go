@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -68,6 +69,14 @@ func (l lease) replaced() bool {
 	}
 	mine, err := l.file.Stat()
 	return err == nil && !os.SameFile(here, mine)
+}
+
+// clean removes what only a running engine has, unless a successor has it by now.
+func (l lease) clean(c config) {
+	if l.replaced() && exists(l.file.Name()) {
+		return
+	}
+	removeAll(append(c.groups(cgroups), c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))...)
 }
 
 func exists(path string) bool {

@@ -49,23 +49,26 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 		return err
 	}
 	defer alive.Close()
-	if err = prepare(c); err != nil {
-		return err
-	}
+	// First: it forgets a request to end that was for a predecessor.
 	l, err := openLease(c)
 	if err != nil {
 		return err
 	}
 	defer l.file.Close()
+	if err = prepare(c); err != nil {
+		return err
+	}
 
 	// Builds have no limits in a container that may not divide its control group, and for an
 	// ordinary user, who has none.
 	if c.rootless() {
 		logger.Print("builds have no limits: control groups are root's")
-	} else if err = limitBuilds(cgroups, c.group()); err != nil {
-		logger.Printf("builds have no limits: %v", err)
+	} else {
+		for _, problem := range limitBuilds(cgroups, c.group()) {
+			logger.Print(problem)
+		}
 	}
-	defer func() { removeAll(c.groups(cgroups)...) }() // those that exist by then
+	defer l.clean(c)
 	if err = divide(c); err != nil {
 		return err
 	}
@@ -78,7 +81,6 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	if err = writeStatus(c, child.Process.Pid); err != nil {
 		logger.Print(err)
 	}
-	defer removeAll(c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))
 	return watch(l, child.Process, exited, signals, logger)
 }
 
