@@ -60,8 +60,8 @@ func (r *reader) pyproject(dir string) (pyproject, error) {
 	}
 	name := path.Join(dir, manifest)
 	data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
-	if err = errors.Join(err, checkLogins(name, data)); err == nil {
-		err = unmarshal(name, data, &p)
+	if err == nil {
+		err = errors.Join(checkLogins(name, data), unmarshal(name, data, &p))
 	}
 	if err == nil {
 		r.projects[dir] = p
@@ -193,19 +193,6 @@ func (r *reader) readPylock(name string) error {
 	return err
 }
 
-// workspaceOf returns the directory of the workspace whose member the project in dir is,
-// and whose uv.lock it shares; dir if there is none.
-func (r *reader) workspaceOf(dir string) string {
-	for top := dir; top != "."; {
-		top = path.Dir(top)
-		p, err := r.pyproject(top)
-		if members, _ := p.members(r.root, top); err == nil && slices.Contains(members, path.Join(dir, manifest)) {
-			return top
-		}
-	}
-	return dir
-}
-
 // isDynamic reports whether only a build backend can list the dependencies of p.
 func (p pyproject) isDynamic() bool {
 	return p.Project == nil || slices.Contains(texts(p.Project.Dynamic), "dependencies")
@@ -331,19 +318,6 @@ func (p pyproject) directories() []string {
 		list = append(list, url)
 	}
 	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
-}
-
-// members lists the pyproject.toml files of the workspace whose root is p in dir.
-func (p pyproject) members(root fs.FS, dir string) (list []string, err error) {
-	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
-	for _, pattern := range texts(workspace["members"]) {
-		members, err := fs.Glob(root, path.Join(dir, pattern, manifest))
-		if err != nil {
-			return nil, fmt.Errorf("%s: workspace member %q: %w", path.Join(dir, manifest), pattern, err)
-		}
-		list = append(list, members...)
-	}
-	return list, nil
 }
 
 // paths returns the paths of a source of uv, which may be one table or several.
