@@ -156,6 +156,40 @@ func TestMembersHaveTheLockOfTheirWorkspace(t *testing.T) {
 	}
 }
 
+// A lock is held against what a project declares and no table decides, of it or its
+// workspace. Its own name stands for more of its extras.
+func TestDeclaredRequirements(t *testing.T) {
+	files := map[string]string{
+		"pyproject.toml": `[tool.uv]
+workspace.members = ["m"]
+override-dependencies = ["numpy==2"]
+exclude-dependencies = ["six"]
+sources.torch = { git = "https://g.example/torch" }
+`,
+		"m/pyproject.toml": `[project]
+name = "My.m"
+dependencies = ["numpy<2", "six", "torch>=9", "flask", "own"]
+[project.optional-dependencies]
+all = ["my-m[gpu, fast_ones]", "my_m[all]", "my-m[mac]; sys_platform == 'darwin'", "a"]
+gpu = ["b"]
+fast-ones = ["c"]
+served = ["f"]
+mac = ["d"]
+[dependency-groups]
+serve = ["my-m[served]", "e"]
+[tool.uv.sources]
+own = { workspace = true }
+`,
+	}
+	var got []string
+	for _, w := range request(t, "name = \"x\"\n[python]\nproject = \"m\"\nextras = [\"all\"]\ngroups = [\"serve\"]\n", files).Declared {
+		got = append(got, w.Line)
+	}
+	if diff := cmp.Diff([]string{"flask", "a", "e", "b", "c", "f"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestFilesOfAPylock(t *testing.T) {
 	const lockText = `lock-version = "1.0"
 [[packages]]

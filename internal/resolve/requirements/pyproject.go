@@ -29,6 +29,7 @@ import (
 type pyproject struct {
 	BuildSystem map[string]any `toml:"build-system" json:",omitempty"`
 	Project     *struct {
+		Name         any `toml:"name" json:"-"`
 		Dependencies any `toml:"dependencies"`
 		Optional     any `toml:"optional-dependencies"`
 		Python       any `toml:"requires-python"`
@@ -96,13 +97,14 @@ func (r *reader) readProject(dir string) error {
 	if err := r.readPyprojects(dir); err != nil {
 		return err
 	}
-	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups)
 	r.top = r.workspaceOf(dir)
 	if r.top != dir {
 		if err := r.readPyprojects(r.top); err != nil {
 			return err
 		}
 	}
+	decided := slices.Concat(r.projects[dir].decides(), r.projects[r.top].decides())
+	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups, decided)
 	name := path.Join(r.top, uvLock)
 	if _, err := fs.Stat(r.root, name); errors.Is(err, fs.ErrNotExist) {
 		return r.projects[dir].check(dir)
@@ -215,29 +217,49 @@ func (p pyproject) check(dir string) error {
 }
 
 // declared returns the requirements of a project itself, with those of extras and groups,
-// without projects that its own tables decide, by a source or an override.
-func (p pyproject) declared(name string, extras, groups []string) (list []reqfile.Requirement) {
+// without the decided projects.
+func (p pyproject) declared(file string, extras, groups, decided []string) (list []reqfile.Requirement) {
 	var lines []string
+	name := ""
 	if p.Project != nil {
 		lines = texts(p.Project.Dependencies)
+		name, _ = p.Project.Name.(string)
+	}
+	seen := map[string]bool{}
+	add := func(extras ...string) {
 		for _, extra := range extras {
-			lines = append(lines, texts(entry(p.Project.Optional, extra))...)
+			if extra = lock.NormalName(extra); !seen[extra] && p.Project != nil {
+				seen[extra] = true
+				lines = append(lines, texts(entry(p.Project.Optional, extra))...)
+			}
 		}
 	}
+	add(extras...)
 	for _, group := range groups {
 		lines = append(lines, p.group(group, 0)...)
 	}
-	decided := named(slices.Concat(texts(p.Tool.UV["exclude-dependencies"]), texts(p.Tool.UV["override-dependencies"])))
-	if sources, ok := p.Tool.UV["sources"].(map[string]any); ok {
-		decided = append(decided, named(slices.Collect(maps.Keys(sources)))...)
-	}
-	for _, text := range lines {
-		w, err := reqfile.Parse(text)
-		if w.File = name; err == nil && !slices.Contains(decided, w.Name) {
+	for i := 0; i < len(lines); i++ { // add appends to lines
+		w, err := reqfile.Parse(lines[i])
+		switch w.File = file; {
+		case err != nil || slices.Contains(decided, w.Name):
+		case name == "" || w.Name != lock.NormalName(name):
 			list = append(list, w)
+		case w.Marker == "": // itself, for more of its extras
+			_, more, _ := strings.Cut(strings.TrimSuffix(leadingTitle.FindString(w.Line), "]"), "[")
+			add(strings.Split(more, ",")...)
 		}
 	}
 	return list
+}
+
+// decides lists the projects that the tables of uv decide, by a source, an override or an
+// exclusion.
+func (p pyproject) decides() []string {
+	list := slices.Concat(texts(p.Tool.UV["exclude-dependencies"]), texts(p.Tool.UV["override-dependencies"]))
+	if sources, ok := p.Tool.UV["sources"].(map[string]any); ok {
+		list = append(list, slices.Collect(maps.Keys(sources))...)
+	}
+	return named(list)
 }
 
 // maxGroups limits nested includes of groups; uv rejects cycles.
