@@ -42,8 +42,9 @@ type pyproject struct {
 }
 
 const (
-	manifest = "pyproject.toml"
-	uvLock   = "uv.lock"
+	manifest   = "pyproject.toml"
+	uvLock     = "uv.lock"
+	uvSettings = "uv.toml"
 )
 
 // Size limits of the files that determine a lock.
@@ -103,7 +104,10 @@ func (r *reader) readProject(dir string) error {
 			return err
 		}
 	}
-	decided := slices.Concat(r.projects[dir].decides(), r.projects[r.top].decides())
+	if err := r.readSettings(); err != nil {
+		return err
+	}
+	decided := slices.Concat(r.projects[dir].decides(), r.projects[r.top].decides(), r.settings.decides())
 	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups, decided)
 	name := path.Join(r.top, uvLock)
 	if _, err := fs.Stat(r.root, name); errors.Is(err, fs.ErrNotExist) {
@@ -116,6 +120,28 @@ func (r *reader) readProject(dir string) error {
 	return errors.Join(err, checkLogins(name, data), strict.CheckDepth(name, data))
 }
 
+// readSettings reads the uv.toml with uv's settings for a workspace: next to its root, or in
+// the nearest directory above that has one. A pyproject.toml with a table of uv that is
+// nearer takes its place.
+func (r *reader) readSettings() error {
+	for dir := r.top; ; dir = path.Dir(dir) {
+		if name := path.Join(dir, uvSettings); regular(r.root, name) {
+			data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
+			if err == nil {
+				err = errors.Join(checkLogins(name, data), unmarshal(name, data, &r.settings.Tool.UV))
+			}
+			more, filesErr := r.settings.files(r.root, name)
+			r.request.ProjectFiles = append(r.request.ProjectFiles, append(more, name)...)
+			r.input(name, data)
+			r.git = r.git || containsGit(string(data))
+			return errors.Join(err, filesErr)
+		}
+		if p, err := r.pyproject(dir); dir == "." || err == nil && p.Tool.UV != nil {
+			return nil
+		}
+	}
+}
+
 // readPyprojects reads the pyproject.toml of a directory, of the members of its workspace
 // and of the directories that its sources name. uv reports the missing ones.
 func (r *reader) readPyprojects(dir string) error {
@@ -124,7 +150,7 @@ func (r *reader) readPyprojects(dir string) error {
 		return err
 	}
 	name := path.Join(dir, manifest)
-	more, err := p.files(r.root, dir)
+	more, err := p.files(r.root, name)
 	if err = errors.Join(err, r.needs(name, p)); err != nil {
 		return err
 	}
@@ -292,10 +318,11 @@ func entry(table any, name string) any {
 	return nil
 }
 
-// files lists the files that uv reads of a project in dir next to its own two: those of
-// its workspace members, the paths of its sources, and the files in directories that
-// serve as indexes.
-func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
+// files lists the files that uv reads of a project, whose pyproject.toml or uv.toml is
+// file: those of its workspace members, the paths of its sources, and the files in
+// directories that serve as indexes.
+func (p pyproject) files(root fs.FS, file string) ([]string, error) {
+	dir := path.Dir(file)
 	list, err := p.members(root, dir)
 	if err != nil {
 		return nil, err
@@ -305,7 +332,7 @@ func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 		for _, below := range paths(source) {
 			name := path.Join(dir, below)
 			if err := inside(name); err != nil {
-				return nil, fmt.Errorf("%s: source %q: %w", path.Join(dir, manifest), below, err)
+				return nil, fmt.Errorf("%s: source %q: %w", file, below, err)
 			}
 			if info, err := fs.Stat(root, name); err == nil && info.IsDir() {
 				name = path.Join(name, manifest)
@@ -324,7 +351,7 @@ func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: index %q: %w", path.Join(dir, manifest), directory, err)
+			return nil, fmt.Errorf("%s: index %q: %w", file, directory, err)
 		}
 	}
 	return sorted(list), nil

@@ -2,9 +2,14 @@ package requirements_test
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/spec"
 )
 
 // ofWorkspace has a project at each directory, and a workspace of members at the root.
@@ -75,6 +80,58 @@ func TestTheLockOfAMemberOrItsOwn(t *testing.T) {
 		got := request(t, strings.Replace(projectSpec, `"."`, `"p/a"`, 1), files).ProjectFiles
 		if last := got[len(got)-1]; last != tt.want {
 			t.Errorf("%s: its lock is %s of %q, want %s", tt.name, last, got, tt.want)
+		}
+	}
+}
+
+// A uv.toml has the settings of a project, unless a nearer pyproject.toml has a table of uv.
+func TestSettingsOfAProject(t *testing.T) {
+	const text = "find-links = [\"wheels\"]\noverride-dependencies = [\"numpy==2\", \"r @ git+https://g.example/r\"]\n"
+	ofA := strings.Replace(projectSpec, `"."`, `"p/a"`, 1)
+	for _, tt := range []struct {
+		name, settings string // the directory of the file, and its text
+		own            string // more of p/a/pyproject.toml
+		want           []string
+	}{
+		{"its own", "p/a", "[tool.uv]\n", []string{"p/a/wheels/a.whl", "p/a/uv.toml"}},
+		{"above", ".", "", []string{"wheels/a.whl", "uv.toml"}},
+		{"above a table", ".", "[tool.uv]\npackage = false\n", nil},
+		{"elsewhere", "p/b", "", nil},
+	} {
+		name := path.Join(tt.settings, "uv.toml")
+		files := map[string]string{
+			"p/a/pyproject.toml": "[project]\nname = \"x\"\ndependencies = [\"numpy<2\", \"six\"]\n" + tt.own, "p/a/uv.lock": "", name: text,
+			path.Join(tt.settings, "wheels/a.whl"): "", path.Join(tt.settings, "wheels/b"): "",
+		}
+		got := request(t, ofA, files)
+		want := slices.Concat([]string{"p/a/pyproject.toml"}, tt.want, []string{"p/a/uv.lock"})
+		if diff := cmp.Diff(want, got.ProjectFiles); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		counts := tt.want != nil
+		if declared := len(got.Declared); counts != (declared == 1) {
+			t.Errorf("%s: %d declared requirements", tt.name, declared)
+		}
+		if git := strings.Contains(builders(t, ofA, files)["builder"], " git "); git != counts {
+			t.Errorf("%s: git in the builder: %v", tt.name, git)
+		}
+		if overridden := len(read(t, ofA, files).Decided[spec.Production].Overridden); counts != (overridden == 2) {
+			t.Errorf("%s: %d overridden projects", tt.name, overridden)
+		}
+		before := lines(t, ofA, files)
+		files[name] += "exclude-newer = \"2026-01-01\"\n"
+		if same := slices.Equal(before, lines(t, ofA, files)); same == counts {
+			t.Errorf("%s: the same requirements with other settings: %v", tt.name, same)
+		}
+	}
+	for content, want := range map[string]string{
+		"a = \n": "uv.toml:1: toml: ",
+		"[[index]]\nurl = \"https://me:pw@i.example\"\n": "uv.toml:2: an address at i.example contains",
+		"find-links = [\"../x\"]\n":                      `uv.toml: index "../x": `,
+	} {
+		err := problem(t, projectSpec, map[string]string{"pyproject.toml": pyprojectText, "uv.toml": content})
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 }
