@@ -96,6 +96,34 @@ func TestRequirementsOfASourceTree(t *testing.T) {
 	}
 }
 
+// What a build backend lists requirements from counts, too.
+func TestRequirementsOfADynamicTree(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nsources = [\"t\"]\n"
+	for _, tt := range []struct {
+		name, file, content, old, text string
+		same                           bool
+	}{
+		{"poetry", "pyproject.toml", "[tool.poetry]\nversion = \"1\"\ndependencies = { a = \"^1\" }\n", "^1", "^2", false},
+		{"poetry's version", "pyproject.toml", "[tool.poetry]\nversion = \"1\"\ndependencies = { a = \"^1\" }\n", `"1"`, `"2"`, true},
+		{"flit", "pyproject.toml", "[tool.flit.metadata]\nrequires = [\"a\"]\n", "a\"", "b\"", false},
+		{"hatch", "pyproject.toml", "[tool.hatch.metadata.hooks.requirements_txt]\nfiles = [\"reqs.txt\"]\n", "reqs", "deps", false},
+		{"a file that setuptools reads", "deps/base.in", "a\n", "a", "b", false},
+		{"a file that setup.py reads", "requirements.txt", "a\n", "a", "b", false},
+		{"a file that nothing reads", "requirements-dev.txt", "a\n", "a", "b", true},
+		{"a file in a comment", "other-requirements.txt", "a\n", "a", "b", true},
+	} {
+		files := map[string]string{
+			"t/pyproject.toml": "[project]\ndynamic = [\"dependencies\"]\n[tool.setuptools.dynamic]\ndependencies = { file = [\"deps/base.in\"] }\n", "t/deps/base.in": "",
+			"t/setup.py": "# other-requirements.txt\nsetup(install_requires=open('requirements.txt'), x=open('README.txt'))\n", "t/requirements.txt": "",
+		}
+		files["t/"+tt.file] = tt.content
+		first := lines(t, text, files)
+		if files["t/"+tt.file] = strings.Replace(tt.content, tt.old, tt.text, 1); slices.Equal(first, lines(t, text, files)) != tt.same {
+			t.Errorf("%s: the same requirements: %v", tt.name, !tt.same)
+		}
+	}
+}
+
 // workspace has a member, a directory, a wheel and a member that names one more.
 func workspace() map[string]string {
 	return map[string]string{
@@ -279,6 +307,10 @@ func TestGitIsInTheBuilderWhereSomethingComesFromIt(t *testing.T) {
 		{"uv.lock", projectSpec, map[string]string{"pyproject.toml": "", "uv.lock": "[[package]]\nsource = { git = \"https://g.example/r\" }\n"}, true},
 		{"uv.lock without", projectSpec, map[string]string{"pyproject.toml": "", "uv.lock": "[[package]]\nsource = { registry = \"https://github.example/simple\" }\n"}, false},
 		{"tree", byTree, map[string]string{"t/pyproject.toml": "[build-system]\nrequires = [\"r @ " + address + "\"]\n"}, true},
+		{"tree of Poetry", byTree, map[string]string{"t/pyproject.toml": "[tool.poetry.dependencies]\na = { git = \"https://g.example/r\" }\n"}, true},
+		{"tree of Poetry without", byTree, map[string]string{"t/pyproject.toml": "[tool.poetry.dependencies]\ngit = { version = \"^1\" }\n"}, false},
+		{"list of a tree", byTree, map[string]string{"t/setup.py": "open('requirements.txt')", "t/requirements.txt": "r @ " + address + "\n"}, true},
+		{"list of a tree without", byTree, map[string]string{"t/setup.py": "open('requirements.txt') # r @ " + address, "t/requirements.txt": "r\n"}, false},
 		{"tree without", byTree, map[string]string{"t/setup.py": ""}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,6 +38,12 @@ type pyproject struct {
 	Groups any `toml:"dependency-groups"`
 	Tool   struct {
 		UV map[string]any `toml:"uv"`
+
+		// Of build backends, which list requirements from them.
+		Flit       any `toml:"flit" json:"-"`
+		Hatch      any `toml:"hatch" json:"-"`
+		Poetry     any `toml:"poetry" json:"-"`
+		Setuptools any `toml:"setuptools" json:"-"`
 	} `toml:"tool"`
 }
 
@@ -83,12 +89,7 @@ func (r *reader) needs(name string, p pyproject) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	r.input(name, data)
-	sources, _ := p.Tool.UV["sources"].(map[string]any)
-	r.git = r.git || containsGit(string(data))
-	for _, source := range sources { // their values alone: a key may be a project called "git"
-		text, err := json.Marshal(source)
-		r.git = r.git || err == nil && bytes.Contains(text, []byte(`"git":`))
-	}
+	r.git = r.git || containsGit(string(data)) || hasGit(p.Tool.UV["sources"])
 	return nil
 }
 
@@ -168,8 +169,9 @@ func (r *reader) readPyprojects(dir string) error {
 }
 
 // readTree records the files that determine the dependencies of a source tree: its
-// pyproject.toml, or without one its setup.py.
+// pyproject.toml, and unless that lists them, its setup.py and the lists that these name.
 func (r *reader) readTree(dir string) error {
+	text := ""
 	if regular(r.root, path.Join(dir, manifest)) {
 		p, err := r.pyproject(dir)
 		if err != nil {
@@ -178,19 +180,74 @@ func (r *reader) readTree(dir string) error {
 		if err = r.needs("source "+dir, p); err != nil || !p.isDynamic() {
 			return err
 		}
+		if text = p.backend(); text != "" {
+			r.input("backend "+dir, []byte(text))
+		}
+		r.git = r.git || hasGit(dig(p.Tool.Poetry, "dependencies"))
 	}
-	for _, base := range []string{"setup.py", "setup.cfg"} {
+	read := func(base string) error {
 		name := path.Join(dir, base)
-		if !regular(r.root, name) {
-			continue
+		if inside(name) != nil || !regular(r.root, name) {
+			return nil
 		}
 		data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
-		if err != nil {
-			return err
+		if err == nil {
+			r.input("source "+name, data)
+			text += "\n" + string(data)
 		}
-		r.input("source "+name, data)
+		return err
 	}
-	return nil
+	err := errors.Join(read("setup.py"), read("setup.cfg"))
+	for _, base := range sorted(listFile.FindAllString(comment.ReplaceAllString(text, ""), -1)) {
+		err = errors.Join(err, read(base))
+	}
+	r.git = r.git || containsGit(comment.ReplaceAllString(text, ""))
+	return err
+}
+
+var (
+	listFile = regexp.MustCompile(`(?i)[\w./-]*(?:req|dep|install)[\w./-]*\.(?:txt|in)\b`)
+	comment  = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
+)
+
+// backend returns the values that a build backend reads requirements from, as JSON; "" if
+// there are none.
+func (p pyproject) backend() string {
+	values := map[string]any{}
+	for key, value := range map[string]any{
+		"poetry": dig(p.Tool.Poetry, "dependencies"), "poetry extras": dig(p.Tool.Poetry, "extras"), "setuptools": dig(p.Tool.Setuptools, "dynamic"),
+		"flit": dig(p.Tool.Flit, "metadata", "requires"), "flit extras": dig(p.Tool.Flit, "metadata", "requires-extra"), "hatch": dig(p.Tool.Hatch, "metadata"),
+	} {
+		if value != nil {
+			values[key] = value
+		}
+	}
+	data, err := json.Marshal(values)
+	if err != nil || len(values) == 0 { // a number that JSON lacks is no requirement
+		return ""
+	}
+	return string(data)
+}
+
+// dig returns a value in nested tables.
+func dig(value any, keys ...string) any {
+	for _, key := range keys {
+		table, _ := value.(map[string]any)
+		value = table[key]
+	}
+	return value
+}
+
+// hasGit reports whether a value of a table, such as that of sources, names a repository. A
+// key may be a project called "git".
+func hasGit(table any) bool {
+	sources, _ := table.(map[string]any)
+	for _, source := range sources {
+		if text, err := json.Marshal(source); err == nil && bytes.Contains(text, []byte(`"git":`)) {
+			return true
+		}
+	}
+	return false
 }
 
 // readPylock reads a pylock.toml and the paths of files in it. It checks only the syntax;
