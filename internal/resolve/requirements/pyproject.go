@@ -100,11 +100,6 @@ func (r *reader) readProject(dir string) error {
 		return err
 	}
 	r.top = r.workspaceOf(dir)
-	if r.top != dir {
-		if err := r.readPyprojects(r.top); err != nil {
-			return err
-		}
-	}
 	if err := r.readSettings(); err != nil {
 		return err
 	}
@@ -143,8 +138,8 @@ func (r *reader) readSettings() error {
 	}
 }
 
-// readPyprojects reads the pyproject.toml of a directory, of the members of its workspace
-// and of the directories that its sources name. uv reports the missing ones.
+// readPyprojects reads the pyproject.toml of a directory, of its workspace, of the members
+// of that and of the directories that its sources name. uv reports the missing ones.
 func (r *reader) readPyprojects(dir string) error {
 	p, err := r.pyproject(dir)
 	if err != nil {
@@ -164,6 +159,9 @@ func (r *reader) readPyprojects(dir string) error {
 		default:
 			r.request.ProjectFiles = append(r.request.ProjectFiles, name)
 		}
+	}
+	if top := r.workspaceOf(dir); err == nil && !slices.Contains(r.request.ProjectFiles, path.Join(top, manifest)) {
+		err = r.readPyprojects(top)
 	}
 	return err
 }

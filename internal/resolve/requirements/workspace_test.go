@@ -84,6 +84,19 @@ func TestTheLockOfAMemberOrItsOwn(t *testing.T) {
 	}
 }
 
+// A source in another workspace has requirements from there.
+func TestSourcesInAWorkspace(t *testing.T) {
+	got := request(t, strings.Replace(projectSpec, `"."`, `"app"`, 1), map[string]string{
+		"app/pyproject.toml":  "[project]\nname = \"x\"\n[tool.uv.sources]\na = { path = \"../libs/a\" }\n",
+		"libs/pyproject.toml": "[tool.uv.workspace]\nmembers = [\"*\"]\n", "libs/uv.lock": "",
+		"libs/a/pyproject.toml": "[project]\n", "libs/b/pyproject.toml": "[project]\n",
+	}).ProjectFiles
+	want := []string{"app/pyproject.toml", "libs/a/pyproject.toml", "libs/pyproject.toml", "libs/b/pyproject.toml"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // A uv.toml has the settings of a project, unless a nearer pyproject.toml has a table of uv.
 func TestSettingsOfAProject(t *testing.T) {
 	const text = "find-links = [\"wheels\"]\noverride-dependencies = [\"numpy==2\", \"r @ git+https://g.example/r\"]\n"
