@@ -104,7 +104,7 @@ func deb822Sources(text string) (found []source) {
 		case line[0] == '#':
 			continue
 		case strings.TrimSpace(line) == "":
-			if slices.Contains(strings.Fields(field["types"]), "deb") && strings.TrimSpace(field["enabled"]) != "no" {
+			if slices.Contains(strings.Fields(field["types"]), "deb") && boolean(strings.TrimSpace(field["enabled"]), true) {
 				found = append(found, source{
 					urls: strings.Fields(field["uris"]), suites: strings.Fields(field["suites"]),
 					components: strings.Fields(field["components"]), signedBy: field["signed-by"],

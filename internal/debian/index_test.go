@@ -70,7 +70,7 @@ func TestASuiteToBeAskedForComesLast(t *testing.T) {
 	w := testworld.New(t)
 	stable := w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"})
 	backports := w.Debian(testworld.DebianOptions{
-		Path: "backports", Fields: []string{"NotAutomatic: yes", "ButAutomaticUpgrades: yes"},
+		Path: "backports", Fields: []string{"NotAutomatic: True", "ButAutomaticUpgrades: yes"},
 	}, testworld.Deb{Name: "hello", Version: "2.0"}, testworld.Deb{Name: "only"})
 	g := getter(t)
 	var files []debian.IndexFile

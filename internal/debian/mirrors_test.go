@@ -1,6 +1,7 @@
 package debian_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -89,6 +90,14 @@ func TestPlusSignsAreEscaped(t *testing.T) {
 	}
 }
 
+// enabled returns an entry for each value of Enabled, whose host is the value in lower case.
+func enabled(values ...string) (text string) {
+	for _, value := range values {
+		text += fmt.Sprintf("Types: deb\nURIs: http://%s.example/debian\nSuites: trixie\nComponents: main\nEnabled: %s\n\n", strings.ToLower(value), value)
+	}
+	return text
+}
+
 func TestTheHostsMirrorsAreFound(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -124,6 +133,8 @@ Suites: trixie
 Components: main
 Enabled: no
 `}, debian.Mirrors{"debian": "http://a.example/debian", "debian-security": "http://a.example/security/root"}},
+		{"words for no", map[string]string{"etc/apt/sources.list.d/debian.sources": enabled("off", "without", "DISABLE", "0")}, debian.Mirrors{}},
+		{"words for yes", map[string]string{"etc/apt/sources.list.d/debian.sources": enabled("off") + enabled("Maybe")}, debian.Mirrors{"debian": "http://maybe.example/debian"}},
 		{"others", map[string]string{
 			"etc/apt/sources.list.d/docker.list":   "deb https://docker.example/linux/debian bookworm stable\n",
 			"etc/apt/sources.list.d/pg.list":       "deb https://pg.example/repos/apt bookworm-pgdg main\n",

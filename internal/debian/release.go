@@ -99,13 +99,24 @@ func (r *Release) setField(key, value string) (err error) {
 	case "Architectures":
 		r.Architectures = strings.Fields(value)
 	case "Acquire-By-Hash":
-		r.ByHash = value == "yes"
+		r.ByHash = boolean(value, false)
 	case "No-Support-for-Architecture-all":
 		r.NoSeparateAll = value == "Packages"
 	case "NotAutomatic":
-		r.NotAutomatic = value == "yes"
+		r.NotAutomatic = boolean(value, false)
 	}
 	return err
+}
+
+// boolean reads a value as apt does (StringToBool); otherwise is that of other words.
+func boolean(value string, otherwise bool) bool {
+	switch strings.ToLower(value) {
+	case "0", "no", "false", "without", "off", "disable":
+		return false
+	case "1", "yes", "true", "with", "on", "enable":
+		return true
+	}
+	return otherwise
 }
 
 // addFile parses a line of hash, size and path.

@@ -251,27 +251,31 @@ func TestAnUnknownSuiteIsAnErrorOfUsage(t *testing.T) {
 }
 
 func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
-	t.Parallel()
-	w := testworld.New(t)
-	d := w.Debian(testworld.DebianOptions{Valid: 2 * time.Hour}, testworld.Deb{Name: "hello"})
-	g := getter(t)
-	if _, err := index(t, g, d); err != nil {
-		t.Fatal(err)
-	}
-	w.Stop()
-	m, s := source(t, d)
-	var notes []string
-	_, err := g.Release(t.Context(), m, s, time.Now(), func(s string) { notes = append(notes, s) })
-	if err != nil || len(notes) != 1 {
-		t.Errorf("got %v and the notes %q, want one note", err, notes)
-	}
-	if _, err = g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
-		t.Error("an expired index was used from the cache")
-	}
-	empty := getter(t)
-	_, err = empty.Release(t.Context(), m, s, time.Now(), silent)
-	if failure.KindOf(err) != failure.Transient || !strings.Contains(strings.Join(failure.Hints(err), " "), "--debian-mirror") {
-		t.Errorf("got %v (%v), want a transient error with a hint", err, failure.Hints(err))
+	for detached, files := range map[bool]int{false: 1, true: 2} {
+		t.Run(fmt.Sprintf("detached %v", detached), func(t *testing.T) {
+			t.Parallel()
+			w := testworld.New(t)
+			d := w.Debian(testworld.DebianOptions{Valid: 2 * time.Hour, Detached: detached}, testworld.Deb{Name: "hello"})
+			g := getter(t)
+			if _, err := index(t, g, d); err != nil {
+				t.Fatal(err)
+			}
+			w.Stop()
+			m, s := source(t, d)
+			var notes []string
+			_, err := g.Release(t.Context(), m, s, time.Now(), func(s string) { notes = append(notes, s) })
+			if err != nil || len(notes) != files {
+				t.Errorf("got %v and the notes %q, want %d", err, notes, files)
+			}
+			if _, err = g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
+				t.Error("an expired index was used from the cache")
+			}
+			empty := getter(t)
+			_, err = empty.Release(t.Context(), m, s, time.Now(), silent)
+			if failure.KindOf(err) != failure.Transient || !strings.Contains(strings.Join(failure.Hints(err), " "), "--debian-mirror") {
+				t.Errorf("got %v (%v), want a transient error with a hint", err, failure.Hints(err))
+			}
+		})
 	}
 }
 

@@ -47,7 +47,7 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 		)
 	}
 	r, err := g.signed(ctx, m, s, false, now, note)
-	if IsNotFound(err) {
+	if IsNotFound(err) || isUnreachable(err) && g.hasDetached(m, s) {
 		if detached, derr := g.signed(ctx, m, s, true, now, note); !IsNotFound(derr) {
 			r, err = detached, derr
 		}
@@ -56,6 +56,12 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 		return Release{}, explainIndex(s, fmt.Errorf("fetching %s: %w", s.Subject(), err))
 	}
 	return r, nil
+}
+
+// hasDetached reports whether the index fetched last has a detached signature.
+func (g *Getter) hasDetached(m Mirrors, s Source) bool {
+	_, err := os.Stat(g.latestPath(m.URL(s.Repository, suiteDir(s.Suite)+"/Release.gpg")))
+	return err == nil
 }
 
 func explainIndex(s Source, err error) error {
@@ -111,8 +117,7 @@ func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool,
 // latest fetches a file that changes under its name, or returns the cached one if it is
 // unreachable. The caller calls keep to cache it, once it is verified.
 func (g *Getter) latest(ctx context.Context, address string, note func(string)) (data []byte, keep func() error, err error) {
-	sum := sha256.Sum256([]byte(address))
-	name := filepath.Join(g.CacheDir, "latest", hex.EncodeToString(sum[:]))
+	name := g.latestPath(address)
 	data, err = g.Fetch(ctx, address, indexLimit)
 	if isUnreachable(err) {
 		kept, kerr := os.ReadFile(name) //nolint:gosec // a name made of a hash
@@ -129,6 +134,12 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 		})
 	}
 	return data, keep, err
+}
+
+// latestPath returns the path of the cached copy of a file that changes under its name.
+func (g *Getter) latestPath(address string) string {
+	sum := sha256.Sum256([]byte(address))
+	return filepath.Join(g.CacheDir, "latest", hex.EncodeToString(sum[:]))
 }
 
 // IndexFile is a verified Packages file in the cache, as [Getter.Packages] returns it.

@@ -108,17 +108,16 @@ func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 	if at := strings.LastIndex(address, "@"); at >= 0 {
 		shown = "…" + address[at:]
 	}
-	u, err := url.Parse(address)
+	bare, login, isLogin := userinfo.Split(address)
+	u, err := url.Parse(bare)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return "", failure.New(failure.Usage, fmt.Errorf("%s: index %q is not a URL that starts with https:// or http://", name, shown))
-	case u.User != nil && !mayLogIn:
+	case isLogin && !mayLogIn:
 		err := failure.New(failure.Usage, fmt.Errorf("%s: index %q holds a login", name, shown))
 		return "", failure.WithHint(err, "put it into ~/.netrc")
-	case u.User != nil:
-		password, _ := u.User.Password()
-		x.logins[u.Host] = userinfo.Login{User: u.User.Username(), Password: password}
-		u.User = nil
+	case isLogin:
+		x.logins[u.Host] = login
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }

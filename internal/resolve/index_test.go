@@ -72,12 +72,12 @@ func TestPythonIndexes(t *testing.T) {
 func TestLoginsInAddressesOfIndexes(t *testing.T) {
 	for _, name := range []string{"UV_DEFAULT_INDEX", "PIP_INDEX_URL", "UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
 		t.Run(name, func(t *testing.T) {
-			o, err := indexesOf("", map[string]string{name: "https://me:geh%40eim@i.example:8443/simple"})
+			o, err := indexesOf("", map[string]string{name: "https://me:geh%40^%eim@i.example:8443/simple"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			login := o.logins["i.example:8443"]
-			if len(o.logins) != 1 || login.User != "me" || login.Password != "geh@eim" {
+			if len(o.logins) != 1 || login.User != "me" || login.Password != "geh@^%eim" {
 				t.Errorf("got %d logins", len(o.logins))
 			}
 			all := fmt.Sprint(o.Indexes, o.told, o.logins)
@@ -104,7 +104,7 @@ func TestProblemsOfIndexes(t *testing.T) {
 		{"a directory", "", map[string]string{"UV_INDEX": "./wheels"}, `UV_INDEX: index "./wheels" is not a URL`, ""},
 		{"no host", "", map[string]string{"UV_DEFAULT_INDEX": "https://"}, `UV_DEFAULT_INDEX: index "https://" is not a URL`, ""},
 		{"another scheme with a login", "", map[string]string{"PIP_INDEX_URL": "ftp://me:geheim@x:geheim@i.example"}, `PIP_INDEX_URL: index "…@i.example" is not a URL`, ""},
-		{"no address, with a login", "", map[string]string{"PIP_EXTRA_INDEX_URL": "https://ok.example https://me:geh%zzeim@i.example"}, `PIP_EXTRA_INDEX_URL: index "…@i.example" is not a URL`, ""},
+		{"no address, with a login", "", map[string]string{"PIP_EXTRA_INDEX_URL": "https://ok.example https://me:geh%zzeim@i.example:x"}, `PIP_EXTRA_INDEX_URL: index "…@i.example:x" is not a URL`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := indexesOf(tt.flag, tt.env)

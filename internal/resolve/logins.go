@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -41,34 +42,44 @@ func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
 	return logins.Merge(p.keyring(ctx, x, logins)), nil
 }
 
-// loginsByName reads UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD.
+// loginsByName reads UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD. A host has one
+// login, as in a .netrc: of its indexes, the last by name provides it, a requirement's
+// after one of the machine.
 func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
-	logins := map[string]userinfo.Login{}
-	read := func(name, address string) {
-		prefix := "UV_INDEX_" + strings.Map(func(r rune) rune {
-			if r >= 'a' && r <= 'z' {
-				return r - 'a' + 'A'
+	logins, of := map[string]userinfo.Login{}, map[string]string{}
+	read := func(indexes map[string]string) {
+		for _, name := range slices.Sorted(maps.Keys(indexes)) {
+			u, err := url.Parse(indexes[name])
+			login := p.loginOf(name)
+			if name == "" || login == (userinfo.Login{}) || err != nil || u.Host == "" {
+				continue
 			}
-			if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-				return r
+			host := strings.ToLower(u.Hostname())
+			if other, ok := logins[host]; ok && other != login {
+				p.Note(fmt.Sprintf("indexes %q and %q at %s have different logins: both get that of %q", of[host], name, host, name))
 			}
-			return '_'
-		}, name)
-		login := userinfo.Login{User: p.Env(prefix + "_USERNAME"), Password: p.Env(prefix + "_PASSWORD")}
-		u, err := url.Parse(address)
-		if name != "" && login != (userinfo.Login{}) && err == nil && u.Host != "" {
-			logins[u.Host] = login
+			logins[host], of[host] = login, name
 		}
 	}
-	for name, address := range x.names {
-		read(name, address)
-	}
+	read(x.names)
 	for _, r := range p.Requirements.Python {
-		for name, address := range r.IndexNames(p.Root) {
-			read(name, address)
-		}
+		read(r.IndexNames(p.Root))
 	}
 	return logins
+}
+
+// loginOf returns the login that uv's variables have for an index.
+func (p Project) loginOf(name string) userinfo.Login {
+	prefix := "UV_INDEX_" + strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+	return userinfo.Login{User: p.Env(prefix + "_USERNAME"), Password: p.Env(prefix + "_PASSWORD")}
 }
 
 // keyringTime is the timeout of a keyring.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 )
 
@@ -202,5 +203,34 @@ esac
 	}
 	if diff := cmp.Diff(wanted, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+// Of different logins for a host, the same one is always used, and a note says whose.
+func TestTwoLoginsForAHost(t *testing.T) {
+	env := map[string]string{"UV_INDEX_A_PASSWORD": "one", "UV_INDEX_B_PASSWORD": "two", "UV_INDEX_C_PASSWORD": "two", "UV_INDEX_D_PASSWORD": "four"}
+	x := indexes{
+		names:  map[string]string{"a": "https://one.example/a", "b": "https://One.example:8443/b", "c": "https://one.example/c"},
+		logins: map[string]userinfo.Login{"two.example:81": {Password: "x"}, "two.example:82": {Password: "y"}},
+	}
+	for range 50 {
+		var notes []string
+		p := Project{Env: func(name string) string { return env[name] }, Note: func(line string) { notes = append(notes, line) }, Root: fstest.MapFS{}}
+		logins, err := p.logins(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, one, _ := logins.For("one.example")
+		_, two, _ := logins.For("two.example")
+		if one != "two" || two != "y" || len(notes) != 1 || notes[0] != `indexes "a" and "b" at one.example have different logins: both get that of "b"` {
+			t.Fatalf("the passwords are %q and %q, the notes %q", one, two, notes)
+		}
+		p.Requirements.Python = []uv.Request{{Indexes: []uv.Index{{Name: "d", URL: "https://one.example/d"}}}}
+		if logins, err = p.logins(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		if _, one, _ = logins.For("one.example"); one != "four" {
+			t.Fatalf("the password is %q, want that of the spec's index", one)
+		}
 	}
 }

@@ -64,6 +64,8 @@ func TestFormats(t *testing.T) {
 	s := read(t, text("--no-binary=b,A_a", "--no-binary c", "--only-binary=a", "--only-binary=:all:"))
 	equal(t, "options", s.Options, []string{"--no-binary=a-a", "--no-binary=b", "--no-binary=c", "--only-binary=:all:", "--only-binary=a"})
 	equal(t, "again", read(t, text(s.Options...)).Options, s.Options)
+	s = read(t, text("--no-binary=a,:none:,b", "--only-binary=:none:", "--only-binary=:all:", "--no-binary :none:,c"))
+	equal(t, "after none", s.Options, []string{"--no-binary=c", "--only-binary=:all:"})
 }
 
 func TestLogins(t *testing.T) {

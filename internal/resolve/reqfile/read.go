@@ -203,6 +203,9 @@ func (r *reader) option(l line, name, value string) (err error) {
 				return fmt.Errorf("%s: %s is neither :all: nor :none: nor a project", name, quote(which))
 			}
 			r.set.Options = append(r.set.Options, name+"="+lock.NormalName(which))
+			if which == ":none:" { // as in pip, it cancels what precedes it
+				r.set.Options = slices.DeleteFunc(r.set.Options, func(o string) bool { return strings.HasPrefix(o, name+"=") })
+			}
 		}
 	case "--trusted-host", "--use-feature":
 		r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: %s is ignored: it doesn't affect the lock", l.file, l.number, name))

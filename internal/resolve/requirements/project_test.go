@@ -96,6 +96,34 @@ func TestRequirementsOfASourceTree(t *testing.T) {
 	}
 }
 
+// What a build backend lists requirements from counts, too.
+func TestRequirementsOfADynamicTree(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nsources = [\"t\"]\n"
+	for _, tt := range []struct {
+		name, file, content, old, text string
+		same                           bool
+	}{
+		{"poetry", "pyproject.toml", "[tool.poetry]\nversion = \"1\"\ndependencies = { a = \"^1\" }\n", "^1", "^2", false},
+		{"poetry's version", "pyproject.toml", "[tool.poetry]\nversion = \"1\"\ndependencies = { a = \"^1\" }\n", `"1"`, `"2"`, true},
+		{"flit", "pyproject.toml", "[tool.flit.metadata]\nrequires = [\"a\"]\n", "a\"", "b\"", false},
+		{"hatch", "pyproject.toml", "[tool.hatch.metadata.hooks.requirements_txt]\nfiles = [\"reqs.txt\"]\n", "reqs", "deps", false},
+		{"a file that setuptools reads", "deps/base.in", "a\n", "a", "b", false},
+		{"a file that setup.py reads", "requirements.txt", "a\n", "a", "b", false},
+		{"a file that nothing reads", "requirements-dev.txt", "a\n", "a", "b", true},
+		{"a file in a comment", "other-requirements.txt", "a\n", "a", "b", true},
+	} {
+		files := map[string]string{
+			"t/pyproject.toml": "[project]\ndynamic = [\"dependencies\"]\n[tool.setuptools.dynamic]\ndependencies = { file = [\"deps/base.in\"] }\n", "t/deps/base.in": "",
+			"t/setup.py": "# other-requirements.txt\nsetup(install_requires=open('requirements.txt'), x=open('README.txt'))\n", "t/requirements.txt": "",
+		}
+		files["t/"+tt.file] = tt.content
+		first := lines(t, text, files)
+		if files["t/"+tt.file] = strings.Replace(tt.content, tt.old, tt.text, 1); slices.Equal(first, lines(t, text, files)) != tt.same {
+			t.Errorf("%s: the same requirements: %v", tt.name, !tt.same)
+		}
+	}
+}
+
 // workspace has a member, a directory, a wheel and a member that names one more.
 func workspace() map[string]string {
 	return map[string]string{
@@ -153,6 +181,40 @@ func TestMembersHaveTheLockOfTheirWorkspace(t *testing.T) {
 	files["pyproject.toml"] = strings.Replace(files["pyproject.toml"], "packages/*", "apps/*", 1)
 	if diff := cmp.Diff(want[:2], request(t, ofMember, files).ProjectFiles); diff != "" {
 		t.Errorf("of no workspace (-want +got):\n%s", diff)
+	}
+}
+
+// A lock is held against what a project declares and no table decides, of it or its
+// workspace. Its own name stands for more of its extras.
+func TestDeclaredRequirements(t *testing.T) {
+	files := map[string]string{
+		"pyproject.toml": `[tool.uv]
+workspace.members = ["m"]
+override-dependencies = ["numpy==2"]
+exclude-dependencies = ["six"]
+sources.torch = { git = "https://g.example/torch" }
+`,
+		"m/pyproject.toml": `[project]
+name = "My.m"
+dependencies = ["numpy<2", "six", "torch>=9", "flask", "own"]
+[project.optional-dependencies]
+all = ["my-m[gpu, fast_ones]", "my_m[all]", "my-m[mac]; sys_platform == 'darwin'", "a"]
+gpu = ["b"]
+fast-ones = ["c"]
+served = ["f"]
+mac = ["d"]
+[dependency-groups]
+serve = ["my-m[served]", "e"]
+[tool.uv.sources]
+own = { workspace = true }
+`,
+	}
+	var got []string
+	for _, w := range request(t, "name = \"x\"\n[python]\nproject = \"m\"\nextras = [\"all\"]\ngroups = [\"serve\"]\n", files).Declared {
+		got = append(got, w.Line)
+	}
+	if diff := cmp.Diff([]string{"flask", "a", "e", "b", "c", "f"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -245,6 +307,10 @@ func TestGitIsInTheBuilderWhereSomethingComesFromIt(t *testing.T) {
 		{"uv.lock", projectSpec, map[string]string{"pyproject.toml": "", "uv.lock": "[[package]]\nsource = { git = \"https://g.example/r\" }\n"}, true},
 		{"uv.lock without", projectSpec, map[string]string{"pyproject.toml": "", "uv.lock": "[[package]]\nsource = { registry = \"https://github.example/simple\" }\n"}, false},
 		{"tree", byTree, map[string]string{"t/pyproject.toml": "[build-system]\nrequires = [\"r @ " + address + "\"]\n"}, true},
+		{"tree of Poetry", byTree, map[string]string{"t/pyproject.toml": "[tool.poetry.dependencies]\na = { git = \"https://g.example/r\" }\n"}, true},
+		{"tree of Poetry without", byTree, map[string]string{"t/pyproject.toml": "[tool.poetry.dependencies]\ngit = { version = \"^1\" }\n"}, false},
+		{"list of a tree", byTree, map[string]string{"t/setup.py": "open('requirements.txt')", "t/requirements.txt": "r @ " + address + "\n"}, true},
+		{"list of a tree without", byTree, map[string]string{"t/setup.py": "open('requirements.txt') # r @ " + address, "t/requirements.txt": "r\n"}, false},
 		{"tree without", byTree, map[string]string{"t/setup.py": ""}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,6 +29,7 @@ import (
 type pyproject struct {
 	BuildSystem map[string]any `toml:"build-system" json:",omitempty"`
 	Project     *struct {
+		Name         any `toml:"name" json:"-"`
 		Dependencies any `toml:"dependencies"`
 		Optional     any `toml:"optional-dependencies"`
 		Python       any `toml:"requires-python"`
@@ -37,12 +38,19 @@ type pyproject struct {
 	Groups any `toml:"dependency-groups"`
 	Tool   struct {
 		UV map[string]any `toml:"uv"`
+
+		// Of build backends, which list requirements from them.
+		Flit       any `toml:"flit" json:"-"`
+		Hatch      any `toml:"hatch" json:"-"`
+		Poetry     any `toml:"poetry" json:"-"`
+		Setuptools any `toml:"setuptools" json:"-"`
 	} `toml:"tool"`
 }
 
 const (
-	manifest = "pyproject.toml"
-	uvLock   = "uv.lock"
+	manifest   = "pyproject.toml"
+	uvLock     = "uv.lock"
+	uvSettings = "uv.toml"
 )
 
 // Size limits of the files that determine a lock.
@@ -60,8 +68,8 @@ func (r *reader) pyproject(dir string) (pyproject, error) {
 	}
 	name := path.Join(dir, manifest)
 	data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
-	if err = errors.Join(err, checkLogins(name, data)); err == nil {
-		err = unmarshal(name, data, &p)
+	if err == nil {
+		err = errors.Join(checkLogins(name, data), unmarshal(name, data, &p))
 	}
 	if err == nil {
 		r.projects[dir] = p
@@ -81,12 +89,7 @@ func (r *reader) needs(name string, p pyproject) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	r.input(name, data)
-	sources, _ := p.Tool.UV["sources"].(map[string]any)
-	r.git = r.git || containsGit(string(data))
-	for _, source := range sources { // their values alone: a key may be a project called "git"
-		text, err := json.Marshal(source)
-		r.git = r.git || err == nil && bytes.Contains(text, []byte(`"git":`))
-	}
+	r.git = r.git || containsGit(string(data)) || hasGit(p.Tool.UV["sources"])
 	return nil
 }
 
@@ -96,13 +99,12 @@ func (r *reader) readProject(dir string) error {
 	if err := r.readPyprojects(dir); err != nil {
 		return err
 	}
-	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups)
 	r.top = r.workspaceOf(dir)
-	if r.top != dir {
-		if err := r.readPyprojects(r.top); err != nil {
-			return err
-		}
+	if err := r.readSettings(); err != nil {
+		return err
 	}
+	decided := slices.Concat(r.projects[dir].decides(), r.projects[r.top].decides(), r.settings.decides())
+	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups, decided)
 	name := path.Join(r.top, uvLock)
 	if _, err := fs.Stat(r.root, name); errors.Is(err, fs.ErrNotExist) {
 		return r.projects[dir].check(dir)
@@ -114,15 +116,37 @@ func (r *reader) readProject(dir string) error {
 	return errors.Join(err, checkLogins(name, data), strict.CheckDepth(name, data))
 }
 
-// readPyprojects reads the pyproject.toml of a directory, of the members of its workspace
-// and of the directories that its sources name. uv reports the missing ones.
+// readSettings reads the uv.toml with uv's settings for a workspace: next to its root, or in
+// the nearest directory above that has one. A pyproject.toml with a table of uv that is
+// nearer takes its place.
+func (r *reader) readSettings() error {
+	for dir := r.top; ; dir = path.Dir(dir) {
+		if name := path.Join(dir, uvSettings); regular(r.root, name) {
+			data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
+			if err == nil {
+				err = errors.Join(checkLogins(name, data), unmarshal(name, data, &r.settings.Tool.UV))
+			}
+			more, filesErr := r.settings.files(r.root, name)
+			r.request.ProjectFiles = append(r.request.ProjectFiles, append(more, name)...)
+			r.input(name, data)
+			r.git = r.git || containsGit(string(data))
+			return errors.Join(err, filesErr)
+		}
+		if p, err := r.pyproject(dir); dir == "." || err == nil && p.Tool.UV != nil {
+			return nil
+		}
+	}
+}
+
+// readPyprojects reads the pyproject.toml of a directory, of its workspace, of the members
+// of that and of the directories that its sources name. uv reports the missing ones.
 func (r *reader) readPyprojects(dir string) error {
 	p, err := r.pyproject(dir)
 	if err != nil {
 		return err
 	}
 	name := path.Join(dir, manifest)
-	more, err := p.files(r.root, dir)
+	more, err := p.files(r.root, name)
 	if err = errors.Join(err, r.needs(name, p)); err != nil {
 		return err
 	}
@@ -136,12 +160,16 @@ func (r *reader) readPyprojects(dir string) error {
 			r.request.ProjectFiles = append(r.request.ProjectFiles, name)
 		}
 	}
+	if top := r.workspaceOf(dir); err == nil && !slices.Contains(r.request.ProjectFiles, path.Join(top, manifest)) {
+		err = r.readPyprojects(top)
+	}
 	return err
 }
 
 // readTree records the files that determine the dependencies of a source tree: its
-// pyproject.toml, or without one its setup.py.
+// pyproject.toml, and unless that lists them, its setup.py and the lists that these name.
 func (r *reader) readTree(dir string) error {
+	text := ""
 	if regular(r.root, path.Join(dir, manifest)) {
 		p, err := r.pyproject(dir)
 		if err != nil {
@@ -150,19 +178,74 @@ func (r *reader) readTree(dir string) error {
 		if err = r.needs("source "+dir, p); err != nil || !p.isDynamic() {
 			return err
 		}
+		if text = p.backend(); text != "" {
+			r.input("backend "+dir, []byte(text))
+		}
+		r.git = r.git || hasGit(dig(p.Tool.Poetry, "dependencies"))
 	}
-	for _, base := range []string{"setup.py", "setup.cfg"} {
+	read := func(base string) error {
 		name := path.Join(dir, base)
-		if !regular(r.root, name) {
-			continue
+		if inside(name) != nil || !regular(r.root, name) {
+			return nil
 		}
 		data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
-		if err != nil {
-			return err
+		if err == nil {
+			r.input("source "+name, data)
+			text += "\n" + string(data)
 		}
-		r.input("source "+name, data)
+		return err
 	}
-	return nil
+	err := errors.Join(read("setup.py"), read("setup.cfg"))
+	for _, base := range sorted(listFile.FindAllString(comment.ReplaceAllString(text, ""), -1)) {
+		err = errors.Join(err, read(base))
+	}
+	r.git = r.git || containsGit(comment.ReplaceAllString(text, ""))
+	return err
+}
+
+var (
+	listFile = regexp.MustCompile(`(?i)[\w./-]*(?:req|dep|install)[\w./-]*\.(?:txt|in)\b`)
+	comment  = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
+)
+
+// backend returns the values that a build backend reads requirements from, as JSON; "" if
+// there are none.
+func (p pyproject) backend() string {
+	values := map[string]any{}
+	for key, value := range map[string]any{
+		"poetry": dig(p.Tool.Poetry, "dependencies"), "poetry extras": dig(p.Tool.Poetry, "extras"), "setuptools": dig(p.Tool.Setuptools, "dynamic"),
+		"flit": dig(p.Tool.Flit, "metadata", "requires"), "flit extras": dig(p.Tool.Flit, "metadata", "requires-extra"), "hatch": dig(p.Tool.Hatch, "metadata"),
+	} {
+		if value != nil {
+			values[key] = value
+		}
+	}
+	data, err := json.Marshal(values)
+	if err != nil || len(values) == 0 { // a number that JSON lacks is no requirement
+		return ""
+	}
+	return string(data)
+}
+
+// dig returns a value in nested tables.
+func dig(value any, keys ...string) any {
+	for _, key := range keys {
+		table, _ := value.(map[string]any)
+		value = table[key]
+	}
+	return value
+}
+
+// hasGit reports whether a value of a table, such as that of sources, names a repository. A
+// key may be a project called "git".
+func hasGit(table any) bool {
+	sources, _ := table.(map[string]any)
+	for _, source := range sources {
+		if text, err := json.Marshal(source); err == nil && bytes.Contains(text, []byte(`"git":`)) {
+			return true
+		}
+	}
+	return false
 }
 
 // readPylock reads a pylock.toml and the paths of files in it. It checks only the syntax;
@@ -193,19 +276,6 @@ func (r *reader) readPylock(name string) error {
 	return err
 }
 
-// workspaceOf returns the directory of the workspace whose member the project in dir is,
-// and whose uv.lock it shares; dir if there is none.
-func (r *reader) workspaceOf(dir string) string {
-	for top := dir; top != "."; {
-		top = path.Dir(top)
-		p, err := r.pyproject(top)
-		if members, _ := p.members(r.root, top); err == nil && slices.Contains(members, path.Join(dir, manifest)) {
-			return top
-		}
-	}
-	return dir
-}
-
 // isDynamic reports whether only a build backend can list the dependencies of p.
 func (p pyproject) isDynamic() bool {
 	return p.Project == nil || slices.Contains(texts(p.Project.Dynamic), "dependencies")
@@ -228,29 +298,49 @@ func (p pyproject) check(dir string) error {
 }
 
 // declared returns the requirements of a project itself, with those of extras and groups,
-// without projects that its own tables decide, by a source or an override.
-func (p pyproject) declared(name string, extras, groups []string) (list []reqfile.Requirement) {
+// without the decided projects.
+func (p pyproject) declared(file string, extras, groups, decided []string) (list []reqfile.Requirement) {
 	var lines []string
+	name := ""
 	if p.Project != nil {
 		lines = texts(p.Project.Dependencies)
+		name, _ = p.Project.Name.(string)
+	}
+	seen := map[string]bool{}
+	add := func(extras ...string) {
 		for _, extra := range extras {
-			lines = append(lines, texts(entry(p.Project.Optional, extra))...)
+			if extra = lock.NormalName(extra); !seen[extra] && p.Project != nil {
+				seen[extra] = true
+				lines = append(lines, texts(entry(p.Project.Optional, extra))...)
+			}
 		}
 	}
+	add(extras...)
 	for _, group := range groups {
 		lines = append(lines, p.group(group, 0)...)
 	}
-	decided := named(slices.Concat(texts(p.Tool.UV["exclude-dependencies"]), texts(p.Tool.UV["override-dependencies"])))
-	if sources, ok := p.Tool.UV["sources"].(map[string]any); ok {
-		decided = append(decided, named(slices.Collect(maps.Keys(sources)))...)
-	}
-	for _, text := range lines {
-		w, err := reqfile.Parse(text)
-		if w.File = name; err == nil && !slices.Contains(decided, w.Name) {
+	for i := 0; i < len(lines); i++ { // add appends to lines
+		w, err := reqfile.Parse(lines[i])
+		switch w.File = file; {
+		case err != nil || slices.Contains(decided, w.Name):
+		case name == "" || w.Name != lock.NormalName(name):
 			list = append(list, w)
+		case w.Marker == "": // itself, for more of its extras
+			_, more, _ := strings.Cut(strings.TrimSuffix(leadingTitle.FindString(w.Line), "]"), "[")
+			add(strings.Split(more, ",")...)
 		}
 	}
 	return list
+}
+
+// decides lists the projects that the tables of uv decide, by a source, an override or an
+// exclusion.
+func (p pyproject) decides() []string {
+	list := slices.Concat(texts(p.Tool.UV["exclude-dependencies"]), texts(p.Tool.UV["override-dependencies"]))
+	if sources, ok := p.Tool.UV["sources"].(map[string]any); ok {
+		list = append(list, slices.Collect(maps.Keys(sources))...)
+	}
+	return named(list)
 }
 
 // maxGroups limits nested includes of groups; uv rejects cycles.
@@ -283,10 +373,11 @@ func entry(table any, name string) any {
 	return nil
 }
 
-// files lists the files that uv reads of a project in dir next to its own two: those of
-// its workspace members, the paths of its sources, and the files in directories that
-// serve as indexes.
-func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
+// files lists the files that uv reads of a project, whose pyproject.toml or uv.toml is
+// file: those of its workspace members, the paths of its sources, and the files in
+// directories that serve as indexes.
+func (p pyproject) files(root fs.FS, file string) ([]string, error) {
+	dir := path.Dir(file)
 	list, err := p.members(root, dir)
 	if err != nil {
 		return nil, err
@@ -296,7 +387,7 @@ func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 		for _, below := range paths(source) {
 			name := path.Join(dir, below)
 			if err := inside(name); err != nil {
-				return nil, fmt.Errorf("%s: source %q: %w", path.Join(dir, manifest), below, err)
+				return nil, fmt.Errorf("%s: source %q: %w", file, below, err)
 			}
 			if info, err := fs.Stat(root, name); err == nil && info.IsDir() {
 				name = path.Join(name, manifest)
@@ -315,7 +406,7 @@ func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: index %q: %w", path.Join(dir, manifest), directory, err)
+			return nil, fmt.Errorf("%s: index %q: %w", file, directory, err)
 		}
 	}
 	return sorted(list), nil
@@ -331,19 +422,6 @@ func (p pyproject) directories() []string {
 		list = append(list, url)
 	}
 	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
-}
-
-// members lists the pyproject.toml files of the workspace whose root is p in dir.
-func (p pyproject) members(root fs.FS, dir string) (list []string, err error) {
-	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
-	for _, pattern := range texts(workspace["members"]) {
-		members, err := fs.Glob(root, path.Join(dir, pattern, manifest))
-		if err != nil {
-			return nil, fmt.Errorf("%s: workspace member %q: %w", path.Join(dir, manifest), pattern, err)
-		}
-		list = append(list, members...)
-	}
-	return list, nil
 }
 
 // paths returns the paths of a source of uv, which may be one table or several.

@@ -88,6 +88,7 @@ type reader struct {
 	request  uv.Request
 	projects map[string]pyproject // by directory
 	top      string               // the directory of the project's workspace
+	settings pyproject            // the table of its uv.toml, as that of a pyproject.toml
 	inputs   []string             // lines for the files that determine the lock, with their digests
 	git      bool                 // whether anything comes from a git repository
 }
@@ -150,11 +151,11 @@ func (r *reader) lines() []string {
 }
 
 func (r *reader) decided(p spec.Python) Decided {
-	project := r.projects[r.top].Tool.UV
+	project, settings := r.projects[r.top].Tool.UV, r.settings.Tool.UV
 	return Decided{
 		Asked:      r.asked(),
-		Excluded:   named(slices.Concat(p.Excludes, texts(project["exclude-dependencies"]))),
-		Overridden: named(slices.Concat(p.Overrides, texts(project["override-dependencies"]))),
+		Excluded:   named(slices.Concat(p.Excludes, texts(project["exclude-dependencies"]), texts(settings["exclude-dependencies"]))),
+		Overridden: named(slices.Concat(p.Overrides, texts(project["override-dependencies"]), texts(settings["override-dependencies"]))),
 	}
 }
 

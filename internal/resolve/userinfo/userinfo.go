@@ -3,9 +3,9 @@
 package userinfo
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -93,10 +93,23 @@ func (f *Found) login(user, host string, env func(string) string, at func(error)
 	return nil
 }
 
-// Unquote decodes a part of a URL. If it is malformed, it stays as it is.
-func Unquote(s string) string {
-	if text, err := url.PathUnescape(s); err == nil {
-		return text
+// Split returns an address without its login, and the login. Unlike net/url, it accepts
+// any characters in it, as pip and uv do.
+func Split(address string) (bare string, login Login, ok bool) {
+	at := userInfo.FindStringSubmatchIndex(address)
+	if at == nil || at[0] != 0 {
+		return address, Login{}, false
 	}
-	return s
+	user, password, _ := strings.Cut(address[at[4]:at[5]], ":")
+	return address[:at[4]] + address[at[6]:], Login{Unquote(user), Unquote(password)}, true
+}
+
+var quoted = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// Unquote decodes a part of a URL. A % that is not quoting anything stays, as in Python.
+func Unquote(s string) string {
+	return quoted.ReplaceAllStringFunc(s, func(code string) string {
+		data, _ := hex.DecodeString(code[1:])
+		return string(data)
+	})
 }

@@ -52,7 +52,7 @@ func TestTake(t *testing.T) {
 }
 
 func TestUnquote(t *testing.T) {
-	for text, want := range map[string]string{"a%40b": "a@b", "100%": "100%", "": ""} {
+	for text, want := range map[string]string{"a%40b": "a@b", "100%": "100%", "": "", "p%40ss%": "p@ss%", "%zz%2525%4": "%zz%25%4"} {
 		if got := userinfo.Unquote(text); got != want {
 			t.Errorf("%q became %q", text, got)
 		}

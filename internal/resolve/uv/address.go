@@ -67,7 +67,7 @@ func (r Request) direct(project fs.FS) map[string]string {
 }
 
 // wants returns the parts of a pyproject.toml that have requirements, which excludes the
-// homepage, or a whole lock. A file that can't be read has none: uv will report it.
+// homepage, the values of a uv.toml, or a whole lock. A file that can't be read has none: uv will report it.
 func wants(project fs.FS, name string) string {
 	var file struct {
 		Project struct {
@@ -90,7 +90,11 @@ func wants(project fs.FS, name string) string {
 	if strings.HasSuffix(name, ".lock") || strings.HasPrefix(path.Base(name), "pylock.") {
 		return string(data)
 	}
-	if err != nil || toml.Unmarshal(data, &file) != nil {
+	var into any = &file
+	if path.Base(name) == "uv.toml" {
+		into = &file.Tool.UV
+	}
+	if err != nil || toml.Unmarshal(data, into) != nil {
 		return ""
 	}
 	data, _ = toml.Marshal(file) // can't fail, it was just parsed

@@ -34,20 +34,20 @@ setup(url="https://home.example/x", install_requires=['b @ https://tree.example/
 	project := directory(map[string]string{
 		"pyproject.toml": pyproject, "uv.lock": "[[package]]\nsource = { git = 'https://lock.example/r?rev=a#1' }\nwheels = [{ url = 'https://files.example/x.whl?a=b' }]\n",
 		"pylock.toml": "[[packages]]\narchive = { url = 'https://pylock.example/x.zip' }\n", "broken.toml": "https://not.example",
-		"wheels/a.whl": "https://not.example", "src/setup.py": setup, "src/requirements.txt": "https://line.example/l.whl\n--index-url https://not.example\n-e git+https://line.example/g\n",
+		"uv.toml": "override-dependencies = [\"u @ https://u.example/u.whl\"] # https://not.example\n", "wheels/a.whl": "https://not.example", "src/setup.py": setup, "src/requirements.txt": "https://line.example/l.whl\n--index-url https://not.example\n-e git+https://line.example/g\n",
 		"src/cc/pyproject.toml": "[project]\ndependencies = [\"c @ git+https://deep.example/c\"]\n[project.urls]\nx = \"https://not.example\"\n",
 	})
 	list := slices.Grow([]reqfile.Requirement{{URL: "https://r.example/x.whl#sha256=00"}, {Name: "by-name"}}, 4)
 	r := Request{
 		Files:     reqfile.Set{Requirements: list, Constraints: []reqfile.Requirement{{URL: "git+ssh://git@c.example/me/c.git@main"}}},
 		Overrides: []string{"x @ https://o.example/x.whl", "y==1"}, BuildRequires: map[string][]string{"z": {"w @ git+https://b.example/w", "v"}},
-		ProjectFiles: []string{"pyproject.toml", "uv.lock", "pylock.toml", "wheels/a.whl", "missing.toml", "broken.toml"},
+		ProjectFiles: []string{"pyproject.toml", "uv.lock", "pylock.toml", "wheels/a.whl", "missing.toml", "broken.toml", "uv.toml"},
 		Sources:      map[string]string{"src": "src", "cc": "src/cc", "none": "none"},
 	}
 	equal(t, "required", r.required(project), []string{
 		"https://b.example/w", "https://c.example/me/c.git", "https://deep.example/d.git", "https://e.example/e.whl", "https://f.example/f.whl", "https://files.example/x.whl?a=b",
 		"https://g.example/g.whl", "https://lab.example:8443/a", "https://lock.example/r?rev=a", "https://o.example/x.whl", "https://poetry.example/p.git",
-		"https://pylock.example/x.zip", "https://r.example/x.whl",
+		"https://pylock.example/x.zip", "https://r.example/x.whl", "https://u.example/u.whl",
 	})
 	trees := []string{"https://deep.example/c", "https://line.example/g", "https://line.example/l.whl", "https://tree.example/b.whl", "https://tree.example/c"}
 	equal(t, "required by trees", r.treesRequire(project), trees)
@@ -55,7 +55,7 @@ setup(url="https://home.example/x", install_requires=['b @ https://tree.example/
 		t.Errorf("the list of the request was written to: %+v", spare)
 	}
 	r.Sources = nil
-	if named := r.named(project); len(named) != 13 {
+	if named := r.named(project); len(named) != 14 {
 		t.Errorf("without trees, named are %q", named)
 	}
 }

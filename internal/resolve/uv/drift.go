@@ -241,8 +241,7 @@ func (c claim) decided(d lock.Distribution) string {
 func (c claim) wants(option, project string) bool {
 	has := func(name, word string) bool { return slices.Contains(c.Files.Options, name+"="+word) }
 	other := map[string]string{"--only-binary": "--no-binary", "--no-binary": "--only-binary"}[option]
-	all, none := lock.NormalName(":all:"), lock.NormalName(":none:")
-	return !has(option, none) && (has(option, project) || has(option, all) && !has(other, project))
+	return has(option, project) || has(option, lock.NormalName(":all:")) && !has(other, project)
 }
 
 func title(d lock.Distribution) string { return d.Name + " " + d.Version }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/session"
@@ -25,8 +26,8 @@ type Logins map[string]userinfo.Login
 func (l Logins) Merge(others map[string]userinfo.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
-	for host, login := range others {
-		merged[key(host)] = login
+	for _, host := range slices.Sorted(maps.Keys(others)) { // of two ports, always the same one
+		merged[key(host)] = others[host]
 	}
 	return merged
 }

@@ -275,7 +275,17 @@ func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 		}
 		switch path.Base(name) {
 		case "pyproject.toml":
-			found.read(data)
+			var file struct {
+				Tool struct {
+					UV settings `toml:"uv"`
+				} `toml:"tool"`
+			}
+			_ = toml.Unmarshal(data, &file)
+			found.add(file.Tool.UV)
+		case "uv.toml":
+			var file settings
+			_ = toml.Unmarshal(data, &file)
+			found.add(file)
 		case "uv.lock":
 			found.lock = true
 			for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
@@ -288,26 +298,21 @@ func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 	return found
 }
 
-// read adds the indexes of a pyproject.toml.
-func (found *projectIndexes) read(pyproject []byte) {
-	var file struct {
-		Tool struct {
-			UV struct {
-				IndexURL      string   `toml:"index-url"`
-				ExtraIndexURL []string `toml:"extra-index-url"`
-				Index         []struct {
-					Name    string `toml:"name"`
-					URL     string `toml:"url"`
-					Default bool   `toml:"default"`
-				} `toml:"index"`
-			} `toml:"uv"`
-		} `toml:"tool"`
-	}
-	_ = toml.Unmarshal(pyproject, &file)
-	uv := file.Tool.UV
-	found.own = found.own || uv.IndexURL != ""
-	found.named = append(append(found.named, uv.ExtraIndexURL...), uv.IndexURL)
-	for _, index := range uv.Index {
+// settings are the indexes in a table of uv.
+type settings struct {
+	IndexURL      string   `toml:"index-url"`
+	ExtraIndexURL []string `toml:"extra-index-url"`
+	Index         []struct {
+		Name    string `toml:"name"`
+		URL     string `toml:"url"`
+		Default bool   `toml:"default"`
+	} `toml:"index"`
+}
+
+func (found *projectIndexes) add(s settings) {
+	found.own = found.own || s.IndexURL != ""
+	found.named = append(append(found.named, s.ExtraIndexURL...), s.IndexURL)
+	for _, index := range s.Index {
 		found.own = found.own || index.Default
 		found.named = append(found.named, index.URL)
 		found.names[index.Name] = index.URL

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/resolve/license"
 	"lamina.build/internal/resolve/pep508"
 )
@@ -197,9 +198,12 @@ func readMember(z *zip.Reader, name string) ([]byte, error) {
 		return nil, unreadable("reading "+name, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxMetadata))
-	if err != nil {
+	data, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
+	switch {
+	case err != nil:
 		return nil, unreadable("reading "+name, err)
+	case len(data) > maxMetadata:
+		return nil, failure.New(failure.Usage, fmt.Errorf("its %s is larger than %s", name, humanize.Size(maxMetadata)))
 	}
 	return data, nil
 }

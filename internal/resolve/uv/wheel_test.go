@@ -98,6 +98,7 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"no metadata directory", []entry{{name: "a.py", content: "x"}}, "it is not a wheel: it has 0 .dist-info directories"},
 		{"two of them", append(with(), own("other", "1.0")...), "it is not a wheel: it has 2 .dist-info directories"},
 		{"no METADATA", []entry{{name: "my_pkg-1.0.dist-info/RECORD", content: "x"}}, "it is not a wheel: it has no my_pkg-1.0.dist-info/METADATA"},
+		{"a huge METADATA", is("METADATA", metadataOf("my-pkg", "1.0")+"\n"+strings.Repeat(" ", maxMetadata)), "its my_pkg-1.0.dist-info/METADATA is larger than 67.1 MB"},
 		{"another name", own("their-pkg", "1.0"), "its file name is of my_pkg 1.0, and its METADATA is of their-pkg 1.0"},
 		{"another version", own("my-pkg", "1.1"), "its file name is of my_pkg 1.0, and its METADATA is of my-pkg 1.1"},
 		{"a local version of its own", own("my-pkg", "1.0+cu124"), "its METADATA is of my-pkg 1.0+cu124"},
