@@ -135,7 +135,9 @@ func (s state) end(ctx context.Context) error {
 func (s state) fitDisk(ctx context.Context, c *client.Client, need Need) error {
 	free, err := atomicfile.Free(s.path(rootDir))
 	if err == nil && free < need.Bytes() {
-		if _, err = Prune(ctx, c, PruneOptions{KeepStorage: math.MaxInt64}, nil); err == nil {
+		_ = os.Remove(s.path(ballastFile)) // a full disk refuses to prune, too
+		_, err = Prune(ctx, c, PruneOptions{KeepStorage: math.MaxInt64}, nil)
+		if s.ballast(); err == nil {
 			free, err = atomicfile.Free(s.path(rootDir))
 		}
 	}

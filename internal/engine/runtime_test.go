@@ -158,7 +158,7 @@ func TestOnlyAnAnswerIsDueSoon(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = engine.ConnectOrStart(t.Context(), o)
-	if err == nil || !strings.Contains(err.Error(), "the disk of its root has ") {
+	if err == nil || !strings.Contains(err.Error(), "its disk has ") {
 		t.Errorf("got %v", err)
 	}
 	if at, ok := (<-pruned).Deadline(); ok {
