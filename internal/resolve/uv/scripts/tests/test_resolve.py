@@ -344,7 +344,7 @@ class TreesTest(World):
     def test_sources_that_nobody_reads(self) -> None:
         tree = {"svc": self.static("svc", '["six", "torch; python_version < \'3\'"]', '[tool.uv.sources]\nSix = { git = "https://g.example/six" }\ntorch = { index = "x" }\n')}
         problem = self.problem(trees=tree)
-        self.assertRegex(str(problem), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: project = ")
+        self.assertRegex(str(problem), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: set project = ")
         self.assertEqual(problem.project, "svc")
         for question in ({"bound": ["six"]}, {"image": {"six": "1.0"}}):
             self.uv(compile=[pylock(wheel("six"))])
