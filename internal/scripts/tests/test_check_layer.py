@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from world import PYTHON, SCRIPTS, WithDir
 
-# In two parts, since an image that has this file has no key.
+# In two parts, so that an image with this file has no key.
 PEM = b"-----BEGIN PRIVATE " + b"KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgabcdefghijklmnop\n-----END PRIVATE KEY-----\n"
 SITE = "usr/local/lib/python3.11/dist-packages"
 
