@@ -1,5 +1,5 @@
-# A part of install.sh: makes the account that the app runs as, $user, "name" or
-# "name:number", unless a package has made it. One account of each name and number.
+# Part of install.sh: creates the account that the app runs as, $user ("name" or
+# "name:number"), unless a package has. Names and numbers stay unique.
 refuse() { # why, what to write
 	echo "the account of the app: $1; write user = \"$2\" under [app]" >&2
 	exit 1
@@ -25,7 +25,7 @@ account() {
 	for file in passwd group; do
 		owner=$(numbered $file "$id")
 		if [ -n "$owner" ] && [ "$owner" != "$name" ]; then
-			refuse "the number $id is that of \"$owner\"" "$name:another number"
+			refuse "the number $id belongs to \"$owner\"" "$name:another number"
 		fi
 	done
 	if [ -z "$gid" ]; then

@@ -29,8 +29,8 @@ func TestAccounts(t *testing.T) {
 		{"svc:10001", "", "", `"svc" is an account of a package, with the numbers 101:103; write user = "svc" under [app]`},
 		{"svc:101", "", "", `"svc" is an account of a package, with the numbers 101:103; write user = "svc" under [app]`},
 		{"only:10001", "", "", `"only" is a group of a package, with the number 105; write user = "only" under [app]`},
-		{"app:101", "", "", `the number 101 is that of "svc"; write user = "app:another number" under [app]`},
-		{"app:105", "", "", `the number 105 is that of "only"; write`},
+		{"app:101", "", "", `the number 101 belongs to "svc"; write user = "app:another number" under [app]`},
+		{"app:105", "", "", `the number 105 belongs to "only"; write`},
 	} {
 		dir := t.TempDir()
 		for name, text := range map[string]string{"etc/passwd": passwd, "etc/group": group, "etc/shadow": "", "etc/gshadow": "", "home/.": ""} {

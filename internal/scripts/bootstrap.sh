@@ -1,17 +1,17 @@
-# The first step of a Debian root file system: gives the empty one we are in the
-# files of the base set, so that dpkg can run. busybox runs this, and install.sh
-# goes on. The arguments are those of install.sh.
+# The first step of a Debian root file system: unpacks the base set into the current,
+# empty one, so that dpkg can run. busybox runs this script, which then runs
+# install.sh with the same arguments.
 set -eu
 lamina=/.lamina
 busybox=$lamina/tools/busybox
 
-# What a usr-merged Debian has before its first package arrives.
+# The links of a usr-merged Debian come before its first package.
 for d in bin sbin lib lib32 lib64 libx32; do
 	$busybox mkdir -p "/usr/$d"
 	$busybox ln -s "usr/$d" "/$d"
 done
 
-# dpkg unpacks these once more afterwards and then knows what is its own.
+# dpkg unpacks these again later, and then knows which files it owns.
 $busybox find $lamina/debs/base -name '*.deb' | $busybox xargs -n 1 -P "$($busybox nproc)" $busybox sh -euc '
 	busybox=$0 deb=$1
 	data=$($busybox ar t "$deb" | $busybox grep "^data\.")
@@ -29,7 +29,7 @@ $busybox find $lamina/debs/base -name '*.deb' | $busybox xargs -n 1 -P "$($busyb
 	$busybox ar p "$deb" "$data" | $busybox $unpack | $busybox tar -x -C /
 ' "$busybox"
 
-# Owners in packages are names: dpkg looks them up here from the first file on.
+# Packages name the owners of files: dpkg looks them up here from the first file on.
 $busybox cp /usr/share/base-passwd/passwd.master /etc/passwd
 $busybox cp /usr/share/base-passwd/group.master /etc/group
 $busybox mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates

@@ -1,4 +1,4 @@
-"""Refuses a wheel that is not what is locked, as one of a build that found no version.
+"""Refuses a wheel that is not the locked one, such as from a build that found no version.
 
 Arguments: the directory of the wheel, the normalised name of the project, its version.
 """
@@ -18,11 +18,11 @@ def main(directory: str, project: str, version: str) -> None:
         name = next(name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
         metadata = HeaderParser().parsestr(wheel.read(name).decode("utf-8", "replace"))
     if re.sub(r"[-_.]+", "-", metadata["Name"]).lower() != project or not same(metadata["Version"], version):
-        raise SystemExit(f"{project} {version} is locked, and its build made {metadata['Name']} {metadata['Version']}")
+        raise SystemExit(f"{project} {version} is locked, but its build made {metadata['Name']} {metadata['Version']}")
 
 
 def same(built: str, locked: str) -> bool:
-    """Compares versions. A build may add a local one, as of the CUDA that it is for."""
+    """Compares versions. A build may add a local version, such as for its CUDA."""
     try:
         return Version(locked) in (Version(built), Version(Version(built).public))
     except InvalidVersion:

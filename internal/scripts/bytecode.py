@@ -1,8 +1,7 @@
-"""Makes the bytecode of Debian's Python packages valid without a look at its source.
+"""Makes the bytecode of Debian's Python packages valid without reading its source.
 
-SOURCE_DATE_EPOCH made Python write bytecode that is checked against a hash of
-its source. In an image the source never changes, so it need not be read for that
-at each import: PEP 552, unchecked hash.
+SOURCE_DATE_EPOCH made Python write bytecode that each import checks against a hash of
+its source. An image's source never changes: mark the hash as unchecked (PEP 552).
 """
 
 import os
@@ -14,7 +13,7 @@ for directory, _, files in os.walk("/usr/lib"):
         with open(os.path.join(directory, name), "r+b") as f:
             flags = f.read(8)[4]
             if flags == 0:
-                raise SystemExit(f"{directory}/{name}: valid by its source's time")
+                raise SystemExit(f"{directory}/{name}: bytecode depends on the time of its source")
             if flags == 3:
                 f.seek(4)
                 f.write(b"\1")

@@ -1,9 +1,9 @@
-"""Checks that the Python distributions of /image fit each other and are as their RECORDs say.
+"""Checks that the Python distributions in /image fit each other and match their RECORDs.
 
-It does what `pip check` and `uv pip check` do, also for the extras that requirements name, which both
-leave out, and finds files that two distributions have with different content (the layers of an
-image hide that, the upper one wins) and scripts that hide a program of Debian. Nothing of the image is run, and no link
-leads out of it. All problems are printed at once.
+It does what `pip check` and `uv pip check` do, and also follows the extras that requirements name, which
+both ignore. It finds files that two distributions have with different content (an image hides that, since
+the upper layer wins) and scripts that hide a Debian program. It runs nothing from the image, follows no
+link out of it, and prints all problems at once.
 """
 
 import csv
@@ -36,8 +36,8 @@ DEBIAN = "/usr/lib/python3*/dist-packages"
 SCRIPTS = "/usr/local/bin"
 PROGRAMS = ("/usr/sbin", "/usr/bin")  # /sbin and /bin are links to them
 
-# For markers. The kernel here is the build machine's: it must not decide, and
-# names like 6.1.0-42-amd64 are no versions that a marker could be compared with.
+# For markers. The build machine's kernel must not decide, and a marker can't compare
+# versions like 6.1.0-42-amd64.
 KERNEL = {"platform_release": "6.1", "platform_version": "1"}
 
 
@@ -62,7 +62,7 @@ def main(options_file: str, image: str = "/image") -> None:
 
 
 class Installed:
-    """A distribution in the image; site is the directory it is in, as the image has it."""
+    """A distribution in the image; site is the path in the image of the directory that it is in."""
 
     def __init__(self, root: str, path: str) -> None:
         self.site = os.path.dirname(path).removeprefix(root)
@@ -86,7 +86,7 @@ class Installed:
 
 
 def read_metadata(directory: str) -> Message:
-    """Reads the headers of METADATA; those of an .egg-info, directory or file, are called PKG-INFO."""
+    """Reads the headers of METADATA, or of PKG-INFO for an .egg-info directory or file."""
     for path in (f"{directory}/METADATA", f"{directory}/PKG-INFO", directory):
         if os.path.isfile(path):
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -103,7 +103,7 @@ def distributions(root: str, pattern: str) -> Iterator[Installed]:
 
 
 def is_inside(root: str, directory: str) -> bool:
-    """Says whether a distribution's directory and what is read of it are in the image, all links followed."""
+    """Reports whether a distribution's directory and the files read from it are in the image, following all links."""
     names = ("", "METADATA", "PKG-INFO", "RECORD")
     return all(os.path.realpath(os.path.join(directory, name)).startswith(root + "/") for name in names)
 
@@ -123,15 +123,15 @@ def unmet(
     """Follows each distribution's requirements, and those of each extra that a requirement names."""
     waiting = [(found, "") for found in ours]
     seen = set(waiting)
-    for user, extra in waiting:  # which grows
+    for user, extra in waiting:  # grows
         for text in user.requires:
             try:
                 need = Requirement(readable(text))
                 if not applies(need, extra):
                     continue
             except ValueError:
-                # What was resolved could be read by then.
-                print(f"lamina: note {user} has a requirement that can't be read, and so isn't checked: {text}")
+                # The resolver could read all that it resolved.
+                print(f"lamina: note {user} has an unreadable requirement, which isn't checked: {text}")
                 continue
             provider = present.get(canonicalize_name(need.name))
             if canonicalize_name(need.name) not in overridden:
@@ -142,15 +142,15 @@ def unmet(
 
 
 def unasked(ours: list[Installed], asked: list[str] | None, locked: list[str]) -> Iterator[str]:
-    """Finds what neither the spec asks for nor anything that it leads to: a lock may name what it likes."""
+    """Finds what neither the spec nor its dependencies require: a lock may list anything."""
     if asked is None:
         return
     mine = {found.key: found for found in ours}
     roots = [Requirement(line) for line in asked]
     waiting = [(need.name, extra) for need in roots for extra in ("", *need.extras)]
-    waiting += [(found.name, "") for found in ours if found.key not in locked]  # built from a tree of the spec's
+    waiting += [(found.name, "") for found in ours if found.key not in locked]  # built from a source tree of the spec
     seen = set()
-    for name, extra in waiting:  # which grows
+    for name, extra in waiting:  # grows
         found = mine.get(canonicalize_name(name))
         if found is None or (found, extra) in seen:
             continue
@@ -164,16 +164,16 @@ def unasked(ours: list[Installed], asked: list[str] | None, locked: list[str]) -
                 waiting += [(need.name, more) for more in ("", *need.extras)]
     for found in ours:
         if (found, "") not in seen:
-            yield f"{found} is required by nothing, nor does the spec ask for it: the lock must not have it"
+            yield f"{found} is required by neither the spec nor its dependencies: the lock must not have it"
 
 
 def readable(text: str) -> str:
-    """Takes from a requirement what PEP 440 forbids and old packages have, as uv and old pips do: >=5.1.* is >=5.1."""
+    """Removes from a requirement what PEP 440 forbids but old packages have, as uv and old pips do: >=5.1.* is >=5.1."""
     return re.sub(r"([<>]=?\s*[\w.!+-]+?)\.\*", r"\1", text)
 
 
 def applies(need: Requirement, extra: str) -> bool:
-    """Says whether it does because of the extra; "" stands for none."""
+    """Reports whether a requirement applies because of the extra; "" stands for none."""
     def holds(name: str) -> bool:
         return not need.marker or need.marker.evaluate({**KERNEL, "extra": name})
 
@@ -183,20 +183,20 @@ def applies(need: Requirement, extra: str) -> bool:
 def wrong_python(ours: list[Installed]) -> Iterator[str]:
     version = platform.python_version()
     for user in ours:
-        # One that isn't a specifier pip takes for none, too.
+        # pip ignores an invalid specifier, too.
         with suppress(InvalidSpecifier):
             if not SpecifierSet(user.python).contains(version, prereleases=True):
-                yield f"{user} needs Python {user.python}, and {version} is installed"
+                yield f"{user} needs Python {user.python}, but {version} is installed"
 
 
 def judge(
     user: Installed, extra: str, need: Requirement, provider: Installed | None, optional: set[str]
 ) -> Iterator[str]:
-    need.marker = None  # it holds, and needn't be printed
+    need.marker = None  # it holds, and need not be printed
     label = f"{user.name}[{extra}] {user.version}" if extra else str(user)
     if provider:
         if not satisfies(provider.version, need.specifier):
-            yield f"{label} needs {need}, and {provider.version} is installed"
+            yield f"{label} needs {need}, but {provider.version} is installed"
     elif canonicalize_name(need.name) not in optional:
         yield f"{label} needs {need}, which is not installed"
 
@@ -221,7 +221,7 @@ def wrong_files(root: str, ours: list[Installed], allowed: Globs) -> Iterator[st
         hashes = {digest for _, digest, _ in claims}
         if len(hashes) > 1 and not allowed.decider(subject(path, claims[0][0].site)):
             yield f"{' and '.join(owners)} have {path} with different content"
-        # Of several owners one must have the file: which one is settled above.
+        # The file must match one of its owners; conflicts are reported above.
         yield from wrong_size(root, path, owners[0], {size for _, _, size in claims})
 
 
@@ -233,11 +233,11 @@ def wrong_size(root: str, path: str, owner: str, sizes: set[str]) -> Iterator[st
     elif not S_ISREG((info := os.lstat(file)).st_mode):
         yield f"{owner}: {path} is not a regular file"
     elif sizes.isdisjoint(("", str(info.st_size))):
-        yield f"{owner}: {path} has {info.st_size} bytes, and RECORD says {' or '.join(sorted(sizes))}"
+        yield f"{owner}: {path} has {info.st_size} bytes, but RECORD says {' or '.join(sorted(sizes))}"
 
 
 def shadowing(root: str, ours: list[Installed], allowed: Globs) -> Iterator[str]:
-    """Finds scripts that run in place of a Debian program of the same name, which scripts of Debian call, too."""
+    """Finds scripts that run in place of a Debian program of the same name, even when Debian's own scripts call it."""
     for found in ours:
         if not os.path.isfile(f"{found.directory}/RECORD"):
             continue

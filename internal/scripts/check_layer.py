@@ -1,12 +1,12 @@
-"""Checks the layer in /.lamina/layer before an image has it.
+"""Checks the layer in /.lamina/layer before it enters an image.
 
-Nothing lies outside its place, nothing deletes files of other layers, nothing is a device. Only a
-file of a Debian package gives rights to whoever runs it. No private key is there that
-its source did not publish: one that a .deb or a wheel lists by its hash is known to the world, one
-that was made while something was installed or compiled would be everybody's who has the image.
+No entry may be outside the layer's places, delete files of other layers, or be a device. Only files
+of Debian packages may give privileges to those who run them. A private key may stay only if its source
+published it: a key whose hash a .deb or a wheel lists is public, but everybody who has the image would
+share one that was made during an installation or compilation.
 
-The argument is JSON: "name" of the layer; "places" that it fills, and "apart", places among them that it may
-not; "keep", globs of keys that stay.
+The argument is JSON: "name" of the layer; "places" that it fills, and "apart", places among them that it
+may not; "keep", globs of keys that stay.
 """
 
 import base64
@@ -44,25 +44,25 @@ def main(argument: str, mounts: str = "/.lamina") -> None:
     check.directory("")
     for first, *more in check.made.values():
         others = f" and {len(more)} more next to it" if more else ""
-        check.notes.append(f"{first}{others} was {source.origin(first)}; nothing says that it is the same each time")
+        check.notes.append(f"{first}{others} was {source.origin(first)}; it may differ between builds")
     for note in check.notes:
         print("lamina: note", plain(note), flush=True)  # the problems come last
     if check.problems:
         print(*map(plain, check.problems), sep="\n", file=sys.stderr)
         raise SystemExit(1)
-    print(f"{check.count} entries, as a layer may have them")
+    print(f"{check.count} entries, all allowed in a layer")
 
 
 class Packages:
-    """What dpkg has noted of the packages in the layer and below it."""
+    """dpkg's records of the packages in the layer and below it."""
 
-    special = True  # its files may give rights, and FIFOs are theirs to make
+    special = True  # its files may give privileges, and it may make FIFOs
 
     def __init__(self, lists: str) -> None:
         self.lists = lists
 
     def read(self, suffix: str) -> Iterator[tuple[str, str]]:
-        """Yields the names of packages, and what a file of each says."""
+        """Yields the names of packages and the text of a file of each."""
         for name in sorted(os.listdir(self.lists)):
             if name.endswith(suffix):
                 with open(os.path.join(self.lists, name), encoding="utf-8", errors="surrogateescape") as file:
@@ -76,7 +76,7 @@ class Packages:
                 found.setdefault(merged(path), []).append(package)
         with suppress(FileNotFoundError), open(os.path.join(self.lists, "diversions"), encoding="utf-8") as file:
             lines = file.read().splitlines()
-            for before, after in zip(lines[::3], lines[1::3], strict=False):  # the third is who diverts
+            for before, after in zip(lines[::3], lines[1::3], strict=False):  # the third names the diverter
                 found.setdefault(merged(after), []).extend(found.get(merged(before), []))
         return found
 
@@ -89,7 +89,7 @@ class Packages:
 
     @cached_property
     def conffiles(self) -> dict[str, str]:
-        """Returns the hashes of configuration files as their packages have them."""
+        """Returns the hashes of configuration files as packaged."""
         found = {}
         for _, status in self.read("status"):
             found |= dict(re.findall(r"(?m)^ (/\S.*) ([0-9a-f]{32})$", status))
@@ -97,7 +97,7 @@ class Packages:
 
     @cached_property
     def templates(self) -> dict[str, str]:
-        """Returns the hashes of files that ucf has copied from those of packages."""
+        """Returns the hashes of files that ucf copied from packages."""
         with suppress(FileNotFoundError), open(os.path.join(self.lists, "hashfile"), encoding="utf-8") as file:
             return {path: value for value, _, path in (line.strip().partition("  ") for line in file)}
         return {}
@@ -109,7 +109,7 @@ class Packages:
         return Globs([path for row in rows for path in row[3].split()])
 
     def made(self, path: str, file: str) -> bool:
-        """Says whether a script has made or changed a file, and made.tsv knows nothing of it."""
+        """Reports whether a script made or changed a file that made.tsv doesn't list."""
         if self.owns(path):
             known = path not in self.conffiles or digest(file, "md5").hex() == self.conffiles[path]
         else:
@@ -123,7 +123,7 @@ class Packages:
         return digest(file, "md5").hex() in self.hashes
 
     def origin(self, path: str) -> str:
-        """Says where a file without a hash comes from: of whose script names it, else likely of who alone has the directory."""
+        """Returns where a file without a hash comes from: the package whose script names it, else likely the only owner of its directory."""
         makers = self.makers(path)
         return "made while " + (" or ".join(makers) or "a package") + (" were" if len(makers) > 1 else " was") + " installed"
 
@@ -147,7 +147,7 @@ class Packages:
 
 
 class Archives:
-    """Wheels and an sdist that the layer was made of, where it was made of them; else what nobody has a list of."""
+    """The wheels and the sdist that the layer was made from, if any; other sources list no hashes."""
 
     special = False
 
@@ -156,7 +156,7 @@ class Archives:
 
     @cached_property
     def hashes(self) -> dict[str, set[bytes]]:
-        """What the RECORDs of wheels say as they came, and what an sdist holds, by algorithm."""
+        """Returns the hashes in the wheels' original RECORDs and of the files in an sdist, by algorithm."""
         found: dict[str, set[bytes]] = {"sha256": set()}
         for directory, read in ((self.wheels, records), (self.sdist, contents)):
             for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
@@ -184,7 +184,7 @@ class Archives:
 
 
 class Check:
-    """A walk through the layer, which finds all problems at once."""
+    """A walk through the layer that finds all problems at once."""
 
     def __init__(self, layer: str, source: Packages | Archives, options: dict[str, object]) -> None:
         self.layer, self.source, self.keys, self.keep = layer, source, Keys(TABLE), Globs(options["keep"])
@@ -192,7 +192,7 @@ class Check:
         self.apart = [place.rstrip("/") for place in options["apart"]]
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.made: dict[str, list[str]] = {}  # what no line of made.tsv knows, by directory
+        self.made: dict[str, list[str]] = {}  # what made.tsv doesn't list, by directory
         self.count = 0
 
     def directory(self, path: str) -> None:
@@ -212,16 +212,16 @@ class Check:
         attributes = listed(file)
         device = kind in (stat.S_IFCHR, stat.S_IFBLK)
         if not self.in_place(path, kind == stat.S_IFDIR):
-            return "lies outside of " + " and ".join(self.places) if not within(path, self.apart) else "lies where no layer of its kind may"
+            return "is outside " + " and ".join(self.places) if not within(path, self.apart) else "is where no layer of its kind may be"
         if os.path.basename(path).startswith(".wh.") or device and info.st_rdev == 0 or any(".overlay." in name for name in attributes):
             return "is a whiteout: it deletes files of other layers"
         if device or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK) and not self.source.special:
-            return "is a device node" if device else "is no file, directory or link"
+            return "is a device node" if device else "is not a file, directory or link"
         if kind == stat.S_IFREG and not self.source.owns(path):
             if info.st_mode & (stat.S_ISUID | stat.S_ISGID):
-                return "is setuid or setgid, and no Debian package owns it"
+                return "is setuid or setgid, but no Debian package owns it"
             if "security.capability" in attributes:
-                return "has capabilities, and no Debian package owns it"
+                return "has capabilities, but no Debian package owns it"
         return ""
 
     def in_place(self, path: str, is_directory: bool) -> bool:
@@ -243,7 +243,7 @@ class Check:
 
 
 def plain(text: str) -> str:
-    """Returns one line, whatever the names of files hold."""
+    """Returns text as one line, whatever file names contain."""
     return re.sub("[\x00-\x1f\x7f\udc80-\udcff]", lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
@@ -252,7 +252,7 @@ def within(path: str, places: list[str]) -> bool:
 
 
 def compiled(file: str) -> bool:
-    """Says whether a file is the bytecode of a source next to it, which is looked at for both."""
+    """Reports whether a file is the bytecode of a source next to it, which is checked for both."""
     directory, cache, name = file.rpartition("/__pycache__/")
     return bool(cache) and name.endswith(".pyc") and os.path.isfile(f"{directory}/{name.partition('.')[0]}.py")
 
@@ -260,12 +260,12 @@ def compiled(file: str) -> bool:
 def listed(file: str) -> list[str]:
     try:
         return os.listxattr(file, follow_symlinks=False)
-    except OSError:  # a file system that has none
+    except OSError:  # the file system supports none
         return []
 
 
 def merged(path: str) -> str:
-    """Returns a path of a package as it is since /usr was merged."""
+    """Returns a package's path as it is with a merged /usr."""
     return "/usr" + path if path.startswith(MERGED) else path
 
 
@@ -275,7 +275,7 @@ def digest(file: str, algorithm: str) -> bytes:
 
 
 def records(wheel: str) -> Iterator[tuple[str, bytes]]:
-    """Yields the hashes that a wheel lists, by algorithm; a RECORD may be off."""
+    """Yields the hashes that a wheel lists, by algorithm; a RECORD may have invalid rows."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if not re.fullmatch(r"[^/]+\.dist-info/RECORD", name):
@@ -288,7 +288,7 @@ def records(wheel: str) -> Iterator[tuple[str, bytes]]:
 
 
 def contents(sdist: str) -> Iterator[tuple[str, bytes]]:
-    """Yields the hashes of the files that an sdist holds. Its maker has published them, and the lock has its hash."""
+    """Yields the hashes of the files in an sdist. Its author has published them, and the lock has its hash."""
     if zipfile.is_zipfile(sdist):
         with zipfile.ZipFile(sdist) as archive:
             for name in archive.namelist():

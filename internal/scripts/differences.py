@@ -1,7 +1,7 @@
-"""Compares two root file systems that were made of the same packages.
+"""Compares two root file systems made from the same packages, /.lamina/first and /.lamina/second.
 
-They are /.lamina/first and /.lamina/second. What differs is written as JSON to the file that the
-argument names: paths, what differs there, and whose scripts have likely made it.
+It writes the differences as JSON to the file that the argument names: paths, what differs there, and
+the packages whose scripts likely made it.
 """
 
 import json
@@ -32,14 +32,14 @@ def main(result: str, mounts: str = "/.lamina") -> None:
 
 
 def compare(first: str, second: str, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yields what differs in a directory of both, a directory that only one has once."""
+    """Yields the differences in a directory of both; a directory that only one has counts once."""
     names = [set(os.listdir(root + path + "/")) for root in (first, second)]
     for name in sorted(names[0] | names[1]):
         below = f"{path}/{name}"
         if name not in names[1]:
-            yield below, "it is there the first time alone"
+            yield below, "it exists only the first time"
         elif name not in names[0]:
-            yield below, "it is there the second time alone"
+            yield below, "it exists only the second time"
         elif what := difference(first + below, second + below):
             yield below, what
         elif stat.S_ISDIR(os.lstat(first + below).st_mode):

@@ -1,16 +1,15 @@
-"""Looks at the shared libraries of the image in /image.
+"""Checks the shared libraries of the image in /image.
 
-What something needs has to be there. A soname counts as provided when any file
-bears its name, since programs find libraries in many ways (RUNPATH, dlopen,
-preloading by a package). A file of a package of the distribution needs what the package
-depends on, and apt has brought that: what it lacks beyond is a plug-in's that nobody asked
-for, and told. Of CUDA's libraries, which are large, none that something
-needs may be there twice, and none of the driver's own, which comes with the host's
-driver. A copy that a wheel has for itself, under a name that no other one uses, is told.
+Every needed library must be present. A soname counts as provided if any file has its
+name, since programs find libraries in many ways (RUNPATH, dlopen, preloading by a
+package). apt has installed what the distribution's packages depend on: if a file of one
+still lacks a library, it is a plug-in that nobody requested, and only noted. CUDA's
+libraries are large: no needed one may be there twice, and none of the driver's, which
+come with the host's driver. A wheel's private copy, under a name of its own, is noted.
 
 The argument is a file with options: "driver" lists the sonames of the driver,
-"ignore" the sonames and the globs of paths that the spec lets be, "third_party" the packages
-that are of other repositories than the distribution's.
+"ignore" the sonames and path globs that the spec ignores, "third_party" the packages
+from other repositories than the distribution's.
 """
 
 import json
@@ -37,9 +36,9 @@ CUDA = re.compile(
     r"|npp\w*|nvblas|nvJitLink|nvjpeg|nvrtc|nvToolsExt)\.so"
 )
 
-# auditwheel and the makers of torch and torchvision put 8 digits of a hash into the names of
-# libraries that they copy (libcudart-9335f6a2.so.12, libcudart.41118559.so.12), and into what asks
-# for them. The SONAME is changed with the name (auditwheel), or it isn't (torchvision 0.21.0).
+# auditwheel and the builds of torch and torchvision put 8 hash digits into the names of libraries
+# that they copy (libcudart-9335f6a2.so.12, libcudart.41118559.so.12), and into the NEEDED entries
+# for them. auditwheel changes the SONAME, too; torchvision 0.21.0 doesn't.
 PRIVATE = re.compile(r"(lib[^/]*?)[-.][0-9a-f]{8}(\.(?:[^/]*\.)?so(?:\..*)?)")
 SITE = re.compile(r"/usr/local/lib/python3[^/]*/dist-packages/")
 
@@ -59,33 +58,33 @@ def main() -> None:
     problems = [*(text for text, harmless in gone if not harmless), *doubled(entries, ignore), *drivers(names, driver - ignore, ignored)]
     sizes = {path.removeprefix(IMAGE): os.path.getsize(path) for path in programs}
     for note in [*(text for text, harmless in gone if harmless), *private(sizes, ignore), *unasked(entries, sizes, ignore)]:
-        print("lamina: note", plain(note), flush=True)  # before the problems, of which the last is told
+        print("lamina: note", plain(note), flush=True)  # before the problems, the last of which is shown
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         raise SystemExit(1)
-    print(f"{len(programs)} ELF files, and all libraries that they need are there")
+    print(f"{len(programs)} ELF files, all needed libraries are present")
 
 
 class Debs:
-    """The Debian packages of the image, as dpkg has noted them."""
+    """The Debian packages of the image, from dpkg's records."""
 
     def __init__(self, lists: str, third_party: set[str]) -> None:
         self.owners, self.third_party = Packages(lists).owners, third_party
 
     def owner(self, path: str) -> str:
-        """Returns the package of the distribution that owns a file."""
+        """Returns the package of the distribution that owns a file, if any."""
         owners = self.owners.get(merged(path), [])
         return owners[0] if self.third_party.isdisjoint(owners[:1]) and owners else ""
 
     @cached_property
     def libraries(self) -> dict[str, str]:
-        """Says what packages have brought, by name; that includes what the spec excludes."""
+        """Describes the libraries in packages, by name, including those that the spec excludes."""
         return {os.path.basename(path): f"{owners[0]} has it as {path}" for path, owners in self.owners.items() if ".so" in path}
 
 
 def missing(entries: Iterable[Entry], there: set[str], debs: Debs) -> Iterator[tuple[str, bool]]:
-    """Yields which libraries are not there, and whether that does no harm."""
+    """Yields the missing libraries, and whether each is harmless."""
     users: dict[str, list[str]] = {}
     for path, tag, name in entries:
         if tag == "NEEDED" and name not in there:
@@ -96,15 +95,15 @@ def missing(entries: Iterable[Entry], there: set[str], debs: Debs) -> Iterator[t
         rest = len(others or paths) - 1
         text = f"{name} is needed by {first}" + (f" and {rest} more" if rest else "")
         if holder := debs.libraries.get(name):
-            yield f"{text}, and excluded: {holder}", False
+            yield f"{text}, but excluded: {holder}", False
         elif others:
-            yield f"{text}, and no file of the image bears that name", False
+            yield f"{text}, but no file in the image has that name", False
         else:
             yield f"{text}, and nothing that {debs.owner(first)} depends on has it", True
 
 
 def doubled(entries: list[Entry], ignore: set[str]) -> Iterator[str]:
-    """Yields what a process could load twice. Wheels know no links: a library under three names is three copies."""
+    """Yields what a process could load twice. Wheels have no links: a library under three names is three copies."""
     needed = {name for _, tag, name in entries if tag == "NEEDED"}
     for name, paths in copies(entries, ignore):
         if name in needed:
@@ -112,16 +111,16 @@ def doubled(entries: list[Entry], ignore: set[str]) -> Iterator[str]:
 
 
 def unasked(entries: list[Entry], sizes: dict[str, int], ignore: set[str]) -> Iterator[str]:
-    """Yields what is there twice, and only a program that opens it by its path could load."""
+    """Yields what is there twice, but only a program that opens it by its path could load."""
     needed = {name for _, tag, name in entries if tag == "NEEDED"}
     for name, paths in copies(entries, ignore):
         if name not in needed:
             places = ", ".join(f"{place(path)} ({megabytes(sizes[path])})" for path in paths)
-            yield f"{name} is there {len(paths)} times, and nothing is linked with it: {places}"
+            yield f"{name} is there {len(paths)} times, but nothing is linked with it: {places}"
 
 
 def copies(entries: list[Entry], ignore: set[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yields each of CUDA's libraries that several files are, but for private copies."""
+    """Yields CUDA's libraries that exist in several files, except for private copies."""
     holders: dict[str, list[str]] = {}
     for path, tag, name in entries:
         if tag == "SONAME" and CUDA.match(name) and name not in ignore and not original(path):
@@ -132,7 +131,7 @@ def copies(entries: list[Entry], ignore: set[str]) -> Iterator[tuple[str, list[s
 
 
 def private(sizes: dict[str, int], ignore: set[str]) -> Iterator[str]:
-    """Yields the copies of CUDA's libraries that only the wheel that brings them asks for."""
+    """Yields the copies of CUDA's libraries that only their own wheel needs."""
     for path, size in sorted(sizes.items()):
         name = original(path)
         if CUDA.match(name) and ignore.isdisjoint((name, os.path.basename(path))):
@@ -140,13 +139,13 @@ def private(sizes: dict[str, int], ignore: set[str]) -> Iterator[str]:
 
 
 def original(path: str) -> str:
-    """Returns what a private copy was called before; nothing for what is none."""
+    """Returns the original name of a private copy; "" for other files."""
     found = PRIVATE.fullmatch(os.path.basename(path))
     return found[1] + found[2] if found else ""
 
 
 def place(path: str) -> str:
-    """Returns a path as users know it: below site-packages, where it lies there."""
+    """Returns a path as users know it: relative to site-packages, if it is there."""
     return SITE.sub("", path, count=1)
 
 
@@ -157,7 +156,7 @@ def megabytes(size: int) -> str:
 def drivers(names: dict[str, list[str]], driver: set[str], ignored: Callable[[str], str | None]) -> Iterator[str]:
     for name in sorted(driver & names.keys()):
         if paths := [path for path in sorted(names[name]) if not ignored(path)]:
-            yield f"{name} is the driver's, and comes with the host's: prune {', '.join(paths)}"
+            yield f"{name} belongs to the driver, which the host provides: prune {', '.join(paths)}"
 
 
 def scan() -> tuple[dict[str, list[str]], list[str]]:
@@ -174,7 +173,7 @@ def scan() -> tuple[dict[str, list[str]], list[str]]:
 
 
 def is_elf(path: str) -> bool:
-    if not stat.S_ISREG(os.lstat(path).st_mode):  # to open a FIFO would be to wait for who writes
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # opening a FIFO would wait for a writer
         return False
     with open(path, "rb") as file:
         return file.read(4) == b"\x7fELF"
@@ -182,13 +181,13 @@ def is_elf(path: str) -> bool:
 
 def read(programs: list[str]) -> Iterator[Entry]:
     for start in range(0, len(programs), BATCH):
-        # readelf names the file only when it is given several.
+        # readelf names files only if it gets several.
         batch = programs[start : start + BATCH] + ["/proc/self/exe"]
         yield from parse(subprocess.run(["readelf", "-dW", *batch], stdout=subprocess.PIPE, text=True, errors="replace").stdout)
 
 
 def parse(output: str) -> Iterator[Entry]:
-    """Reads what readelf prints."""
+    """Parses readelf's output."""
     path = ""
     for line in output.splitlines():
         if line.startswith("File: "):

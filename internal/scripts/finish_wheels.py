@@ -1,10 +1,10 @@
-"""Makes a layer of what an installer has put below a directory: its files depend on nothing but the wheels then.
+"""Turns what an installer put below a directory into a layer, whose files depend on nothing but the wheels.
 
-Paths are those of Debian's Python, what the spec prunes is gone, each RECORD lists what
-is there, modes and times are those of a layer, and bytecode is valid without a look at
-its source. Bytecode depends on what its process has compiled before (marshal writes
-a string that is used elsewhere, too, in another way), so processes forked from one
-state compile fixed shares of the sources: how many run at a time can't show.
+Paths become those of Debian's Python, pruned files are removed, each RECORD lists the
+actual files, modes and times are those of a layer, and bytecode is valid without reading
+its source. Bytecode depends on what its process compiled before (marshal writes a string
+differently if it is also used elsewhere), so processes forked from one state compile
+fixed shares of the sources: how many run at a time makes no difference.
 """
 
 import csv
@@ -26,11 +26,11 @@ from globs import LOCAL, Globs, subject
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"{LOCAL}/lib/{VERSION}/dist-packages"
 INCLUDE = f"{LOCAL}/include/{VERSION}"
-# Where uv puts things below a prefix, and where they belong. What RECORD says of the first is relative and holds.
+# Where uv puts files below a prefix, and where they belong. RECORD's paths of the first are relative and stay valid.
 MOVES = {f"{LOCAL}/lib/{VERSION}/site-packages": SITE, f"{LOCAL}/include/site/{VERSION}": INCLUDE}
-# RECORD is written anew, which ends its signatures; the others are notes of an installer.
+# RECORD is rewritten, which invalidates its signatures; the others are notes of an installer.
 NOTES = ("RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-SHARE = 100  # sources that are worth a process
+SHARE = 100  # sources per process
 
 
 class Wheel(Protocol):
@@ -39,7 +39,7 @@ class Wheel(Protocol):
 
 
 def finish(wheels: list[Wheel], out: str, prune: Globs) -> list[str]:
-    """Returns what must not be in a layer."""
+    """Returns problems: files that must not be in a layer."""
     for old, new in MOVES.items():
         if os.path.isdir(out + old):
             os.renames(out + old, out + new)
@@ -59,7 +59,7 @@ def files(out: str) -> list[str]:
 
 
 def remove_strays(out: str, known: set[str]) -> list[str]:
-    """Removes what an installer leaves behind, and what wheels bring that is not installed; finds what is neither."""
+    """Removes an installer's leftovers and files of wheels that are not installed; reports other files."""
     problems = []
     for target in files(out):
         directory, name = os.path.split(target)
@@ -67,7 +67,7 @@ def remove_strays(out: str, known: set[str]) -> list[str]:
             continue
         os.unlink(out + target)
         if name not in (*NOTES, ".lock") and os.path.basename(directory) != "__pycache__":
-            problems.append(f"{target} was installed, and is no regular file of a wheel")
+            problems.append(f"{target} was installed, but is not a regular file of a wheel")
     return problems
 
 
@@ -85,7 +85,7 @@ def remove_pruned(out: str, prune: Globs, infos: set[str]) -> None:
 
 
 def compile_all(out: str, sources: list[str]) -> None:
-    gc.freeze()  # a collection in a child would copy all that it shares with this process
+    gc.freeze()  # garbage collection in a child would copy all memory that it shares with this process
     running = 0
     for start in range(0, len(sources), SHARE):
         if running >= len(os.sched_getaffinity(0)):
@@ -101,11 +101,11 @@ def compile_all(out: str, sources: list[str]) -> None:
 def wait() -> None:
     _, status = os.wait()
     if status:
-        raise SystemExit(f"a process that compiled bytecode ended with status {status}")
+        raise SystemExit(f"compiling bytecode: a process exited with status {status}")
 
 
 def compile_share(out: str, sources: list[str]) -> None:
-    """Compiles what is Python 3, and ends this process."""
+    """Compiles what is Python 3, and exits."""
     status = 1
     try:
         for target in sources:
@@ -117,7 +117,7 @@ def compile_share(out: str, sources: list[str]) -> None:
 
 
 def write_records(wheels: list[Wheel], out: str) -> None:
-    """Makes each RECORD say what is there, whatever the wheel's own said."""
+    """Makes each RECORD list the actual files, whatever the wheel's own listed."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         rows = dict(threads.map(lambda target: (target, row(out, target)), files(out)))
     for wheel in wheels:
@@ -136,7 +136,7 @@ def row(out: str, target: str) -> tuple[str, str, str]:
 
 
 def settle(out: str) -> None:
-    """Gives files and directories the modes and the time that they have in a layer: nothing after this copies them."""
+    """Sets the modes and times that files and directories have in a layer, since no later step copies them."""
     epoch = (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2
     for directory, _, names in os.walk(out, topdown=False):
         for path in (os.path.join(directory, name) for name in names):

@@ -1,13 +1,13 @@
-"""Globs as the spec has them; llb's Exclude has the same for the files of Debian packages.
+"""Globs as in the spec; llb's Exclude has the same for the files of Debian packages.
 
 * and ? stay within a name, ** spans directories, a glob that matches a directory matches
-all in it, the last glob that matches decides, and one behind ! takes back.
+everything in it, the last glob that matches decides, and one after a ! excepts files.
 """
 
 import re
 
-# Where Debian's Python has what no Debian package brings. It is the scheme
-# posix_local of Debian's sysconfig, spelled out: headers lie outside of it there.
+# Where Debian's Python has what no Debian package provides. It is the scheme
+# posix_local of Debian's sysconfig, spelled out, since headers are outside it there.
 LOCAL = "/usr/local"
 
 SPECIAL = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -18,7 +18,7 @@ class Globs:
         self.tests = [(glob, pattern(glob.removeprefix("!"))) for glob in reversed(globs)]
 
     def decider(self, path: str) -> str | None:
-        """Returns the glob that path falls under; None where no glob matches or one with ! decides."""
+        """Returns the glob that decides about path; None if no glob matches or one with ! decides."""
         for glob, test in self.tests:
             if test.fullmatch(path):
                 return None if glob.startswith("!") else glob
@@ -31,6 +31,6 @@ def pattern(glob: str) -> re.Pattern[str]:
 
 
 def subject(path: str, site: str) -> str:
-    """Returns what globs are compared with: an absolute path's place in site-packages, or else in /usr/local."""
+    """Returns what globs are matched against: an absolute path relative to site-packages, or else to /usr/local."""
     directory = site if path.startswith(site + "/") else LOCAL
     return path.removeprefix(directory + "/")

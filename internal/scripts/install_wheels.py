@@ -1,10 +1,10 @@
 """Installs the wheels in /.lamina/wheels below /.lamina/out, where Debian's Python looks for local packages.
 
-uv does it; where no uv is locked there are only trees that were built here, and Debian's
-installer does. Before that the directories of the wheels are read, for what neither
-refuses: paths that uv would leave out without a word, links that it would make files of,
-and files that two wheels have with different content, of which the last one would stay,
-whichever that is. finish_wheels.py makes a layer of what came out.
+uv installs them; if no uv is locked, there are only trees that were built here, and Debian's
+installer does. Before that, the script checks the zip directories for what neither refuses: paths
+that uv would silently leave out, links that it would turn into files, and files that two
+wheels have with different content, of which whichever is last would stay.
+finish_wheels.py turns the result into a layer.
 """
 
 import configparser
@@ -28,10 +28,10 @@ from globs import LOCAL, Globs, subject
 
 PYTHON = "/usr/bin/python3"
 UV = "/.lamina/uv/uv"
-# What a wheel may unpack to: see bulk.go of the resolver, which looks first.
+# Limits on the unpacked size; the resolver's bulk.go checks them first.
 SMALL = 1 << 30
 TIMES = 100
-CACHE = ".uv"  # below the directory of the layer, so that uv can link what it has unpacked
+CACHE = ".uv"  # in the layer's directory, so that uv can link what it unpacked
 
 
 def main(options_file: str, directory: str = "/.lamina/wheels", out: str = "/.lamina/out", uv: str = UV) -> None:
@@ -59,26 +59,26 @@ def stop_at(problems: list[str]) -> None:
 
 
 class Refused(Exception):
-    """Says what is wrong with a wheel."""
+    """The reason why a wheel is refused."""
 
 
 class Wheel:
-    """What the directory of a wheel says.
+    """The contents of a wheel, from its zip directory.
 
-    files has each path that will be installed, with what tells one content from another.
+    files maps each path that will be installed to what distinguishes its content.
     """
 
     def __init__(self, path: str) -> None:
         self.path, self.name = path, os.path.basename(path)
         with zipfile.ZipFile(path) as archive:
-            # A directory is made for what is in it. filename ends at a NUL.
+            # Directories are made for their files. filename ends at a NUL.
             items = [item for item in archive.infolist() if not item.orig_filename.endswith("/")]
             for item in items:
                 check(item)
             self.largest = max((item.file_size for item in items), default=0)
             unpacked, size = sum(item.file_size for item in items), os.path.getsize(path)
             if unpacked > max(SMALL, TIMES * size) or sum(item.compress_size for item in items) > size:
-                raise Refused(f"it unpacks to {unpacked} bytes, which is no wheel of {size}")
+                raise Refused(f"it unpacks to {unpacked} bytes, too many for a wheel of {size}")
             self.info = info_of([item.filename for item in items])
             self.files: dict[str, object] = {}
             for item in items:
@@ -95,7 +95,7 @@ class Wheel:
                 raise Refused(f"its script {os.path.basename(target)} would run in place of Debian's Python")
 
     def add(self, item: zipfile.ZipInfo) -> None:
-        # Bytecode that a wheel brings is another interpreter's, or a source's of another time.
+        # Bytecode in a wheel is from another interpreter, or from an older source.
         parts = item.filename.split("/")
         if "__pycache__" in parts or (parts[0] == self.info and parts[-1] in NOTES):
             return
@@ -115,7 +115,7 @@ class Wheel:
 def check(item: zipfile.ZipInfo) -> None:
     path = item.orig_filename
     if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\\" in path or "\0" in path:
-        raise Refused(f"it has the path {path!r}, which no file below a directory has")
+        raise Refused(f"it has the path {path!r}, which is not a relative path inside a directory")
     if any(part.startswith(".wh.") for part in path.split("/")):
         raise Refused(f"it has the path {path!r}: names with .wh. in front remove files of an image")
     if stat.S_IFMT(item.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -136,9 +136,9 @@ def schemes(info: str) -> dict[str, str]:
 
 
 def scripts(text: str) -> dict[str, str]:
-    """Returns the scripts that entry points ask for; whether they can be made is the installer's to say.
+    """Returns the scripts that entry points request; the installer decides whether they can be made.
 
-    Whoever asks for pip3 gets it under the name of this Python's version, too: uv and pip do so.
+    A wheel with pip3 also gets one named after this Python's version, as with uv and pip.
     """
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False, allow_no_value=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -158,14 +158,14 @@ def read_all(paths: list[str]) -> tuple[list[Wheel], list[str]]:
     for path in paths:
         try:
             wheels.append(Wheel(path))
-        except Exception as error:  # whichever library it is that doesn't like the wheel
+        except Exception as error:  # any library may refuse the wheel
             kind = "" if isinstance(error, (Refused, zipfile.BadZipFile)) else f"{type(error).__name__}: "
             problems.append(f"{os.path.basename(path)}: {kind}{' '.join(str(error).split())}")
     return wheels, problems
 
 
 def clashes(wheels: list[Wheel], allowed: list[Globs]) -> list[str]:
-    """Finds files that two wheels have with different content, but for those that may be so or don't stay."""
+    """Finds files that two wheels have with different content, except for allowed and pruned ones."""
     owners: dict[str, Wheel] = {}
     found: dict[tuple[str, str], list[str]] = {}
     for wheel in wheels:
@@ -188,7 +188,7 @@ def listed(paths: list[str]) -> str:
 
 
 def rounds(wheels: list[Wheel]) -> list[list[Wheel]]:
-    """Divides wheels so that of two with one file the first by name is installed after the other, and so stays."""
+    """Divides wheels so that of two that have a file, the first by name is installed later, and its file stays."""
     order: dict[str, int] = {}
     latest: dict[str, list[Wheel]] = {}
     for wheel in reversed(wheels):
@@ -201,16 +201,16 @@ def rounds(wheels: list[Wheel]) -> list[list[Wheel]]:
 
 
 def install_by_uv(uv: str, wheels: list[Wheel], out: str) -> None:
-    # What would vary between builds is not noted: who installed, when, from where.
+    # Don't record what varies between builds: who installed, when, from where.
     environment = {**os.environ, "UV_NO_INSTALLER_METADATA": "1", "UV_CACHE_DIR": f"{out}/{CACHE}"}
     command = [uv, "pip", "install", "--quiet", "--no-config", "--offline", "--no-index", "--no-deps", "--no-build",
                "--no-python-downloads", "--python", PYTHON, "--prefix", out + LOCAL, "--link-mode", "hardlink"]
-    # uv unpacks to the end, whatever a directory says.
+    # uv unpacks a file to its end, whatever its size in the zip directory.
     most = max(64 << 20, *(wheel.largest for wheel in wheels))
     done = subprocess.run([*command, *(wheel.path for wheel in wheels)], env=environment,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
     if done.returncode == -signal.SIGXFSZ:
-        stop_at(["a file of " + ", ".join(wheel.name for wheel in wheels) + " is larger than its directory says"])
+        stop_at(["a file in " + ", ".join(wheel.name for wheel in wheels) + " is larger than its zip directory says"])
     if done.returncode:
         raise SystemExit(1)
     shutil.rmtree(f"{out}/{CACHE}")

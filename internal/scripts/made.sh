@@ -1,9 +1,9 @@
-# A part of install.sh: what becomes of what maintainer scripts have made, as made.tsv says.
-# What is removed or emptied, first-start makes. What the spec keeps, kept.sh knows by kept().
+# Part of install.sh: treats the files that maintainer scripts made, as made.tsv says.
+# first-start makes what is removed or emptied. kept(), in kept.sh, reports what the spec keeps.
 rm -f $clusters/lamina.conf
 rmdir -p --ignore-fail-on-non-empty $clusters 2>/dev/null || :
 
-# start adds a line to the program that makes what an image lacks.
+# start adds a line to first-start, the program that makes what an image lacks.
 first=/usr/libexec/lamina/first-start
 start() {
 	if [ ! -e $first ]; then
@@ -65,27 +65,27 @@ while IFS='	' read -r action kind packages paths holds command; do
 			if [ -f "$path" ] && [ ! -L "$path" ]; then perl $lamina/scripts/steady.pl "$path"; fi
 		done
 		;;
-	drop) rm -rf $paths ;; # patterns, of which each may match nothing
+	drop) rm -rf $paths ;; # patterns, each of which may match nothing
 	prevent)
-		for path in $paths; do # a pattern that nothing matches stays as it is
+		for path in $paths; do # a pattern without a match stays as it is
 			if [ ! -e "$path" ] && ls /var/lib/dpkg/info/$packages.list >/dev/null 2>&1; then removed "$path"; fi
 		done
 		;;
 	esac
 done <$lamina/scripts/made.tsv
-rm -f /var/lib/ucf/*.[0-9] # what was known before
+rm -f /var/lib/ucf/*.[0-9] # earlier versions of its lists
 
-# fmtutil adds to TeX's list of its files in the order of Perl's hashes, and some of them are gone.
+# fmtutil adds to TeX's list of files in the order of Perl's hashes, and some files are gone.
 if [ -f /var/lib/texmf/ls-R ] && command -v mktexlsr >/dev/null; then mktexlsr /var/lib/texmf; fi
 
-# What fontconfig remembers of a directory is right where its date is the epoch, and lost elsewhere.
+# fontconfig's cache of a directory is valid if the directory's time is the epoch, and ignored if not.
 fonts() { find /usr/share /usr/local/share -xdev -type d -path '*font*' -newermt "@$SOURCE_DATE_EPOCH" "$@"; }
 if command -v fc-cache >/dev/null && [ -n "$(fonts -print -quit)" ]; then
 	fonts -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 	fc-cache -s -f
 fi
 
-# A public half alone says nothing.
+# A public key is useless without its private key.
 for path in /etc/ssh/ssh_host_*_key.pub; do
 	if [ ! -e "${path%.pub}" ]; then rm -f "$path"; fi
 done

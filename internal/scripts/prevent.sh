@@ -1,7 +1,7 @@
-# A part of install.sh, before it unpacks: has maintainer scripts make the same each time,
-# and not make what is no image's, as far as they can be asked. made.tsv says why.
+# Part of install.sh, before it unpacks: where settings allow, has maintainer scripts make
+# the same each time, and nothing that belongs in no image. made.tsv says why.
 
-# The order of Perl's hashes, and the date in what TeX makes.
+# Fix the order of Perl's hashes, and the date in TeX's output.
 export PERL_HASH_SEED=0 FORCE_SOURCE_DATE=1
 
 clusters=/etc/postgresql-common/createcluster.d

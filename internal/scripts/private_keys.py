@@ -1,8 +1,8 @@
-"""Tells files that hold a private key, or what only one machine may have.
+"""Recognizes files that hold a private key, or data that only one machine may have.
 
-internal/layers does the same with what the client packs, by the same keys.json.
-A text may have a key anywhere, so that files up to WHOLE are read; of a larger one, which no tool
-writes keys into, the head. A program that knows what a key begins with has none: ELF files are passed over.
+internal/layers does the same with what the client packs, using the same keys.json.
+A text may have a key anywhere: files up to WHOLE are read in full, larger ones, into which no tool writes
+keys, only at the head. ELF files are skipped: a program may contain the beginning of a key, but no key.
 """
 
 import json
@@ -29,7 +29,7 @@ class Keys:
         self.paths = [(place["kind"], pattern(place["glob"])) for place in kinds["paths"]]
 
     def kind(self, path: str, file: str, size: int) -> str:
-        """Returns what is in a file that an image has at path; nothing where that is no key."""
+        """Returns the kind of key in a file that an image has at path; "" if there is none."""
         if not size:
             return ""
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
@@ -61,7 +61,7 @@ def binary(data: bytes) -> str:
 
 
 def has_private_entry(data: bytes) -> bool:
-    """Reads a Java key store up to its first entry that is no certificate."""
+    """Reads a Java key store up to its first entry that is not a certificate."""
     version, count = number(data, 4), number(data, 8)
     at = 12
     for _ in range(count):
@@ -76,12 +76,12 @@ def has_private_entry(data: bytes) -> bool:
 
 
 def number(data: bytes, at: int, size: int = 4) -> int:
-    data[at + size - 1]  # or it ends here
+    data[at + size - 1]  # IndexError if it ends before
     return int.from_bytes(data[at : at + size])
 
 
 def der(data: bytes) -> str:
-    """Knows the kinds of private keys by how their ASN.1 begins. A PKCS#12 store of certificates alone is none."""
+    """Recognizes private keys by how their ASN.1 begins. A PKCS#12 store with only certificates is none."""
     tag, at, end = head(data, 0)
     if end < len(data.rstrip(b"\r\n")) or end > len(data):
         return ""
@@ -105,7 +105,7 @@ def der(data: bytes) -> str:
 
 
 def head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Returns the tag of a value, where it begins and where it ends; one of no length, as PKCS#12 may have, ends with all."""
+    """Returns the tag of a value, its start and its end; one of indefinite length, as in PKCS#12, ends with the data."""
     tag, length = data[at], data[at + 1]
     if length == 0x80:
         return tag, at + 2, len(data)

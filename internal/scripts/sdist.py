@@ -10,19 +10,19 @@ from contextlib import contextmanager
 
 PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
-# What an archive may unpack to: none that isn't made for it comes near.
-SMALL = 1 << 30  # bytes, of any
-TIMES = 100  # its size, where that is more
+# Limits of an unpacked archive: only one made to exceed them comes near.
+SMALL = 1 << 30  # bytes, for any archive
+TIMES = 100  # the archive's size, if that is more
 ENTRIES = 300_000
-MEMORY = 2 << 30  # headers and compression may ask for any amount
+MEMORY = 2 << 30  # headers and compression may demand any amount
 
 
 class Refused(Exception):
-    """Says what is wrong with an sdist."""
+    """The reason why an sdist is refused."""
 
 
 def unpack(name: str, archive: str, directory: str, below: str = "") -> str:
-    """Unpacks an archive, whose kind its name says, into a new directory and returns the directory in it that has the project, or has it below."""
+    """Unpacks an archive, of the kind that its name states, into a new directory, and returns the directory in it that has the project, or has it below."""
     os.mkdir(directory)
     try:
         with memory(MEMORY):
@@ -31,14 +31,14 @@ def unpack(name: str, archive: str, directory: str, below: str = "") -> str:
         raise
     except MemoryError as error:
         raise Refused(f"it can't be unpacked in {MEMORY} bytes of memory") from error
-    except Exception as error:  # each kind of archive and compression has errors of its own
+    except Exception as error:  # each kind of archive and compression has its own errors
         raise Refused(f"it can't be unpacked: {error}") from error
     return project_in(directory, below)
 
 
 @contextmanager
 def memory(limit: int) -> Iterator[None]:
-    """Bounds what this process may occupy, and what it starts meanwhile."""
+    """Limits the memory of this process, and of those that it starts."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     if before[0] != resource.RLIM_INFINITY:
         limit = min(limit, before[0])
@@ -50,7 +50,7 @@ def memory(limit: int) -> Iterator[None]:
 
 
 class Budget:
-    """Refuses an archive before it unpacks to more than it may."""
+    """Refuses an archive before it exceeds the limits."""
 
     def __init__(self, archive: str) -> None:
         self.limit = self.left = max(SMALL, TIMES * os.path.getsize(archive))
@@ -74,12 +74,12 @@ def unzip(archive: str, directory: str) -> None:
             mode = item.external_attr >> 16
             named(directory, item.orig_filename)
             if "\\" in item.orig_filename or "\0" in item.orig_filename:
-                raise Refused(f"{item.orig_filename!r} is the name of no file here")
+                raise Refused(f"{item.orig_filename!r} is not a valid file name")
             if stat.S_ISLNK(mode):
                 link(file.read(item).decode(), directory, item.filename)
                 continue
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise Refused(f"{item.filename} is no file, directory or link")
+                raise Refused(f"{item.filename} is not a file, directory or link")
             path = file.extract(item, directory)
             if not item.is_dir():
                 os.chmod(path, 0o644 | mode & 0o111)
@@ -95,11 +95,11 @@ def link(target: str, directory: str, name: str) -> None:
 def untar(archive: str, directory: str) -> None:
     budget = Budget(archive)
     with tarfile.open(archive) as file:
-        file.extraction_filter = lambda member, _: member  # the check is below, also for Pythons that have no filters
+        file.extraction_filter = lambda member, _: member  # check follows, also for Pythons without filters
         for member in file:
             budget.take(member.size)
             check(directory, member)
-            # Some makers leave files behind that nobody may read, or have users that nobody here has.
+            # Some archives have unreadable files, or owners that don't exist here.
             member.mode = (member.mode or 0) & 0o777 | (0o755 if member.isdir() else 0o644)
             member.uid = member.gid = 0
             member.uname = member.gname = ""
@@ -107,28 +107,28 @@ def untar(archive: str, directory: str) -> None:
 
 
 def check(directory: str, member: tarfile.TarInfo) -> None:
-    """Refuses what leads out of the directory, as the filter "data" of later Pythons does, and what is no file."""
+    """Refuses what leads out of the directory, as the filter "data" of later Pythons does, and special files."""
     named(directory, member.name)
     if member.issym():
         inside(directory, os.path.join(os.path.dirname(member.name), member.linkname), member.name, member.linkname)
     elif member.islnk():
         inside(directory, member.linkname, member.name, member.linkname)
     elif not (member.isfile() or member.isdir()):
-        raise Refused(f"{member.name} is no file, directory or link")
+        raise Refused(f"{member.name} is not a file, directory or link")
 
 
 def named(directory: str, name: str) -> None:
-    """Refuses what no entry is called. A name with .wh. in front would remove files where it got into an image."""
+    """Refuses invalid names. One that begins with .wh. would remove files if it got into an image."""
     parts = name.split("/")
     if any(part.startswith(".wh.") for part in parts):
-        raise Refused(f"{name} is called like what removes a file of an image")
+        raise Refused(f"{name} is named like a file that removes others in an image")
     if ".." in parts:
         raise Refused(f"{name} leads out of it")
     inside(directory, name, name)
 
 
 def inside(directory: str, path: str, name: str, link: str = "") -> None:
-    """Refuses a path that is absolute or leads out, also by way of a link that was unpacked before."""
+    """Refuses a path that is absolute or leads out, also through a link that was unpacked before."""
     root = os.path.realpath(directory)
     real = os.path.realpath(os.path.join(root, path))
     if os.path.isabs(path) or os.path.isabs(link) or os.path.commonpath((root, real)) != root:
@@ -136,7 +136,7 @@ def inside(directory: str, path: str, name: str, link: str = "") -> None:
 
 
 def project_in(unpacked: str, below: str) -> str:
-    """Returns the one directory with a project in it, or below it; other files may lie next to it."""
+    """Returns the one directory with a project in it, or below it; other files may be next to it."""
     inside(unpacked, below, below)
     directories = [os.path.join(unpacked, name) for name in sorted(os.listdir(unpacked))]
     directories = [directory for directory in (unpacked, *directories) if os.path.isdir(directory)]
@@ -144,5 +144,5 @@ def project_in(unpacked: str, below: str) -> str:
     if unpacked in found:
         return unpacked
     if len(found or directories[1:]) != 1:
-        raise Refused(f"{len(found)} directories of it have one of {', '.join(PROJECT)}")
+        raise Refused(f"{len(found)} of its directories have one of {', '.join(PROJECT)}")
     return (found or directories[1:])[0]

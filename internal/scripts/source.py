@@ -1,7 +1,7 @@
-"""Prints the directory to build a Python project in, below /build, where it puts the sources.
+"""Puts the sources of a Python project into /build, and prints the directory to build it in.
 
-Arguments: the name of the sdist in /.lamina/source, or "" where that is a tree; the
-directory of the project below the tree; the version that is locked, or "".
+Arguments: the name of the sdist in /.lamina/source, or "" if that is a tree; the
+directory of the project below the tree; the locked version, or "".
 """
 
 import configparser
@@ -28,7 +28,7 @@ def main(archive: str, directory: str, version: str, source: str = SOURCE, build
     except Refused as error:
         raise SystemExit(f"{archive}: {error}") from error
     settings = versioneer(os.path.join(source, directory))
-    # Build backends write into the tree, and the compiler's cache is keyed by paths: it is put at a fixed place.
+    # Build backends write into the tree, and the compiler's cache is keyed by paths: put the tree at a fixed path.
     top, prefix = build, settings.get("parentdir_prefix")
     if version and prefix is not None and "/" not in prefix:
         os.mkdir(build)
@@ -43,18 +43,18 @@ def main(archive: str, directory: str, version: str, source: str = SOURCE, build
 
 
 def tag(tree: str, name: str) -> None:
-    """Gives the tree of a commit a history of one commit with a tag: backends may ask git for the version, and for what belongs to the project."""
+    """Gives the tree of a commit a history of one commit with a tag: backends may ask git for the version, and for the project's files."""
     env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{role}_NAME": "lamina", f"GIT_{role}_EMAIL": "lamina", f"GIT_{role}_DATE": os.environ["SOURCE_DATE_EPOCH"] + " +0000"}
     for command in ("init --quiet", "add --all --force", "commit --quiet --allow-empty --message=locked", f"tag --message=locked {name}"):
         if subprocess.run(["git", "-C", tree, "-c", "core.compression=0", "-c", "gc.auto=0", *command.split()], env=env, stdout=sys.stderr).returncode:
-            shutil.rmtree(os.path.join(tree, ".git"), ignore_errors=True)  # whoever needs it says so
+            shutil.rmtree(os.path.join(tree, ".git"), ignore_errors=True)  # a backend that needs it reports that
             return
 
 
 def versioneer(project: str) -> dict[str, str]:
-    """Returns the settings of versioneer, which takes the version off the name of a tag, or of a parent directory."""
+    """Returns the settings of versioneer, which derives the version from the name of a tag or a parent directory."""
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read(os.path.join(project, "setup.cfg"), encoding="utf-8")
@@ -63,7 +63,7 @@ def versioneer(project: str) -> dict[str, str]:
             with open(path, "rb") as file:
                 found = tomllib.load(file).get("tool", {}).get("versioneer", {})
     except (configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, RecursionError):
-        return {}  # the build will say so
+        return {}  # the build will report it
     return {key: value.strip("'\"") for key, value in found.items() if isinstance(value, str)}
 
 

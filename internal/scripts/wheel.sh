@@ -1,10 +1,10 @@
-# Builds the Python project in /.lamina/source into the one wheel in
-# /.lamina/out, with nothing but what the builder and its /usr/local have.
-# $1: the sdist to unpack, or nothing for a tree; $2: the directory of the project
-# below the tree; $3: the version that is locked for it, or nothing; $4: "true"
-# where it may fail; $5: the name that is locked for it, or nothing.
+# Builds the Python project in /.lamina/source into one wheel in /.lamina/out, with
+# only what the builder and its /usr/local have.
+# $1: the sdist to unpack, or "" for a tree; $2: the directory of the project below
+# the tree; $3: its locked version, or ""; $4: "true" if the build may fail; $5: its
+# locked name, or "".
 set -eu
-exec 2>&1 # by one pipe, so that what is said last comes last
+exec 2>&1 # through one pipe, so that the output stays in order
 lamina=/.lamina
 archive=$1 dir=$2 version=$3 optional=$4 name=$5
 
@@ -14,13 +14,13 @@ build() {
 	export CFLAGS="-ffile-prefix-map=/build=." CXXFLAGS="-ffile-prefix-map=/build=."
 	export CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" MAX_JOBS="$(nproc)"
 
-	# What setuptools brings for itself it looks for last: Debian's own, which are
-	# older, would come before.
+	# setuptools searches its vendored packages last: Debian's older ones would come
+	# first.
 	for site in /usr/local/lib/python3.*/dist-packages; do
 		export PYTHONPATH="$site:$site/setuptools/_vendor"
 	done
 
-	# What is built with locked requirements may have been told others than it declares.
+	# The locked build requirements may differ from the declared ones.
 	check=--skip-dependency-check
 	if [ -z "$(ls /usr/local/lib/python3.*/dist-packages 2>/dev/null)" ]; then check=; fi
 	python3 -m build --wheel --no-isolation $check --outdir $lamina/out "$project" || return 1
@@ -30,4 +30,4 @@ build() {
 if build; then exit 0; fi
 $optional || exit 1
 rm -f $lamina/out/*
-echo "left out: it is optional and can not be built"
+echo "left out: it is optional and could not be built"

@@ -36,7 +36,7 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 			t.Errorf("%s: hint %q", output, hints)
 		}
 	}
-	for output, want := range map[string]bool{"a 1.0 needs b>=2, and 1.0 is installed": true, "a 1.0 has no RECORD": false} {
+	for output, want := range map[string]bool{"a 1.0 needs b>=2, but 1.0 is installed": true, "a 1.0 has no RECORD": false} {
 		if hints := failure.Hints(&solve.Error{Step: "smoke: requirements of all Python packages", Output: output}); (len(hints) == 1) != want {
 			t.Errorf("%s: hints %q", output, hints)
 		}
@@ -59,18 +59,18 @@ func TestKeysGetTheLineToWrite(t *testing.T) {
 func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 	const site = "/usr/local/lib/python3.11/dist-packages/"
 	for output, want := range map[string]string{
-		"libtbb.so.12 is needed by " + site + "numba/x.so, and no file of the image bears that name\n" +
-			"libmpi.so.40 is needed by " + site + "y.so and 3 more, and no file of the image bears that name": `elf-ignore = ["libtbb.so.12", "libmpi.so.40"] under [smoke]`,
-		"libstdc++.so.6 is needed by " + site + "x.so, and no file of the image bears that name\n" +
-			"libmpi.so.40 is needed by " + site + "x.so, and no file of the image bears that name": `add ["libstdc++6"] to packages under [debian], or, if nothing`,
+		"libtbb.so.12 is needed by " + site + "numba/x.so, but no file in the image has that name\n" +
+			"libmpi.so.40 is needed by " + site + "y.so and 3 more, but no file in the image has that name": `elf-ignore = ["libtbb.so.12", "libmpi.so.40"] under [smoke]`,
+		"libstdc++.so.6 is needed by " + site + "x.so, but no file in the image has that name\n" +
+			"libmpi.so.40 is needed by " + site + "x.so, but no file in the image has that name": `add ["libstdc++6"] to packages under [debian], or, if nothing`,
 		"libcupti.so.13 is there 3 times, and once is enough: prune all but one of " + site + "nvidia/cu13/lib/libcupti.so.13, " + site + "triton/cupti/libcupti.so, " +
 			site + "triton/cupti/libcupti.so.13": `prune = ["triton/cupti/libcupti.so", "triton/cupti/libcupti.so.13"] under [python]`,
 		"libcublas.so.12 is there 2 times, and once is enough: prune all but one of " + site + "a/libcublas.so.12, " + site + "b/libcublas.so.12": "",
 		"libcudart.so.12 is there 2 times, and once is enough: prune all but one of /opt/libcudart.so.12, " + site + "nvidia/libcudart.so.12":     "",
 		"lamina: note libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it\n" +
-			"libz.so.1 is needed by /usr/bin/a, and excluded: zlib1g has it as /usr/lib/libz.so.1": `: ["!/usr/lib/libz.so.1*"]`,
+			"libz.so.1 is needed by /usr/bin/a, but excluded: zlib1g has it as /usr/lib/libz.so.1": `: ["!/usr/lib/libz.so.1*"]`,
 		"lamina: note libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it": "",
-		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":                    "",
+		"libcuda.so.1 belongs to the driver, which the host provides: prune /usr/lib/libcuda.so.1":                "",
 	} {
 		hints := strings.Join(failure.Hints(&solve.Error{Step: "smoke: libraries of all ELF files", Output: output}), " ")
 		if !strings.Contains(hints, want) || want == "" && hints != "" {

@@ -40,8 +40,8 @@ func TestAPackageThatFails(t *testing.T) {
 			"exit code: 1: p: its pre-installation script ended with exit status 1", "the network is off while packages are installed",
 		},
 		"another problem of ours": {
-			before + "x is locked, and was not unpacked\n", "exit code: 1",
-			"Setting up other (1) ...\nother says\nx is locked, and was not unpacked", "exit code: 1: x is locked, and was not unpacked", "",
+			before + "x is locked, but was not unpacked\n", "exit code: 1",
+			"Setting up other (1) ...\nother says\nx is locked, but was not unpacked", "exit code: 1: x is locked, but was not unpacked", "",
 		},
 		"the end of all": {
 			before + "Processing triggers for libc-bin (2) ...\nsed: not found\n", "exit code: 127",

@@ -1,4 +1,4 @@
-"""Runs a command whose only way out is a socket: bridge.py SOCKET SECONDS COMMAND..."""
+"""Runs a command whose only network access is a Unix socket: bridge.py SOCKET SECONDS COMMAND..."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ CHUNK = 256 << 10
 
 
 async def pipe(reader, writer):
-    """Copies one direction, and passes its end on while the other one goes on."""
+    """Copies one direction, and forwards its end while the other stays open."""
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()
@@ -18,16 +18,16 @@ async def pipe(reader, writer):
 
 
 async def join(socket, alive, inside, to_inside):
-    """Leads a connection to the socket until both directions are over, or one breaks."""
+    """Forwards a connection to the socket until both directions end or one fails."""
     task, to_outside = asyncio.current_task(), None
-    alive.add(task)  # asyncio's own references are weak, and a task that waits would be collected
+    alive.add(task)  # asyncio's own references are weak: a waiting task would be collected
     try:
         outside, to_outside = await asyncio.open_unix_connection(socket, limit=CHUNK)
         async with asyncio.TaskGroup() as both:
             both.create_task(pipe(inside, to_outside))
             both.create_task(pipe(outside, to_inside))
     except* OSError:
-        pass  # whoever is left sees the connection end
+        pass  # the remaining peer sees the connection close
     finally:
         alive.discard(task)
         for writer in (to_inside, to_outside):
@@ -36,7 +36,7 @@ async def join(socket, alive, inside, to_inside):
 
 
 def environment(port):
-    """The variables of the command: all proxies are the bridge, for every host."""
+    """Returns the command's variables, in which the bridge is the proxy for every host."""
     env = {k: v for k, v in os.environ.items() if k.lower() not in ("all_proxy", "no_proxy")}
     for name in ("HTTPS_PROXY", "HTTP_PROXY"):
         env[name] = env[name.lower()] = f"http://127.0.0.1:{port}"
@@ -45,7 +45,7 @@ def environment(port):
 
 
 def send(process, number):
-    """Signals the whole process group of the command."""
+    """Sends a signal to the command's process group."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
@@ -53,7 +53,7 @@ def send(process, number):
 
 
 async def run(socket, seconds, command):
-    """Returns the status of the command."""
+    """Runs the command and returns its exit status."""
     alive = set()
     server = await asyncio.start_server(lambda r, w: join(socket, alive, r, w), "127.0.0.1", 0, limit=CHUNK, backlog=256)
     port = server.sockets[0].getsockname()[1]
@@ -69,7 +69,7 @@ async def run(socket, seconds, command):
     except TimeoutError:
         send(process, signal.SIGKILL)
         await process.wait()
-        print(f"{command[0]}: not done after {seconds:g} seconds", file=sys.stderr)
+        print(f"{command[0]}: did not finish within {seconds:g} seconds", file=sys.stderr)
         return 124
     return status if status >= 0 else 128 - status
 
@@ -77,7 +77,7 @@ async def run(socket, seconds, command):
 async def main(socket, seconds, *command):
     status = await run(socket, float(seconds), command)
     sys.stderr.flush()
-    os._exit(status)  # at once: connections that are left over are nobody's
+    os._exit(status)  # at once: nobody needs the remaining connections
 
 
 if len(sys.argv) < 4:

@@ -47,7 +47,7 @@ func TestProblemsOfAnswers(t *testing.T) {
 			"requirements.txt:1, requirements.txt:2, constraints.txt:1, constraints.txt:2: python: × No solution found:\n  ╰─▶ Because torch==2.6.0 depends on numpy>2 and you require opencv.python …",
 			nil,
 		},
-		{"overrides", answerProblem{Message: "overrides want six==1, and pylock.toml has 2"}, "image.toml:3:14: python: overrides want six==1, and pylock.toml has 2", nil},
+		{"overrides", answerProblem{Message: "overrides require six==1, but pylock.toml has 2"}, "image.toml:3:14: python: overrides require six==1, but pylock.toml has 2", nil},
 		{"extra", answerProblem{Message: "Extra `gpu` is not defined"}, "image.toml:4:11: python: Extra `gpu` is not defined", nil},
 		{"extra that is not found", answerProblem{Message: "Requested extra not found: gpu"}, "image.toml:4:11: python: Requested extra not found: gpu", nil},
 		{"group", answerProblem{Message: "The dependency group 'no-pe' was not found"}, "image.toml:5:11: python: The dependency group 'no-pe' was not found", nil},

@@ -47,7 +47,7 @@ class CheckTest(WithDir):
         self.has("of_tree")
         locked = ["a", "b", "c", "d", "e", "of-tree"]
         self.check()
-        nobody = "{} 1.0 is required by nothing, nor does the spec ask for it: the lock must not have it"
+        nobody = "{} 1.0 is required by neither the spec nor its dependencies: the lock must not have it"
         self.check(nobody.format("d"), nobody.format("e"), asked=["A"], locked=locked)
         self.check(asked=["a", "B[y]"], locked=locked)
         self.check(nobody.format("a"), nobody.format("c"), asked=["b", "D"], locked=locked)
@@ -62,7 +62,7 @@ class CheckTest(WithDir):
         self.has("diffusers", "huggingface-hub<2.0,>=0.34", "numpy", "torch>=2; python_version > '3'", version="0.36.0")
         self.has("huggingface_hub", version="0.20.0")
         self.check(
-            "diffusers 0.36.0 needs huggingface-hub<2.0,>=0.34, and 0.20.0 is installed",
+            "diffusers 0.36.0 needs huggingface-hub<2.0,>=0.34, but 0.20.0 is installed",
             "diffusers 0.36.0 needs numpy, which is not installed",
             "diffusers 0.36.0 needs torch>=2, which is not installed",
         )
@@ -77,13 +77,13 @@ class CheckTest(WithDir):
     def test_optional_ones_may_be_missing_but_not_wrong(self) -> None:
         self.has("a", "Flash_Attn>=2", "sam2>=1.5")
         self.has("sam2")
-        self.check("a 1.0 needs sam2>=1.5, and 1.0 is installed", optional=["flash-attn", "SAM2"])
+        self.check("a 1.0 needs sam2>=1.5, but 1.0 is installed", optional=["flash-attn", "SAM2"])
 
     def test_overridden_ones_may_be_anything(self) -> None:
         self.has("a", "NumPy<2", "gone>=1", "b>=2")
         self.has("numpy", version="2.1")
         self.has("b")
-        self.check("a 1.0 needs b>=2, and 1.0 is installed", overridden=["numpy", "Gone"])
+        self.check("a 1.0 needs b>=2, but 1.0 is installed", overridden=["numpy", "Gone"])
 
     def test_debians_packages_count(self) -> None:
         self.has("a", "numpy>=1.20", "six>=1.16", "yaml>=6", "old>=2")
@@ -91,7 +91,7 @@ class CheckTest(WithDir):
         self.has_debian("six-1.16.0.egg-info", "Metadata-Version: 1.2\nName: six\nVersion: 1.16.0\n")
         self.has_debian("yaml-6.dist-info/METADATA", "Name: yaml\nVersion: 6\nRequires-Dist: gone\n")
         self.has_debian("old-1.egg-info", "Name: old\nVersion: 1-weird~2\n")
-        self.check("a 1.0 needs old>=2, and 1-weird~2 is installed")
+        self.check("a 1.0 needs old>=2, but 1-weird~2 is installed")
         self.has("old", version="2.0")
         self.check()
 
@@ -115,18 +115,18 @@ class CheckTest(WithDir):
         self.has("a", metadata="Requires-Python: >=3.99\n")
         self.has("b", metadata="Requires-Python: >=3.6.*\n")
         version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True).stdout.split()[1]
-        self.check(f"a 1.0 needs Python >=3.99, and {version} is installed")
+        self.check(f"a 1.0 needs Python >=3.99, but {version} is installed")
 
     def test_requirements_that_are_none(self) -> None:
         self.has("a", "b (>dev)", "===")
         self.check()
-        self.assertIn("a 1.0 has a requirement that can't be read, and so isn't checked: b (>dev)\n", self.stdout)
+        self.assertIn("a 1.0 has an unreadable requirement, which isn't checked: b (>dev)\n", self.stdout)
 
     def test_requirements_that_were_fine_once(self) -> None:
         self.has("a", "b (>=5.1.*)", "b>=1.*,<6.*", "c (>=7.*)")
         self.has("b", version="5.1")
         self.has("c", version="6")
-        self.check("a 1.0 needs c>=7, and 6 is installed")
+        self.check("a 1.0 needs c>=7, but 6 is installed")
 
     def test_extras_are_spelled_in_many_ways(self) -> None:
         self.has("a", "b[gpu_x]")
@@ -178,7 +178,7 @@ class CheckTest(WithDir):
             f"a 1.0: {SITE}/directory/gone is missing",
             f"a 1.0: {SITE}/gone is missing",
             f"a 1.0: {SITE}/link is not a regular file",
-            f"a 1.0: {SITE}/short has 1 bytes, and RECORD says 2",
+            f"a 1.0: {SITE}/short has 1 bytes, but RECORD says 2",
         )
 
     def test_no_link_leads_out(self) -> None:
@@ -207,7 +207,7 @@ class CheckTest(WithDir):
         self.check(
             "a 1.0 has no RECORD",
             "c-1.dist-info has no METADATA with a name and a version",
-            f"c-1.dist-info: {SITE}/a-1.0.dist-info/WHEEL has 59 bytes, and RECORD says 0",
+            f"c-1.dist-info: {SITE}/a-1.0.dist-info/WHEEL has 59 bytes, but RECORD says 0",
             f"c-1.dist-info: {SITE}/x is missing",
         )
 

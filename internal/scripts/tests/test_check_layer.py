@@ -14,13 +14,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from world import PYTHON, SCRIPTS, WithDir
 
-# In two parts, since an image that has this file has no key.
+# In two parts, so that an image with this file has no key.
 PEM = b"-----BEGIN PRIVATE " + b"KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgabcdefghijklmnop\n-----END PRIVATE KEY-----\n"
 SITE = "usr/local/lib/python3.11/dist-packages"
 
 
 class CheckLayerTest(WithDir):
-    """Each test makes a layer, and what a step shows next to it."""
+    """Each test makes a layer, and what a step mounts next to it."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -57,19 +57,19 @@ class CheckLayerTest(WithDir):
         self.write(b"", "layer", "usr", "local", "sbin", "a")
         self.write(b"", "layer", "usr", "local", "sbin", "b")
         self.fails(
-            ["/sbin lies outside of /usr/local", "/usr/local/sbin lies where no layer of its kind may", "/usr/locale lies outside of /usr/local"],
+            ["/sbin is outside /usr/local", "/usr/local/sbin is where no layer of its kind may be", "/usr/locale is outside /usr/local"],
             "/usr/local", apart=["/usr/local/sbin"],
         )  # fmt: skip
 
     def test_a_directory_above_its_place_that_is_none(self) -> None:
         os.symlink("etc", self.path("layer", "opt"))
-        self.fails(["/opt lies outside of /opt/tree"], "/opt/tree")
+        self.fails(["/opt is outside /opt/tree"], "/opt/tree")
 
     def test_a_place_that_is_a_file(self) -> None:
         self.write(b"", "layer", "usr", "share", "list.json")
         self.passes("/usr/share/list.json")
         self.write(b"", "layer", "usr", "share", "other.json")
-        self.fails(["/usr/share/other.json lies outside of /usr/share/list.json"], "/usr/share/list.json")
+        self.fails(["/usr/share/other.json is outside /usr/share/list.json"], "/usr/share/list.json")
 
     # Kinds of entries
 
@@ -80,7 +80,7 @@ class CheckLayerTest(WithDir):
 
     def test_pipes_are_of_debian_packages_alone(self) -> None:
         os.mkfifo(self.path("layer", "pipe"))
-        self.fails(["/pipe is no file, directory or link"])
+        self.fails(["/pipe is not a file, directory or link"])
         self.lists()
         self.passes()
 
@@ -101,9 +101,9 @@ class CheckLayerTest(WithDir):
         self.path("layer", "opaque", "")
         os.setxattr(self.path("layer", "opaque"), "trusted.overlay.opaque", b"y")
         self.lists(iputils__list="/.\n/ping\n")
-        self.fails(["/opaque is a whiteout: it deletes files of other layers", "/other has capabilities, and no Debian package owns it"])
+        self.fails(["/opaque is a whiteout: it deletes files of other layers", "/other has capabilities, but no Debian package owns it"])
 
-    # Rights
+    # Privileges
 
     def test_setuid_is_of_debian_packages_alone(self) -> None:
         for name, mode in (("su", 0o4755), ("wall", 0o2755), ("sh", 0o755)):
@@ -111,7 +111,7 @@ class CheckLayerTest(WithDir):
             os.chmod(self.path("layer", "usr", "bin", name), mode)
         self.path("layer", "var", "mail", "")
         os.chmod(self.path("layer", "var", "mail"), 0o2775)
-        told = "is setuid or setgid, and no Debian package owns it"
+        told = "is setuid or setgid, but no Debian package owns it"
         self.fails([f"/usr/bin/su {told}", f"/usr/bin/wall {told}"])
         self.lists(util__list="/bin/su\n", bsd__list="/usr/bin/wall.distrib\n", diversions="/usr/bin/wall.distrib\n/usr/bin/wall\nother\n")
         self.passes()
@@ -145,7 +145,7 @@ class CheckLayerTest(WithDir):
         self.lists(x__md5sums=f"{'0' * 32}  usr/share/test.pem\n", x__list="/usr/share/test.pem\n")
         self.fails(["/usr/share/test.pem holds a private key (PEM), made while x was installed"])
 
-    # What no package has
+    # Files of no package
 
     def test_what_scripts_make_is_told(self) -> None:
         self.write(b"1", "layer", "var", "lib", "made", "number")
@@ -161,7 +161,7 @@ class CheckLayerTest(WithDir):
             hashfile=f"{hashlib.md5(b'7', usedforsecurity=False).hexdigest()}  /etc/template.conf\n",
             x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
         )  # fmt: skip
-        told = "; nothing says that it is the same each time"
+        told = "; it may differ between builds"
         self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more next to it was made while maker was installed{told}\n13 entries, ")
 
     # Keys of wheels, sdists and trees

@@ -35,8 +35,8 @@ class DifferencesTest(WithDir):
             [(one["path"], one["what"], one["packages"]) for one in found],
             [
                 ("/mode", "mode 100600 or 100644", []),
-                ("/only-first", "it is there the first time alone", []),
-                ("/only-second", "it is there the second time alone", []),
+                ("/only-first", "it exists only the first time", []),
+                ("/only-second", "it exists only the second time", []),
                 ("/var/lib/content", "content, from byte 70000 on", ["maker"]),
                 ("/var/lib/link", "a link to a or b", []),
                 ("/var/lib/longer", "content, from byte 1 on", []),

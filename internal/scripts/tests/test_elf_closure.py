@@ -31,7 +31,7 @@ File: /proc/self/exe
 
 
 def debs(lists: dict[str, str], *third_party: str) -> elf_closure.Debs:
-    """Returns packages of which dpkg has noted what they own."""
+    """Returns packages with dpkg's records of what they own."""
     with tempfile.TemporaryDirectory() as directory:
         for package, paths in lists.items():
             with open(f"{directory}/{package}.list", "w") as file:
@@ -60,7 +60,7 @@ class ElfClosureTest(unittest.TestCase):
             out, arguments = io.StringIO(), ["elf_closure.py", f"{directory}/options.json"]
             with mock.patch.multiple(elf_closure, IMAGE=directory, LISTS=directory, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
                 elf_closure.main()
-        self.assertEqual(out.getvalue(), "lamina: note /lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, and all libraries that they need are there\n")
+        self.assertEqual(out.getvalue(), "lamina: note /lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, all needed libraries are present\n")
 
     def test_what_is_ignored_by_its_path(self) -> None:
         entries = [("/opt/a/x.so", "NEEDED", "libx.so"), ("/opt/b/y.so", "NEEDED", "liby.so")]
@@ -75,22 +75,22 @@ class ElfClosureTest(unittest.TestCase):
             read = mock.Mock(side_effect=lambda programs: [entry for entry in entries if directory + entry[0] in programs])
             with mock.patch.multiple(elf_closure, IMAGE=directory, LISTS=directory, read=read), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
                 elf_closure.main()
-        self.assertEqual(said.getvalue(), "liby.so is needed by /opt/b/y.so, and no file of the image bears that name\n")
+        self.assertEqual(said.getvalue(), "liby.so is needed by /opt/b/y.so, but no file in the image has that name\n")
 
     def test_missing(self) -> None:
         entries = [("/b", "NEEDED", "libx.so"), ("/a", "NEEDED", "libx.so"), ("/a", "NEEDED", "libc.so.6"), ("/a", "SONAME", "liby.so")]
         self.assertEqual(
-            list(elf_closure.missing(entries, {"libc.so.6"}, debs({}))), [("libx.so is needed by /a and 1 more, and no file of the image bears that name", False)],
+            list(elf_closure.missing(entries, {"libc.so.6"}, debs({}))), [("libx.so is needed by /a and 1 more, but no file in the image has that name", False)],
         )  # fmt: skip
 
     def test_missing_of_a_package(self) -> None:
-        """Of what a package of the distribution owns, its Depends is the check; not of what others own."""
+        """For files of the distribution's packages their Depends are the check, but not for files of others."""
         lists = debs({"tool": "/usr/lib/plugin.so\n/lib/plug2.so", "theirs": "/opt/theirs.so", "libz1": "/usr/lib/libz.so.1"}, "theirs")
         for users, name, want in (
             (["/usr/lib/plugin.so", "/usr/lib/plug2.so"], "libx.so", ("libx.so is needed by /usr/lib/plug2.so and 1 more, and nothing that tool depends on has it", True)),
-            (["/opt/theirs.so"], "libx.so", ("libx.so is needed by /opt/theirs.so, and no file of the image bears that name", False)),
-            (["/usr/lib/plugin.so", "/srv/a.so"], "libx.so", ("libx.so is needed by /srv/a.so, and no file of the image bears that name", False)),
-            (["/usr/lib/plugin.so"], "libz.so.1", ("libz.so.1 is needed by /usr/lib/plugin.so, and excluded: libz1 has it as /usr/lib/libz.so.1", False)),
+            (["/opt/theirs.so"], "libx.so", ("libx.so is needed by /opt/theirs.so, but no file in the image has that name", False)),
+            (["/usr/lib/plugin.so", "/srv/a.so"], "libx.so", ("libx.so is needed by /srv/a.so, but no file in the image has that name", False)),
+            (["/usr/lib/plugin.so"], "libz.so.1", ("libz.so.1 is needed by /usr/lib/plugin.so, but excluded: libz1 has it as /usr/lib/libz.so.1", False)),
         ):
             with self.subTest(users=users, name=name):
                 self.assertEqual(list(elf_closure.missing([(user, "NEEDED", name) for user in users], set(), lists)), [want])
@@ -114,13 +114,13 @@ class ElfClosureTest(unittest.TestCase):
         self.assertEqual(list(elf_closure.doubled(entries, set())), [])
         self.assertEqual(
             list(elf_closure.unasked(entries, sizes, set())),
-            ["libcupti.so.12 is there 2 times, and nothing is linked with it: /a/libcupti.so.12 (7.6 MB), /b/libcupti.so.12 (0.1 MB)"],
+            ["libcupti.so.12 is there 2 times, but nothing is linked with it: /a/libcupti.so.12 (7.6 MB), /b/libcupti.so.12 (0.1 MB)"],
         )
         self.assertEqual(list(elf_closure.unasked(entries, sizes, {"libcupti.so.12"})), [])
         self.assertEqual(list(elf_closure.unasked(entries[1:], sizes, set())), [])
 
     def test_private_copies(self) -> None:
-        """As torchvision 0.21.0 has them: its _C.so asks for CUDA's own, its image.so for a copy with that one's SONAME."""
+        """As in torchvision 0.21.0: its _C.so needs CUDA's own library, its image.so a copy with the same SONAME."""
         for name, soname in {
             "libcudart.41118559.so.12": "libcudart.so.12",
             "libcudart-9335f6a2.so.12.4.127": "libcudart-9335f6a2.so.12.4.127",
@@ -137,7 +137,7 @@ class ElfClosureTest(unittest.TestCase):
                 self.assertEqual(list(elf_closure.unasked(entries, sizes, set())), [])
                 self.assertEqual(list(elf_closure.private(sizes, set())), [f"torchvision.libs/{name}: a private copy of libcudart, 0.7 MB"])
                 self.assertEqual(list(elf_closure.private(sizes, {name})), [])
-                self.assertEqual(list(elf_closure.missing(entries, {"libcudart.so.12"}, debs({}))), [(f"{name} is needed by {site}/torchvision/image.so, and no file of the image bears that name", False)])
+                self.assertEqual(list(elf_closure.missing(entries, {"libcudart.so.12"}, debs({}))), [(f"{name} is needed by {site}/torchvision/image.so, but no file in the image has that name", False)])
 
     def test_names_of_private_copies(self) -> None:
         for name, want in {
@@ -152,7 +152,7 @@ class ElfClosureTest(unittest.TestCase):
         names = {"libcuda.so.1": ["/usr/lib/libcuda.so.1"], "libc.so.6": ["/lib/libc.so.6"]}
         self.assertEqual(
             list(elf_closure.drivers(names, {"libcuda.so.1", "libnvidia-ml.so.1"}, lambda _: None)),
-            ["libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1"],
+            ["libcuda.so.1 belongs to the driver, which the host provides: prune /usr/lib/libcuda.so.1"],
         )
 
 

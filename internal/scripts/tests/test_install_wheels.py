@@ -26,7 +26,7 @@ NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "RECORD.jws", "RECORD.p7s"
 
 
 def tree(root: str) -> dict[str, tuple[int, bytes]]:
-    """Returns mode and content of all below a directory; a directory's content is empty."""
+    """Returns mode and content of everything below a directory; a directory's content is empty."""
     found = {}
     for directory, _, files in os.walk(root):
         found[os.path.relpath(directory, root)] = (os.stat(directory).st_mode, b"")
@@ -59,12 +59,12 @@ class InstalledTest(WithInstallation):
             for name, content in wheel_files("p", {"p/zeros": bytes(80 << 20)}).items():
                 archive.writestr(entry(name), content)
             archive.getinfo("p/zeros").file_size = 1000
-        with open(path, "r+b") as file:  # it is the first one
+        with open(path, "r+b") as file:  # it is the first entry
             file.seek(22)
             file.write((1000).to_bytes(4, "little"))
         done = self.install()
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("p-1.0-py3-none-any.whl is larger than its directory says", done.stderr)
+        self.assertIn("p-1.0-py3-none-any.whl is larger than its zip directory says", done.stderr)
 
     def test_a_bomb(self) -> None:
         path = self.path("wheels/p-1.0-py3-none-any.whl")
@@ -74,7 +74,7 @@ class InstalledTest(WithInstallation):
             archive.getinfo("p/zeros").file_size = 2_000_000_000
         done = self.install()
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"^p-1.0-py3-none-any.whl: it unpacks to 20000\d+ bytes, which is no wheel of \d+\n$")
+        self.assertRegex(done.stderr, r"^p-1.0-py3-none-any.whl: it unpacks to 20000\d+ bytes, too many for a wheel of \d+\n$")
 
     def test_a_file_that_got_a_local_version_when_it_was_released(self) -> None:
         self.wheel("p", {"p/m.py": b"x = 1\n", "p-1.0.data/scripts/tool": b"#!python\n"})
@@ -424,7 +424,7 @@ class DeterminismTest(WithInstallation):
             (0o077, {"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "1", "LC_ALL": "C"}),
             (0o000, {"TZ": "America/Lima", "PYTHONHASHSEED": "2", "SOURCE_DATE_EPOCH": "5", "PYTHONOPTIMIZE": "2"}),
         ]):
-            # The size of the archives decides which is installed first.
+            # The sizes of the archives decide which is installed first.
             with zipfile.ZipFile(self.path("wheels", f"{'bd'[number]}-1.0-py3-none-any.whl"), "a") as archive:
                 archive.comment = b"longer" * 1000 * (number + 1)
             done = self.install(out=f"out{number}", umask=umask, env=env)
@@ -440,8 +440,8 @@ class DeterminismTest(WithInstallation):
         self.assertEqual({os.stat(path).st_mtime_ns for path in paths}, {315532800 * 10**9})
 
     def test_no_number_of_processes_shows(self) -> None:
-        # The first source makes its process load a module with a name that the others have in sets:
-        # the compiler makes one set of two, but where it finds such a name.
+        # The first source makes its process load a module whose name the others have in sets:
+        # the compiler makes one set of two, unless it finds such a name.
         text = b"class A:\n    s = {'_codecs_jp', 'name_1', 'name_2'}\n"
         text += text.replace(b"A", b"B")
         files = {f"p/m{number:03}.py": text if number else b"# coding: shift_jis\n" for number in range(250)}
@@ -465,7 +465,7 @@ class DeterminismTest(WithInstallation):
 
 @unittest.skipUnless(importlib.util.find_spec("installer"), "there is no python3-installer")
 class ByDebianTest(WithInstallation):
-    """Where no uv is locked, what meets the installer is one wheel that a builder has made."""
+    """Without a locked uv, the installer gets one wheel, which a builder has made."""
 
     def test_it_makes_what_uv_makes(self) -> None:
         self.wheel("P.p", {
@@ -479,7 +479,7 @@ class ByDebianTest(WithInstallation):
         self.assertTrue(go[1].startswith(b"#!/usr/bin/python3\n"), go[1])
         if os.path.exists(UV):
             same = self.installed(options={"prune": ["share"]})
-            del same[f"{LOCAL}/bin/p-run"]  # each has its own words for that
+            del same[f"{LOCAL}/bin/p-run"]  # each writes it differently
             record = f"{SITE}/P.p-1.0.dist-info/RECORD"
             for tree_ in (files, same):
                 rows = tree_.pop(record)[1].decode().splitlines()

@@ -34,7 +34,7 @@ class SourceTest(WithDir):
                 file.addfile(item, io.BytesIO(content))
 
     def put(self, archive: str = "alpha-1.0.tar.gz", directory: str = "", version: str = "1.0") -> str:
-        """Returns the directory to build in, below the one of the test, or what is wrong."""
+        """Returns the directory to build in, below the test's, or the error."""
         for name in ("build", "build.sdist"):
             shutil.rmtree(self.path(name), ignore_errors=True)
         done = self.run_file("source.py", archive, directory, version, self.path("source"), self.path("build"))
@@ -88,13 +88,13 @@ class SourceTest(WithDir):
             ("../x leads out of it", member("../x")),
             ("/etc/x leads out of it", member("/etc/x")),
             ("b/../../x leads out of it", member("b", tarfile.SYMTYPE, "alpha-1.0"), member("b/../../x")),
-            ("pipe is no file, directory or link", member("pipe", tarfile.FIFOTYPE)),
-            ("null is no file, directory or link", member("null", tarfile.CHRTYPE)),
-            ("alpha-1.0/../x leads out of it", member("alpha-1.0/../x")),  # as a name, wherever to
-            ("alpha-1.0/.wh.x is called like what removes a file of an image", member("alpha-1.0/.wh.x")),
-            ("a/.wh..wh..opq/x is called like what removes a file of an image", member("a/.wh..wh..opq/x")),
-            ("b is no file, directory or link", member("b", tarfile.BLKTYPE)),
-            # Each of these is inside by its letters alone.
+            ("pipe is not a file, directory or link", member("pipe", tarfile.FIFOTYPE)),
+            ("null is not a file, directory or link", member("null", tarfile.CHRTYPE)),
+            ("alpha-1.0/../x leads out of it", member("alpha-1.0/../x")),  # by its name, wherever it leads
+            ("alpha-1.0/.wh.x is named like a file that removes others in an image", member("alpha-1.0/.wh.x")),
+            ("a/.wh..wh..opq/x is named like a file that removes others in an image", member("a/.wh..wh..opq/x")),
+            ("b is not a file, directory or link", member("b", tarfile.BLKTYPE)),
+            # Each of these is inside if links are ignored.
             ("a/b/../evil leads out of it", member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")),
             ("d/x leads out of it, to ../evil", member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")),
             ("c leads out of it, to a/b/../evil", member("a/b", tarfile.SYMTYPE, ".."), member("c", tarfile.SYMTYPE, "a/b/../evil")),
@@ -114,10 +114,10 @@ class SourceTest(WithDir):
         for want, *entries in [
             ("/etc/x leads out of it", ("/etc/x", 0o100644, "")),
             ("alpha-1.0/../x leads out of it", ("alpha-1.0/../x", 0o100644, "")),
-            ("alpha-1.0/.wh.x is called like what removes a file of an image", ("alpha-1.0/.wh.x", 0o100644, "")),
-            (r"'..\\x' is the name of no file here", ("..\\x", 0o100644, "")),
-            ("null is no file, directory or link", ("null", 0o020666, "")),
-            ("pipe is no file, directory or link", ("pipe", 0o010666, "")),
+            ("alpha-1.0/.wh.x is named like a file that removes others in an image", ("alpha-1.0/.wh.x", 0o100644, "")),
+            (r"'..\\x' is not a valid file name", ("..\\x", 0o100644, "")),
+            ("null is not a file, directory or link", ("null", 0o020666, "")),
+            ("pipe is not a file, directory or link", ("pipe", 0o010666, "")),
             ("l leads out of it, to ../../etc/passwd", ("l", 0o120777, "../../etc/passwd")),
             ("l leads out of it, to /etc/passwd", ("l", 0o120777, "/etc/passwd")),
             ("l/x leads out of it", ("l", 0o120777, ".."), ("l/x", 0o100644, "")),
@@ -157,9 +157,9 @@ class SourceTest(WithDir):
 
     def test_no_project(self) -> None:
         self.sdist(project="a/x.txt")
-        self.assertEqual(self.put(), "build")  # whose build says what is missing
+        self.assertEqual(self.put(), "build")  # the build reports what is missing
         self.sdist(member("b/setup.py"))
-        self.assertIn("2 directories of it have one of", self.put())
+        self.assertIn("2 of its directories have one of", self.put())
         self.write(b"no archive", "source", "x.tar.gz")
         self.assertIn("x.tar.gz: ", self.put("x.tar.gz"))
 
@@ -201,13 +201,13 @@ class SourceTest(WithDir):
         commit = git("rev-parse", "HEAD")
         self.put("", "py")
         self.assertEqual(git("rev-parse", "HEAD"), commit)
-        self.put("", "py", version="")  # a tree of the user's own
+        self.put("", "py", version="")  # the user's own tree
         self.assertFalse(os.path.exists(self.path("build/.git")))
 
     def test_what_was_built(self) -> None:
         for locked, name, version, want in [
             ("1.0", "My_Name", "1.0.0", ""), ("1.0", "my-name", "1.0+cu124", ""), ("1.0+cu124", "my-name", "1.0+cu124", ""), ("2004d", "my-name", "2004d", ""),
-            ("1.2.3", "my-name", "0+unknown", "my-name 1.2.3 is locked, and its build made my-name 0+unknown"), ("1.0+a", "my-name", "1.0", "made my-name 1.0"),
+            ("1.2.3", "my-name", "0+unknown", "my-name 1.2.3 is locked, but its build made my-name 0+unknown"), ("1.0+a", "my-name", "1.0", "made my-name 1.0"),
             ("1.0", "other", "1.0", "made other 1.0"), ("1.0", "my-name", "x", "made my-name x"),
         ]:
             with self.subTest((locked, name, version)):

@@ -12,7 +12,7 @@ from world import SCRIPTS, WithDir
 
 
 def keystore(date: int, password: str = "changeit", version: int = 2, key: bool = False) -> bytes:
-    """Returns a store as Java writes it: a certificate, and a key with two where that is wanted."""
+    """Returns a store as Java writes it: a certificate, and optionally a key with two."""
 
     def name(text: str) -> bytes:
         return struct.pack(">H", len(text)) + text.encode()

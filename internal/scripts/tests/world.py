@@ -1,4 +1,4 @@
-"""What the tests of the scripts share: wheels made to order, and the scripts run as an exec runs them."""
+"""Shared by the tests of the scripts: wheels made to order, and scripts run as by an exec."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ def entry(name: str, mode: int = 0o100644) -> zipfile.ZipInfo:
 
 
 class WithDir(unittest.TestCase):
-    """A test with a directory of its own, and the two scripts to be run in it."""
+    """A test with its own directory, in which it runs scripts."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()

@@ -111,8 +111,8 @@ func TestRealScriptsThatFail(t *testing.T) {
 		"downloads": {"downloads", []string{"downloads: its post-installation script", "hint: the network is off while packages are installed"}},
 		"resolves":  {"resolves", []string{"resolves: its post-installation script", "hint: /etc/resolv.conf belongs to the engine while packages are installed"}},
 		"asks":      {"asks", []string{"it is <>\n", "asks: its post-installation script", `hint: it asks debconf; answer it with debconf = ["asks asks/who string VALUE"] under [debian]; its questions: asks asks/who string`}},
-		"loop":      {"pre-a", []string{"no package of these can be the first: pre-a pre-depends on pre-b, pre-b pre-depends on pre-a"}},
-		"wide-loop": {"pre-c", []string{"no package of these can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
+		"loop":      {"pre-a", []string{"none of these packages can be the first: pre-a pre-depends on pre-b, pre-b pre-depends on pre-a"}},
+		"wide-loop": {"pre-c", []string{"none of these packages can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
 	}
 	var more strings.Builder
 	for variant, problem := range problems {

@@ -64,7 +64,7 @@ func TestRealLayersOfOthers(t *testing.T) {
 		code                    int
 		says                    []string
 	}{
-		{"sbin", "systems", "", "", 1, []string{"check: small wheels: ", "/usr/local/sbin lies where no layer of its kind may"}},
+		{"sbin", "systems", "", "", 1, []string{"check: small wheels: ", "/usr/local/sbin is where no layer of its kind may be"}},
 		{"a key in a wheel", "leaky", "", "", 1, []string{site + "leaky/server.pem holds a private key (PEM), of leaky 1.0, which", `keep = ["` + site + `leaky/server.pem"] under [debian]`}},
 		{"keys that are kept, listed, of an sdist", "leaky\ntested\npublished", "/usr/**/server.pem", "", 0, []string{
 			"server.pem holds a private key (PEM), and is kept", "test.pem holds a private key (PEM) that is public", "key.py holds a private key (PEM) that is public",
@@ -146,7 +146,7 @@ func TestRealPackageThatCorrupts(t *testing.T) {
 	u.Fails(t, 1, []string{
 		"/opt/offender/.wh.passwd is a whiteout", "/opt/offender/gone is a whiteout", "/opt/offender/null is a device node",
 		"/opt/offender/made.pem holds a private key (PEM), made while offender was installed",
-		"/opt/offender/net has capabilities, and no Debian package owns it", "/opt/offender/root is setuid or setgid, and no Debian package owns it",
+		"/opt/offender/net has capabilities, but no Debian package owns it", "/opt/offender/root is setuid or setgid, but no Debian package owns it",
 		"/opt/offender/published.pem holds a private key (PEM) that is public",
 		`hint: everybody who has the image would have it; if that is intended, set keep = ["/opt/offender/made.pem"] under [debian]`,
 	}, dir, "--smoke", "off", "--progress", "plain")

@@ -42,7 +42,7 @@ key  = "own.asc"
 	}
 	dir := e2etest.PythonProject(t, "", spec(`"evil-name", "evil-up", "evil-root", "evil-device", "evil-pipe", "evil-link", "good-link"`))
 	u.Fails(t, 1, []string{
-		"evil-name: ./.wh.etc is called like what removes files of an image", "evil-up: ./../up leads out of it", "evil-root: /rooted is absolute",
+		"evil-name: ./.wh.etc is named like a file that removes others in an image", "evil-up: ./../up leads out of it", "evil-root: /rooted is absolute",
 		"evil-device: ./null is a device or a pipe", "evil-pipe: ./pipe is a device or a pipe", "evil-link: ./passwd leads out of it, to ../../etc/passwd",
 	}, dir, "--progress", "plain")
 	u.HasNoImage(t)
@@ -63,7 +63,7 @@ key  = "own.asc"
 		}
 	}
 	e2etest.Write(t, filepath.Join(dir, "image.lock"), locked.Format())
-	u.Fails(t, 1, []string{"good-link 1.0 all is locked, and was not unpacked"}, dir, "--progress", "plain")
+	u.Fails(t, 1, []string{"good-link 1.0 all is locked, but was not unpacked"}, dir, "--progress", "plain")
 }
 
 func sum(text string) string {

@@ -185,7 +185,7 @@ func TestRealGitBySSH(t *testing.T) {
 	needs["limits.txt"] = "inner @ git+https://" + host + "/git/inner.git\n"
 	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))
 	needs["requirements.txt"] = strings.Replace(needs["requirements.txt"], "nested @ git+https://"+host+"/git/nested", "outer @ git+ssh://git@"+host+"/git/outer", 1)
-	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@" + host + ", by ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "its submodule at git@" + host + " requires ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
 }
 
 // trusting starts an engine whose git trusts an authority: git uses only the system's list,

@@ -117,7 +117,7 @@ func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
 	}{
 		"network":  {"import urllib.request; urllib.request.urlopen('http://pypi.example/')", []string{"gamma 1.0: compile", "hint: builds have no network"}},
 		"module":   {"import nothing_such", []string{"No module named 'nothing_such'", "hint: ", "[python.build-requires]"}},
-		"version":  {"real = setup; setup = lambda **_: real(name='gamma', version='0+unknown', py_modules=['gamma'])", []string{"gamma 1.0 is locked, and its build made gamma 0+unknown"}},
+		"version":  {"real = setup; setup = lambda **_: real(name='gamma', version='0+unknown', py_modules=['gamma'])", []string{"gamma 1.0 is locked, but its build made gamma 0+unknown"}},
 		"compiler": {"pass", []string{"gamma 1.0: compile", "hint: the builder has no C compiler: add g++ and python3-dev to [builder] packages"}},
 	} {
 		t.Run(name, func(t *testing.T) {

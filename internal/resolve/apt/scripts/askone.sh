@@ -1,5 +1,5 @@
-# Asks apt one question: $1 is its kind, $2 its file, KIND-NAME. The name says
-# where the answer goes: NAME.uris, NAME.log and NAME.status.
+# Asks apt one question: $1 is its kind, $2 its file, KIND-NAME. The answer
+# goes to NAME.uris, NAME.log and NAME.status.
 set -u
 busybox=/.lamina/busybox
 kind=$1
@@ -10,9 +10,9 @@ download) command="download --print-uris" ;;
 install | add) command="install --yes --print-uris" ;;
 esac
 {
-	# The first line of what is added names the question that it adds to; the
-	# packages of that answer are asked for again, with the very versions.
-	# Where no package is nameless, awk sees but one file, and prints nothing.
+	# The first line of an addition names the question that it adds to; request the
+	# packages of that answer again, at the same versions.
+	# If no package is nameless, NR == FNR always holds, and awk prints nothing.
 	if [ "$kind" = add ]; then
 		read -r base
 		$busybox sed -n "s/^'[^']*' \([^_ ]*\)_\([^_ ]*\)_[^_ ]* .*/\1=\2/p" "/answers/$base.uris" | $busybox sed 's/%3a/:/'
@@ -20,7 +20,7 @@ esac
 	fi
 	$busybox cat
 } <"$file" >"$out.names"
-# What it prints is compared with SHA256s; which hash an index has itself, was looked at.
+# The output is compared by SHA256; which hashes an index has was checked before.
 apt-get -q -o Acquire::ForceHash=SHA256 $command $($busybox cat "$out.names") >"$out.log" 2>&1
 echo $? >"$out.status"
 $busybox grep "^'" "$out.log" >"$out.uris"

@@ -1,5 +1,5 @@
-# Unpacks apt and what it needs into the empty root that we are in. Nothing is
-# configured: apt-get answers questions without that.
+# Unpacks apt and its dependencies into the current, empty root file system. apt-get
+# answers questions without any package being configured.
 set -eu
 busybox=/.lamina/busybox
 for d in bin sbin lib lib32 lib64 libx32; do

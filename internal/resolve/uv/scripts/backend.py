@@ -1,7 +1,6 @@
-"""Asks source trees what they need: by what they say of themselves, else by their build backend (PEP 517).
+"""Determines what source trees require: from their own metadata, else from their build backend (PEP 517).
 
-A backend is code of the project's author: it runs in a process of its own, with what it is built with
-on its path.
+A backend is code of the project's author: it runs in its own process, with the project's build requirements on its path.
 """
 
 import json
@@ -24,7 +23,7 @@ from sdist import Refused, unpack
 LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
 GIT = "/usr/bin/git"
 
-# The arguments are a hook, the directory of the project, a directory for what it makes, and a file for the result.
+# Arguments: a hook, the project's directory, an output directory, and a file for the result.
 HOOK = r"""
 import importlib, json, os, sys
 hook, tree, directory, result = sys.argv[1:]
@@ -47,7 +46,7 @@ with open(result, "w") as out:
 
 
 class Problem(Exception):
-    """What is wrong with the question. project is what it is about, module what a build imports and nobody declares."""
+    """A problem with the question: project is what it is about, module an undeclared import of a build."""
 
     def __init__(self, message: str, project: str = "", module: str = "") -> None:
         super().__init__(message)
@@ -55,7 +54,7 @@ class Problem(Exception):
         self.module = module
 
     def about(self, project: str) -> "Problem":
-        """Returns the problem as one of a project."""
+        """Returns the problem, attributed to a project unless it already has one."""
         return Problem(str(self), self.project or project, self.module)
 
 
@@ -73,7 +72,7 @@ def pyproject(tree: Path) -> dict:
 
 
 def declares(tree: Path) -> str:
-    """Returns the headers of an sdist's PKG-INFO, or in that form what pyproject.toml says of licenses."""
+    """Returns the headers of an sdist's PKG-INFO, or the licenses in pyproject.toml as such headers."""
     try:
         return (tree / "PKG-INFO").read_text("utf-8", "replace").replace("\r\n", "\n").partition("\n\n")[0]
     except OSError:
@@ -81,7 +80,7 @@ def declares(tree: Path) -> str:
     try:
         project = table(pyproject(tree), "project")
         classifiers = texts(project, "classifiers")
-    except Problem:  # which who builds it will tell
+    except Problem:  # the build will report it
         return ""
     license = project.get("license", "")
     said = [("License-Expression", license)] if isinstance(license, str) else [("License", str(license.get("text", "")))] if isinstance(license, dict) else []
@@ -91,14 +90,14 @@ def declares(tree: Path) -> str:
 def table(parent: dict, key: str) -> dict:
     found = parent.get(key, {})
     if not isinstance(found, dict):
-        raise Problem(f"pyproject.toml: {key} is no table")
+        raise Problem(f"pyproject.toml: {key} is not a table")
     return found
 
 
 def texts(parent: dict, key: str) -> list[str]:
     found = parent.get(key, [])
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise Problem(f"pyproject.toml: {key} is no list of texts")
+        raise Problem(f"pyproject.toml: {key} is not a list of strings")
     return found
 
 
@@ -111,7 +110,7 @@ def requires(tree: Path) -> list[str]:
 
 
 def declared(tree: Path) -> dict | None:
-    """Returns what a tree says itself of what [metadata] returns; None where its backend has to be asked."""
+    """Returns what [metadata] would, from pyproject.toml alone; None if the backend must be asked."""
     project = table(pyproject(tree), "project")
     if not project.get("name") or {"dependencies", "optional-dependencies"}.intersection(texts(project, "dynamic")):
         return None
@@ -120,12 +119,12 @@ def declared(tree: Path) -> dict | None:
 
 
 def asked_for(tree: Path, environment: str) -> list[str]:
-    """Returns what the backend needs beyond what is declared."""
+    """Returns the backend's requirements beyond the declared ones."""
     return call("requires", tree, environment, "")
 
 
 def metadata(tree: Path, environment: str) -> dict:
-    """Returns name, version and requirements of a tree, as its backend has them; those of extras have markers."""
+    """Returns the name, version and requirements that a tree's backend reports; those of extras have markers."""
     with tempfile.TemporaryDirectory() as directory:
         made = Path(directory, call("metadata", tree, environment, directory))
         if made.suffix == ".whl":
@@ -136,18 +135,18 @@ def metadata(tree: Path, environment: str) -> dict:
     headers = HeaderParser().parsestr(text)
     for key in ("Name", "Version"):
         if not headers[key]:
-            raise Problem(f"its build backend says no {key}")
+            raise Problem(f"its build backend reports no {key}")
     return {"name": headers["Name"], "version": headers["Version"], "requires": headers.get_all("Requires-Dist") or [], "extras": {}}
 
 
 def call(hook: str, tree: Path, environment: str, directory: str) -> list[str] | str:
-    """Has the backend of a tree answer, in a copy: backends write into their trees."""
+    """Calls a hook of a tree's backend in a copy, since backends write into their trees."""
     with tempfile.TemporaryDirectory() as work:
         copy, result = Path(work, tree.name), Path(work, "result.json")
         shutil.copytree(tree, copy, symlinks=True)
         env = {
             **os.environ,
-            # What setuptools brings for itself it looks for last: Debian's own, which are older, would come before.
+            # setuptools searches its vendored packages last: Debian's older ones would come first.
             "PYTHONPATH": f"{environment}:{environment}/setuptools/_vendor",
             "PATH": f"{environment}/bin:{os.environ['PATH']}",
             "LAMINA_BUILD_SYSTEM": json.dumps(build_system(tree)),
@@ -156,7 +155,7 @@ def call(hook: str, tree: Path, environment: str, directory: str) -> list[str] |
         run = subprocess.run(command, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if run.returncode or not result.exists():
             missing = re.findall(r"ModuleNotFoundError: No module named '([\w.]+)'", run.stdout)
-            raise Problem(f"its build backend fails:\n{run.stdout.strip()[-4000:]}", module=missing[-1] if missing else "")
+            raise Problem(f"its build backend failed:\n{run.stdout.strip()[-4000:]}", module=missing[-1] if missing else "")
         return json.loads(result.read_text())
 
 
@@ -176,7 +175,7 @@ def fetch(dist: dict, directory: Path) -> Path:
 
 
 def checkout(url: str, directory: Path) -> Path:
-    """Fetches the tree of a commit, with its tags: versions come from them."""
+    """Checks out a commit with its tags, from which versions are derived."""
     remote, _, below = url.partition("#subdirectory=")
     remote, _, commit = remote.rpartition("@")
     tree = directory / "tree"
@@ -190,13 +189,13 @@ def checkout(url: str, directory: Path) -> Path:
     git("clone", "--quiet", "--no-checkout", remote, str(tree))
     try:
         git(*within, "checkout", "--quiet", commit)
-    except Problem:  # it is of no branch and no tag, as that of a pull request
+    except Problem:  # it is on no branch or tag, as in a pull request
         git(*within, "fetch", "--quiet", "origin", commit)
         git(*within, "checkout", "--quiet", commit)
     git(*within, "submodule", "update", "--quiet", "--init", "--recursive")
     for modules in tree.rglob(".gitmodules"):
         if found := re.search(r"^\s*url\s*=\s*(?:ssh://)?([^\s/:]+@[^\s/:]+)[:/]", modules.read_text("utf-8", "replace"), re.MULTILINE):
-            raise Problem(f"{url}: a submodule of it is at {found[1]}, by ssh: what builds it has no key for that\nhint: .gitmodules can name it by https, or by a path relative to its own address")
+            raise Problem(f"{url}: its submodule at {found[1]} requires ssh, but the build has no key\nhint: .gitmodules can use https, or a path relative to the repository's address")
     found = tree / below
     if not found.is_dir():
         raise Problem(f"{url}: the tree has no such directory")

@@ -1,6 +1,6 @@
-"""Says what Debian packages bring: the Python distributions of the builder and of the image in /image, and the image's programs.
+"""Lists what Debian packages provide: the Python distributions of the builder and of the image in /image, and the image's programs.
 
-The argument is the file to write.
+The argument is the output file.
 """
 
 import json
@@ -23,7 +23,7 @@ def programs(root: str) -> list[str]:
 
 
 def modules(root: str) -> list[str]:
-    """Returns what can be imported by its name alone: of Python's own library, and of packages."""
+    """Returns the top-level modules of Python's standard library and of packages."""
     found = set(sys.stdlib_module_names)
     for name in os.listdir(root + SITE) if os.path.isdir(root + SITE) else []:
         base, dot, _ = name.partition(".")

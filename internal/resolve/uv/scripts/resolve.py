@@ -1,8 +1,8 @@
-"""Lets uv answer one question: which files answer these requirements, and what are their sdists built with?
+"""Has uv answer one question: which files meet these requirements, and what are their sdists built with?
 
-Usage: resolve.py QUESTION.json ANSWER.json, in the builder. uv resolves and says what applies here; of
-several wheels of one version the one that uv would install is taken, by the tags of this interpreter.
-What is wrong with the question is an answer, too.
+Usage: resolve.py QUESTION.json ANSWER.json, in the builder. uv resolves and reports what applies here; of
+several wheels of one version, the answer has the one that uv would install, by the tags of this interpreter.
+A problem with the question is an answer, too.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ UV = "/.lamina/uv/uv"
 PYTHON = "/usr/bin/python3"
 PROJECT = Path("/.lamina/project")
 WORK = Path("/tmp/lamina")
-NOTES: set[str] = set()  # what uv warns of
+NOTES: set[str] = set()  # uv's warnings
 ROUNDS = 6  # of a resolution that learns the requirements of what it chose
 
 
@@ -47,7 +47,7 @@ def main(question: str, answer: str) -> None:
 
 
 class Offline(Problem):
-    """Says that an index is needed, and that there is none to ask."""
+    """An index is needed, but there is none to ask."""
 
     def about(self, project: str) -> "Offline":
         return self
@@ -60,7 +60,7 @@ class Resolver:
         self.omitted: dict[str, str] = {}
         self.builds: dict[str, list[dict]] = {}
         self.sources: dict[str, Path] = {}
-        self.own: set[str] = set()  # the projects of source trees, which come from nowhere else
+        self.own: set[str] = set()  # the projects of source trees, which come only from there
         self.refreshed = question["refresh"]
         self.order = {tag: place for place, tag in enumerate(sys_tags())}
 
@@ -71,10 +71,10 @@ class Resolver:
             there = {dist["name"]: dist["version"] for dist in chosen}
             for need in unmet(self.question["overrides"], there):
                 if there.get(normal(need.name)):
-                    raise Problem(f"overrides want {need}, and {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
+                    raise Problem(f"overrides require {need}, but {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
             for line in lines:
                 if line["name"] not in {*there, *self.question["excludes"]}:
-                    raise Problem(f"a source tree needs {line['line']}, and {self.question['pylock']} doesn't have it", line["name"])
+                    raise Problem(f"a source tree requires {line['line']}, which {self.question['pylock']} doesn't have", line["name"])
         elif lines:
             chosen = self.with_optional(lines)
         else:
@@ -93,13 +93,13 @@ class Resolver:
         return {"distributions": chosen, "builds": self.builds, "omitted": omitted, "notes": sorted(NOTES)}
 
     def known(self, dist: dict) -> bool:
-        """Says whether the lock before this one has what dist is built with."""
+        """Reports whether the previous lock has the build requirements of dist."""
         return dist["name"] not in self.builds and dist["id"] in self.question["known"]
 
-    # What the project's own trees need.
+    # Requirements of the project's own trees.
 
     def tree_lines(self) -> list[dict]:
-        """Returns the requirements of trees that neither other trees nor the image's Debian packages meet; those of their builds are resolved."""
+        """Returns the trees' requirements that neither other trees nor the image's Debian packages meet; resolves those of their builds."""
         trees, lines = [], []
         for name, path in self.question["trees"].items():
             directory = Path(path)
@@ -111,13 +111,13 @@ class Resolver:
                 raise problem.about(name) from problem
         self.own = {normal(found["name"]) for _, _, found in trees}
         asked = [(tree, "") for tree in trees]
-        for (name, directory, found), extra in asked:  # which grows
+        for (name, directory, found), extra in asked:  # grows
             try:
                 missing = unmet([*found["requires"], *found["extras"].get(extra, [])], self.question["image"], extra)
                 self.check_sources(directory, missing)
                 built = [] if name in self.replaced else [normal(need.name) for need in unmet(backend.requires(directory), self.question["builder"])]
                 for other in self.own.union(sources_of(directory)).difference(self.question["bound"]).intersection(built):
-                    raise Problem(f"it is built with {other}, which no index shall bring\nhint: [python.build-requires] {name} = […] says what it is built with instead")
+                    raise Problem(f"its build requires {other}, which must not come from an index\nhint: write [python.build-requires] {name} = […] to replace its build requirements")
             except Problem as problem:
                 raise problem.about(name) from problem
             for need in missing:
@@ -127,7 +127,7 @@ class Resolver:
         return lines
 
     def check_sources(self, directory: Path, missing: list[Requirement]) -> None:
-        """Refuses what a tree has a source of uv's for that nobody reads: a lock has followed it, and so does uv in a project."""
+        """Refuses requirements whose [tool.uv.sources] in a tree nothing reads: a lock has followed them, and so does uv in a project."""
         decided = self.own | {line["name"] for line in self.question["requirements"]} | set(self.question["bound"])
         unread = sorted(sources_of(directory) & {normal(need.name) for need in missing} - decided)
         if self.question["pylock"] == "uv.lock" and not self.question["locked"]:
@@ -136,12 +136,12 @@ class Resolver:
             read = [directory / "pyproject.toml"] if self.question["pylock"] else []
         if unread and all(backend.pyproject(path.parent) != backend.pyproject(directory) for path in read):
             raise Problem(
-                f"[tool.uv.sources] of its pyproject.toml says where {unread[0]} comes from, and a source tree is not resolved by that"
-                f"\nhint: project = with the directory of the tree, next to sources, has uv resolve what its pyproject.toml says; or name {unread[0]} in a requirement file",
+                f"[tool.uv.sources] of its pyproject.toml says where {unread[0]} comes from, but source trees are resolved without it"
+                f"\nhint: set project = to the tree's directory, next to sources, so that uv resolves its pyproject.toml; or name {unread[0]} in a requirement file",
             )
 
     def build_of_tree(self, name: str, directory: Path) -> None:
-        """Resolves what a tree is built with, but for what the builder's Debian packages are."""
+        """Resolves the build requirements of a tree that the builder's Debian packages don't meet."""
         if name in self.replaced:
             self.builds[name] = self.build_set(name, self.replaced[name])
             return
@@ -151,10 +151,10 @@ class Resolver:
         if more := [r for r in more if r not in wanted]:
             self.builds[name] = self.build_set(name, [str(r) for r in [*wanted, *more]])
 
-    # What uv resolves.
+    # Resolving with uv.
 
     def with_optional(self, lines: list[dict]) -> list[dict]:
-        """Resolves all lines; where that fails, without what is optional and does not fit."""
+        """Resolves all lines; if that fails, leaves out optional ones that don't fit."""
         optional = [line for line in lines if line["name"] in self.question["optional"]]
         try:
             return self.resolve(lines)
@@ -176,14 +176,14 @@ class Resolver:
         return best
 
     def resolve(self, lines: list[dict]) -> list[dict]:
-        """Resolves lines. Of a project with build requirements of its own, uv is told what it needs: uv would
-        fetch what the project declares to be built with, which is what they are there to replace."""
+        """Resolves lines. uv is given the metadata of projects whose build requirements the spec replaces:
+        it would download the declared ones to get it."""
         direct = {line["name"] for line in lines if " @ " in line["line"]}
         needs: dict[str, dict] = {}
         wheels: set[str] = set()
         for _ in range(ROUNDS):
             unknown = sorted(self.replaced.keys() - wheels - (direct & needs.keys()))
-            # Of what is required by its address uv wants the version, too.
+            # For a requirement by URL, uv also needs the version.
             told = [{"name": name, **({"version": "0"} if name in direct else {}), "requires-dist": []} for name in unknown]
             chosen = self.compile("", [line["line"] for line in lines], [*told, *needs.values()])
             ours = [dist for dist in chosen if dist["name"] in self.replaced]
@@ -193,7 +193,7 @@ class Resolver:
                 return chosen
             needs |= found
             wheels |= settled
-        raise Problem("the requirements of " + ", ".join(sorted(needs)) + " change what is chosen, and the choice changes them")
+        raise Problem("the requirements of " + ", ".join(sorted(needs)) + " change the choice of versions, which changes them again")
 
     def needs_of(self, dist: dict) -> dict:
         name = dist["name"]
@@ -213,26 +213,26 @@ class Resolver:
         return {"name": name, "version": found["version"], "requires-dist": found["requires"]}
 
     def compile(self, project: str, lines: list[str], metadata: list[dict]) -> list[dict]:
-        """Resolves lines: those of the image, or those of what a project is built with, which are wheels."""
+        """Resolves lines of the image, or of a project's build, for which only wheels are used."""
         write("requirements.txt", lines)
         write("uv.toml", ["[[dependency-metadata]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in m.items()) for m in metadata])
         own = ["--only-binary", ":all:"] if project else self.of_the_image()
         self.pinned(project, Path("pylock.toml"), "--config-file", "uv.toml", *self.question["indexes"], *own, "requirements.txt")
-        # Compiled for this interpreter, all of it applies.
+        # The lock is for this interpreter: all entries apply.
         entries = tomllib.loads(Path("pylock.toml").read_text("utf-8")).get("packages", [])
         return [self.choice(entry, WORK.absolute()) for entry in entries]
 
     def of_the_image(self) -> list[str]:
-        """Returns uv's options for what the spec says of the image's own distributions."""
+        """Returns uv's options for the spec's settings of the image's distributions."""
         args = [*self.question["formats"]]
-        ours = sorted(self.own - {line["name"] for line in self.question["requirements"]})  # which no index shall bring
+        ours = sorted(self.own - {line["name"] for line in self.question["requirements"]})  # which must not come from an index
         for kind, more in (("constraints", []), ("overrides", []), ("excludes", ours)):
             write(f"{kind}.txt", [*self.question[kind], *more])
             args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind] or more)
         return args
 
     def pinned(self, project: str, lock: Path, *args: str) -> None:
-        """Has uv resolve into a lock. Versions that were locked stay where they can."""
+        """Has uv resolve into a lock. Locked versions stay if they can."""
         before = self.question["before"].get(project)
         while True:
             lock.unlink(missing_ok=True)
@@ -247,14 +247,14 @@ class Resolver:
             except Problem as problem:
                 if self.refreshed or not re.search("No solution found|Failed to fetch", str(problem)):
                     raise
-                self.refreshed = True  # what uv kept of the indexes may be why
+                self.refreshed = True  # uv's cached indexes may be the reason
 
     def imported(self, lines: list[dict]) -> Path:
-        """Returns the lock that the user has, or else one of his project and these lines, as a pylock.toml."""
+        """Returns the user's lock, or else one of the user's project and these lines, as a pylock.toml."""
         if self.question["pylock"] != "uv.lock":
             return PROJECT / self.question["pylock"]
         directory = self.copy()
-        lock, project = directory / "pylock.toml", backend.pyproject(directory).get("project")  # its paths are from where it lies
+        lock, project = directory / "pylock.toml", backend.pyproject(directory).get("project")  # its paths are relative to its directory
         args = ["--project", str(directory), *self.question["export"], *self.wanted()]
         check_python(directory)
         locked = self.question["locked"]
@@ -262,7 +262,7 @@ class Resolver:
             frozen = ["--locked"] * locked
             if locked and project and "dependencies" in project.get("dynamic", []):
                 frozen = ["--frozen"]
-                NOTES.add("what pyproject.toml needs is dynamic, so that nobody has held uv.lock against it")
+                NOTES.add("the dependencies in pyproject.toml are dynamic, so uv.lock was not checked against them")
             uv("export", *args, *frozen, "--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(lock))
         else:
             write("requirements.txt", [line["line"] for line in lines])
@@ -271,7 +271,7 @@ class Resolver:
         return lock
 
     def copy(self) -> Path:
-        """Returns the directory of the project or the lock, where it may be written to."""
+        """Returns a writable copy of the directory of the project or the lock."""
         if not (WORK / "project").exists():
             shutil.copytree(PROJECT, WORK / "project", symlinks=True)
         return WORK / "project" / self.question["directory"]
@@ -279,7 +279,7 @@ class Resolver:
     def wanted(self) -> list[str]:
         return [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
 
-    # What of a pylock.toml is installed here.
+    # Selecting the entries of a pylock.toml.
 
     def applying(self, path: Path) -> list[dict]:
         path, entries = self.without_trees(path)
@@ -287,18 +287,18 @@ class Resolver:
 
         def applies(entry: dict) -> bool:
             version = active.get(normal(entry["name"]))
-            # A lock for many platforms has several versions of a project, and need not say that of an archive.
+            # A lock for many platforms has several versions of a project, and may lack that of an archive.
             return version is not None and (not version or Version(version) == Version(entry.get("version", version)))
 
         chosen = [self.choice(entry, PROJECT / self.question["directory"]) for entry in entries if applies(entry)]
         for dist in chosen:
-            dist["version"] = dist["version"] and active[dist["name"]] or dist["version"]  # uv has the spelling of the file
+            dist["version"] = dist["version"] and active[dist["name"]] or dist["version"]  # uv reports the spelling in the file
         for name in sorted(active.keys() - {dist["name"] for dist in chosen}):
-            raise Problem(f"{path.name}: uv installs {name} {active[name]}, and no entry has that", name)
+            raise Problem(f"{path.name}: uv installs {name} {active[name]}, but no entry has that", name)
         return chosen
 
     def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
-        """Returns a lock without what the spec excludes and builds as source trees, which bring themselves, and its entries."""
+        """Returns a lock and its entries, without what the spec excludes or builds as source trees."""
         kept = []
         try:
             lock = tomllib.loads(path.read_text("utf-8"))
@@ -317,7 +317,7 @@ class Resolver:
         except (OSError, ValueError) as error:
             raise Problem(f"{path.name}: {error}") from error
         except (AttributeError, KeyError, TypeError) as error:
-            raise Problem(f"{path.name}: its packages are not what a pylock.toml has") from error
+            raise Problem(f"{path.name}: its packages are not those of a pylock.toml") from error
         if len(kept) < len(lock.get("packages", [])):
             lock["packages"] = kept
             path = self.copy() / path.name
@@ -325,7 +325,7 @@ class Resolver:
         return path, kept
 
     def active(self, path: Path) -> dict[str, str]:
-        """Returns the projects that apply here, with their versions where uv says them. uv evaluates markers, extras and groups."""
+        """Returns the projects that apply here, with the versions that uv reports. uv evaluates markers, extras and groups."""
         told = uv("pip", "install", "--dry-run", "--no-config", "--target", str(WORK / "nothing"), "-r", str(path), *self.wanted())
         return {normal(found[1]): found[2] or "" for found in re.finditer(r"^ \+ ([\w.-]+)(?:==(\S+))?", told, re.MULTILINE)}
 
@@ -342,11 +342,11 @@ class Resolver:
         fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
         fits += [((), entry[kind]) for kind in ("sdist", "archive") if kind in entry]
         wanted = [known.lower() for known in self.question["hashes"].get(name, [])]
-        # What a line has no hash of is not installed.
+        # Prefer files whose hash a line lists: others are not installed.
         fits = [((any(f"{k}:{v}".lower() in wanted for k, v in file.get("hashes", {}).items()), rank), file) for rank, file in fits if rank is not None]
         source = max(fits, key=lambda found: found[0])[1] if fits else None
         if source is None:
-            raise Problem(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
+            raise Problem(f"{name} {dist['version']}: no wheel fits this Python and platform, and there is no sdist", name)
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
         url = source["url"] if "url" in source else "file://" + quote(os.path.normpath(directory / source["path"]))
@@ -356,18 +356,18 @@ class Resolver:
         return dist
 
     def rank(self, file: str) -> tuple | None:
-        """Returns what orders wheels of one version, best last; None for one that doesn't fit, or has another name than wheels have."""
+        """Returns a key that orders wheels of one version, best last; None for one that doesn't fit or isn't named like a wheel."""
         parts = file.removesuffix(".whl").split("-")
         if len(parts) not in (5, 6):
             return None
         places = [self.order[tag] for tag in parse_tag("-".join(parts[-3:])) if tag in self.order]
         if not places:
             return None
-        # Of equal tags the highest build wins, and any build over none.
+        # With equal tags, the highest build number wins, and any over none.
         number, rest = re.match(r"(\d*)(.*)", parts[2] if len(parts) == 6 else "").groups()
         return (-min(places), int(number or -1), rest)
 
-    # What sdists and trees are built with.
+    # Build requirements of sdists and trees.
 
     def build_of(self, dist: dict) -> None:
         name = dist["name"]
@@ -380,14 +380,14 @@ class Resolver:
                 self.builds[name] = self.build_set(name, wanted)
                 if more := [line for line in backend.asked_for(self.source(dist), self.environment(name)) if line not in wanted]:
                     self.builds[name] = self.build_set(name, [*wanted, *more])
-            # A lock need not say the version of an archive.
+            # A lock may lack the version of an archive.
             dist["version"] = dist["version"] or backend.metadata(self.source(dist), self.environment(name))["version"]
             dist["metadata"] = self.declares(dist)
         except Problem as problem:
             raise problem.about(name) from problem
 
     def declares(self, dist: dict) -> str:
-        """Returns what the source of a distribution says of licenses, fetched once."""
+        """Returns the license headers in the source of a distribution, from the cache if possible."""
         kept = Path(os.environ["UV_CACHE_DIR"], "lamina", hashlib.sha256(f"declares {dist['id']}".encode()).hexdigest())
         if not kept.exists():
             text = backend.declares(self.source(dist))
@@ -400,16 +400,16 @@ class Resolver:
             try:
                 Requirement(line)
             except InvalidRequirement as error:
-                raise Problem(f"it is built with {line!r}, which is no requirement", name) from error
+                raise Problem(f"its build requires {line!r}, which is not a valid requirement", name) from error
         try:
             return self.compile(name, lines, []) if lines else []
         except Offline:
             raise
         except Problem as problem:
-            raise Problem(f"what it is built with ({', '.join(lines)}): {problem}", name) from problem
+            raise Problem(f"its build requirements ({', '.join(lines)}): {problem}", name) from problem
 
     def environment(self, name: str) -> str:
-        """Returns a directory with what a project is built with."""
+        """Returns a directory with the installed build requirements of a project."""
         directory = WORK / "environments" / hashlib.sha256(json.dumps([d["id"] for d in self.builds[name]]).encode()).hexdigest()
         if self.builds[name] and not directory.exists():
             urls = [f"{d['name']} @ {d['url']}" for d in self.builds[name]]
@@ -425,27 +425,27 @@ class Resolver:
 
 
 def uv(*args: str) -> str:
-    """Runs uv and returns what it says."""
+    """Runs uv and returns its messages."""
     if not os.path.exists(UV):
         raise Offline("an index is needed")
-    # Progress is shown to nobody; what uv did stands in its last lines.
+    # Nobody sees the progress; uv's last lines report what it did.
     command = [UV, *args, "--python", PYTHON, "--no-progress", "--color", "never"]
     run = subprocess.run(command, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     print(run.stderr, end="", file=sys.stderr)
     if run.returncode:
-        raise Problem(told(run.stderr) or f"uv ends with status {run.returncode}")
+        raise Problem(told(run.stderr) or f"uv exited with status {run.returncode}")
     NOTES.update(re.findall(r"^warning: (The package .*)$", run.stderr, re.MULTILINE))
     return run.stderr
 
 
 def told(text: str) -> str:
-    """Returns what went wrong, without what uv says of its way there."""
+    """Returns uv's error without its messages before it."""
     at = re.search(r"^(error|  ?×)", text, re.MULTILINE)
     return re.sub(r"^error: ", "", text[at.start() :].strip()) if at else text.strip()
 
 
 def sources_of(directory: Path) -> set[str]:
-    """Returns the projects of which a tree says to uv where they come from."""
+    """Returns the projects in a tree's [tool.uv.sources]."""
     return {normal(name) for name in backend.table(backend.table(backend.table(backend.pyproject(directory), "tool"), "uv"), "sources")}
 
 
@@ -456,7 +456,7 @@ def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Req
         try:
             need = Requirement(line)
         except InvalidRequirement as error:
-            raise Problem(f"{line!r} is no requirement") from error
+            raise Problem(f"{line!r} is not a valid requirement") from error
         if need.marker and not need.marker.evaluate({"extra": extra}):
             continue
         version = there.get(normal(need.name))
@@ -466,13 +466,13 @@ def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Req
 
 
 def check_python(directory: Path) -> None:
-    """Refuses a project that is for other Pythons than the image's, which is the builder's."""
+    """Refuses a project that excludes the image's Python, which is also the builder's."""
     wanted, version = backend.table(backend.pyproject(directory), "project").get("requires-python"), ".".join(map(str, sys.version_info[:3]))
     try:
         if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
-            raise Problem(f"its pyproject.toml wants Python {wanted}, and the image has {version}")
+            raise Problem(f"its pyproject.toml requires Python {wanted}, but the image has {version}")
     except (InvalidSpecifier, AttributeError, TypeError) as error:
-        raise Problem(f"its pyproject.toml: requires-python is {wanted!r}, which is no list of versions") from error
+        raise Problem(f"its pyproject.toml: requires-python is {wanted!r}, which is not a list of version specifiers") from error
 
 
 def file_of(source: dict) -> str:
@@ -480,7 +480,7 @@ def file_of(source: dict) -> str:
 
 
 def toml(value) -> str:
-    """Writes a value on one line."""
+    """Formats a value on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)} = {toml(below)}" for key, below in value.items()) + "}"
     if isinstance(value, list):
@@ -491,7 +491,7 @@ def toml(value) -> str:
 
 
 def reason(problem: Problem) -> str:
-    """Returns the one line that a lock has for why something was left out."""
+    """Returns the line with which a lock explains why something was left out."""
     return str(problem).splitlines()[-1].strip().removeprefix("cause: ")
 
 

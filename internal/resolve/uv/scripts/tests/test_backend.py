@@ -39,9 +39,9 @@ class MetadataTest(World):
 
     def test_files_of_other_types(self) -> None:
         for text, want in [
-            ("build-system = 1", "build-system is no table"), ('[build-system]\nrequires = "setuptools"', "requires is no list of texts"), ("[build-system]\nrequires = [1]", "requires is no list of texts"),
-            ("project = 1", "project is no table"), ('[project]\nname = "a"\ndependencies = "alpha"', "dependencies is no list of texts"), ('[project]\nname = "a"\ndynamic = 1', "dynamic is no list of texts"),
-            ('[project]\nname = "a"\noptional-dependencies = ["b"]', "optional-dependencies is no table"), ('[project]\nname = "a"\noptional-dependencies.x = "b"', "x is no list of texts"),
+            ("build-system = 1", "build-system is not a table"), ('[build-system]\nrequires = "setuptools"', "requires is not a list of strings"), ("[build-system]\nrequires = [1]", "requires is not a list of strings"),
+            ("project = 1", "project is not a table"), ('[project]\nname = "a"\ndependencies = "alpha"', "dependencies is not a list of strings"), ('[project]\nname = "a"\ndynamic = 1', "dynamic is not a list of strings"),
+            ('[project]\nname = "a"\noptional-dependencies = ["b"]', "optional-dependencies is not a table"), ('[project]\nname = "a"\noptional-dependencies.x = "b"', "x is not a list of strings"),
         ]:
             tree = self.tree("tree", text)
             with self.subTest(text), self.assertRaisesRegex(backend.Problem, f"^pyproject.toml: {want}$"):
@@ -61,7 +61,7 @@ class MetadataTest(World):
         for name, version, missing in [("", "1.0", "Name"), ("a", "", "Version")]:
             tree = self.own_backend("tree", version=version)
             self.write("tree/maker.py", (tree / "maker.py").read_text().replace("Name: tree", f"Name: {name}"))
-            with self.assertRaisesRegex(backend.Problem, f"its build backend says no {missing}"):
+            with self.assertRaisesRegex(backend.Problem, f"its build backend reports no {missing}"):
                 backend.metadata(tree, "")
 
     def test_what_a_backend_asks_for(self) -> None:
@@ -106,8 +106,8 @@ class MetadataTest(World):
     def test_backends_that_fail(self) -> None:
         for asks, words, module in [
             ('__import__("torch.x")', "No module named 'torch'", "torch"),
-            ('__import__("sys").exit("it is dark")', "its build backend fails:\nit is dark", ""),
-            ('__import__("os")._exit(0)', "its build backend fails:", ""),
+            ('__import__("sys").exit("it is dark")', "its build backend failed:\nit is dark", ""),
+            ('__import__("os")._exit(0)', "its build backend failed:", ""),
         ]:
             with self.subTest(asks), self.assertRaises(backend.Problem) as raised:
                 backend.asked_for(self.own_backend("tree", asks=asks), "")
@@ -138,7 +138,7 @@ class FetchTest(World):
         self.assertEqual(self.fetch(self.archive(member("setup.py"), member("a/a.py"))), self.directory / "fetched/tree")
 
     def test_archives_that_are_no_sdist(self) -> None:
-        for members, want in [([member("a.py")], "0 directories of it have one of "), ([member("a/setup.py"), member("b/pyproject.toml")], "2 directories of it have"), ([member("../evil")], "../evil leads out of it")]:
+        for members, want in [([member("a.py")], "0 of its directories have one of "), ([member("a/setup.py"), member("b/pyproject.toml")], "2 of its directories have"), ([member("../evil")], "../evil leads out of it")]:
             shutil.rmtree(self.directory / "fetched", ignore_errors=True)
             with self.assertRaisesRegex(backend.Problem, "archive.tar.gz: " + want) as raised:
                 self.fetch(self.archive(*members))
@@ -213,7 +213,7 @@ class CheckoutTest(World):
         for address in ("git@g.example:x/inner.git", "ssh://git@g.example/inner.git"):
             shutil.rmtree(self.directory / "fetched", ignore_errors=True)
             self.write("repository/.gitmodules", f'[submodule "a"]\n\tpath = a\n\turl = ../a.git\n[submodule "b"]\n\tpath = b\n\turl = {address}\n')
-            with self.assertRaisesRegex(backend.Problem, "a submodule of it is at git@g.example, by ssh"):
+            with self.assertRaisesRegex(backend.Problem, "its submodule at git@g.example requires ssh"):
                 self.fetch(f"{self.remote}@{self.commit(one='third ' + address)}")
 
     def test_a_directory_of_it(self) -> None:

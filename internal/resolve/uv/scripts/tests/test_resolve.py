@@ -50,7 +50,7 @@ class CompileTest(World):
 
     def test_uv_that_says_nothing(self) -> None:
         self.uv(compile=[error(""), error("")])
-        self.assertEqual(str(self.problem("a")), "uv ends with status 1")
+        self.assertEqual(str(self.problem("a")), "uv exited with status 1")
 
     def test_indexes_are_asked_anew_once_after_a_failure(self) -> None:
         self.uv(compile=[error("error: No solution found"), pylock(wheel("a"))])
@@ -122,7 +122,7 @@ class ChoiceTest(World):
     def test_nothing_fits(self) -> None:
         self.uv(compile=[pylock({"name": "A_b", "version": "1.0", "wheels": [{"url": "https://f.example/A_b-1.0-cp27-cp27m-win32.whl"}]})])
         problem = self.problem("a-b")
-        self.assertEqual((str(problem), problem.project), ("a-b 1.0: no wheel of it fits this Python and platform, and it has no sdist", "a-b"))
+        self.assertEqual((str(problem), problem.project), ("a-b 1.0: no wheel fits this Python and platform, and there is no sdist", "a-b"))
 
     def test_what_is_told_of_files(self) -> None:
         self.uv(compile=[pylock(
@@ -164,13 +164,13 @@ class OptionalTest(World):
         self.uv(compile=[pylock(wheel("a"), self.sdist("flash", requires='["nothing"]')), fails, fails])
         found = self.answer("a", "flash", optional=["flash"])
         self.assertEqual(titles(found["distributions"]), ["a 1.0"])
-        self.assertEqual(found["omitted"], [{"requirement": "flash", "reason": "what it is built with (nothing): there is no such thing"}])
+        self.assertEqual(found["omitted"], [{"requirement": "flash", "reason": "its build requirements (nothing): there is no such thing"}])
 
     def test_a_build_that_fails_and_is_needed(self) -> None:
         fails = error("error: there is no such thing")
         self.uv(compile=[pylock(self.sdist("flash", requires='["nothing"]')), fails, fails])
         problem = self.problem("flash")
-        self.assertEqual((str(problem), problem.project), ("what it is built with (nothing): there is no such thing", "flash"))
+        self.assertEqual((str(problem), problem.project), ("its build requirements (nothing): there is no such thing", "flash"))
 
 
 class BuildsTest(World):
@@ -211,7 +211,7 @@ class BuildsTest(World):
     def test_requirements_that_are_none(self) -> None:
         self.uv(compile=[pylock(self.sdist("a", requires='["x y"]'))])
         problem = self.problem("a")
-        self.assertEqual((str(problem), problem.project), ("it is built with 'x y', which is no requirement", "a"))
+        self.assertEqual((str(problem), problem.project), ("its build requires 'x y', which is not a valid requirement", "a"))
 
 
 class ReplacedTest(World):
@@ -263,7 +263,7 @@ class ReplacedTest(World):
         self.addCleanup(setattr, Path, "exists", Path.exists)
         real = Path.exists
         Path.exists = lambda path: "lamina" not in path.parts and real(path)  # nothing is cached
-        self.assertEqual(str(self.problem("sam", build_requires={"sam": []})), "the requirements of sam change what is chosen, and the choice changes them")
+        self.assertEqual(str(self.problem("sam", build_requires={"sam": []})), "the requirements of sam change the choice of versions, which changes them again")
 
     def test_problems_name_the_project(self) -> None:
         sam = self.sdist("sam")
@@ -344,7 +344,7 @@ class TreesTest(World):
     def test_sources_that_nobody_reads(self) -> None:
         tree = {"svc": self.static("svc", '["six", "torch; python_version < \'3\'"]', '[tool.uv.sources]\nSix = { git = "https://g.example/six" }\ntorch = { index = "x" }\n')}
         problem = self.problem(trees=tree)
-        self.assertRegex(str(problem), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: project = ")
+        self.assertRegex(str(problem), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: set project = ")
         self.assertEqual(problem.project, "svc")
         for question in ({"bound": ["six"]}, {"image": {"six": "1.0"}}):
             self.uv(compile=[pylock(wheel("six"))])
@@ -367,7 +367,7 @@ class TreesTest(World):
             tree = self.tree("trees/one", f'[build-system]\nrequires = ["{name}"]\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "one"\n{source}', maker="")
             self.uv(compile=[pylock(wheel(name))] * 2, install=[{}] * 2)
             problem = self.problem(trees={"one": str(tree), "two": two})
-            self.assertEqual((str(problem).partition("\n")[0], problem.project), (f"it is built with {name}, which no index shall bring", "one"))
+            self.assertEqual((str(problem).partition("\n")[0], problem.project), (f"its build requires {name}, which must not come from an index", "one"))
             self.uv(compile=[pylock(wheel("cython"))], install=[{}])
             self.answer(trees={"one": str(tree), "two": two}, build_requires={"one": ["cython"]})
 
@@ -426,7 +426,7 @@ class LockTest(World):
         self.lock(pylock(wheel("a"), wheel("b"))["text"])
         self.uv(install=[{"stderr": " + a==2.0\n + b==1.0\n"}])
         problem = self.problem(pylock="pylock.toml", directory=".")
-        self.assertEqual((str(problem), problem.project), ("pylock.toml: uv installs a 2.0, and no entry has that", "a"))
+        self.assertEqual((str(problem), problem.project), ("pylock.toml: uv installs a 2.0, but no entry has that", "a"))
 
     DIRS = """
         lock-version = "1.0"
@@ -477,7 +477,7 @@ class LockTest(World):
         self.assertEqual(titles(found["distributions"]), ["six 1.16"])
         self.assertEqual([entry["name"] for entry in resolve.tomllib.loads(self.calls("install")[0]["lock"])["packages"]], ["six"])
         problem = self.problem(**where, overrides=["Six[x]<1"])
-        self.assertEqual((str(problem), problem.project), ("overrides want Six[x]<1, and pylock.toml has 1.16", "six"))
+        self.assertEqual((str(problem), problem.project), ("overrides require Six[x]<1, but pylock.toml has 1.16", "six"))
 
     def test_a_lock_that_is_none(self) -> None:
         for text in ("[[packages", "packages = 3", "[[packages]]\ndirectory = { path = 'x' }", 'packages = [{name = "a", directory = "x"}]', 'packages = [{name = "a", directory = {path = 1}}]', 'packages = ["directory"]'):

@@ -34,7 +34,7 @@ with open(at + "/calls", "a") as out:
     print(json.dumps(call), file=out)
 answers = json.load(open(at + "/answers.json"))
 if not answers.get(command):
-    print("error: nobody told what to say to", " ".join(args), read("requirements.txt"), file=sys.stderr)
+    print("error: no prepared answer for", " ".join(args), read("requirements.txt"), file=sys.stderr)
     sys.exit(9)
 answer = answers[command].pop(0)
 json.dump(answers, open(at + "/answers.json", "w"))
