@@ -21,13 +21,14 @@ func TestDifferencesOfAnotherImage(t *testing.T) {
 	}
 	defer l.Close()
 	write := func(mediaType string, v any) ocispec.Descriptor {
-		data, err := json.Marshal(v)
+		t.Helper()
+		data, problem := json.Marshal(v)
 		desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-		if err == nil {
-			err = content.WriteBlob(t.Context(), l.Store(), desc.Digest.String(), bytes.NewReader(data), desc)
+		if problem == nil {
+			problem = content.WriteBlob(t.Context(), l.Store(), desc.Digest.String(), bytes.NewReader(data), desc)
 		}
-		if err != nil {
-			t.Fatal(err)
+		if problem != nil {
+			t.Fatal(problem)
 		}
 		return desc
 	}

@@ -43,8 +43,8 @@ def main(argument: str, mounts: str = "/.lamina") -> None:
     check = Check(os.path.join(mounts, "layer"), source, options)
     check.directory("")
     for first, *more in check.made.values():
-        others = f" and {len(more)} more next to it" if more else ""
-        check.notes.append(f"{first}{others} was {source.origin(first)}; it may differ between builds")
+        others = f" and {len(more)} more next to it were" if more else " was"
+        check.notes.append(f"{first}{others} {source.origin(first)}; it may differ between builds")
     for note in check.notes:
         print("lamina: note", plain(note), flush=True)  # the problems come last
     if check.problems:

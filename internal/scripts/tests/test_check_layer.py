@@ -162,7 +162,7 @@ class CheckLayerTest(WithDir):
             x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
         )  # fmt: skip
         told = "; it may differ between builds"
-        self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more next to it was made while maker was installed{told}\n13 entries, ")
+        self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more next to it were made while maker was installed{told}\n13 entries, ")
 
     # Keys of wheels, sdists and trees
 

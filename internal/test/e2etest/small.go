@@ -22,7 +22,7 @@ func Small(t *testing.T) string {
 	if smallLock.text == nil {
 		NewUser(t).Build(t, "lock", dir)
 		var err error
-		if smallLock.text, err = os.ReadFile(filepath.Join(dir, "image.lock")); err != nil {
+		if smallLock.text, err = os.ReadFile(filepath.Join(dir, "image.lock")); err != nil { //nolint:gosec // our own
 			t.Fatal(err)
 		}
 	}
