@@ -24,7 +24,7 @@ func TestMatch(t *testing.T) {
 		t.Errorf("no files: got %v, %v", got, err)
 	}
 	_, err = hub.Match(files, []string{"*.jsn"}, nil)
-	if !errors.Is(err, hub.ErrNoMatch) || failure.KindOf(err) != failure.Usage || !strings.Contains(failure.Hints(err)[0], `3, such as "a.json"`) {
+	if !errors.Is(err, hub.ErrNoMatch) || failure.KindOf(err) != failure.Usage || !strings.Contains(failure.Hints(err)[0], `3 files, such as "a.json"`) {
 		t.Errorf("got %v, %q", err, failure.Hints(err))
 	}
 	_, err = hub.Match(files, []string{"a["}, nil)
