@@ -29,7 +29,7 @@ def run(what: str, deep: bool, settings: Settings) -> int:
 def check_versions() -> tuple[list[str], str]:
     """Return the versions that don't fit."""
     found = versions.installed()
-    return versions.problems(found), f"{len(found)} distributions fit each other"
+    return versions.problems(found), f"{len(found)} distributions are compatible"
 
 
 def check_models(settings: Settings, deep: bool) -> tuple[list[str], str]:
@@ -66,7 +66,7 @@ def check_gpu() -> tuple[list[str], str]:
     got = int(torch.arange(NUMBERS, device="cuda").sum().item())
     if got != wanted:
         return [f"the sum of {NUMBERS} numbers is {got} on the GPU, not {wanted}"], ""
-    return _check_onnx(), f"{torch.cuda.get_device_name(0)}, a first kernel is right"
+    return _check_onnx(), f"{torch.cuda.get_device_name(0)}, a first kernel computes correctly"
 
 
 def _check_onnx() -> list[str]:
@@ -77,11 +77,11 @@ def _check_onnx() -> list[str]:
     except ImportError as err:
         return [f"onnxruntime can't be imported: {err}"]
     if CUDA not in onnxruntime.get_available_providers():
-        return ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime next to it"]
+        return ["onnxruntime has no CUDA support: install onnxruntime-gpu, without onnxruntime next to it"]
     # It may have the provider but fail to load it: then it falls back without an error.
     session = onnxruntime.InferenceSession(_doubling(), providers=[CUDA])
     if session.get_providers()[0] != CUDA:
-        return ["onnxruntime can't load CUDA, and takes the CPU: its log has the library that it misses"]
+        return ["onnxruntime can't load CUDA and falls back to the CPU: its log names the missing library"]
     got = session.run(None, {"x": numpy.full(1, NUMBERS, numpy.float32)})[0][0]
     return [] if got == 2 * NUMBERS else [f"{NUMBERS} doubled is {got} in onnxruntime on the GPU"]
 

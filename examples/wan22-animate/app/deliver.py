@@ -30,7 +30,7 @@ def deliver(
     if upload:
         return {"video_url": upload(f"{path.parent.name}.mp4", path)}
     raise JobError(
-        f"the result has {size} bytes, and an answer holds {max_inline}: send a result_url "
+        f"the result has {size} bytes, but an answer holds at most {max_inline}: send a result_url "
         f"(a presigned PUT), or give the endpoint a bucket ({', '.join(BUCKET)})"
     )
 
@@ -71,9 +71,9 @@ def bucket(env: Mapping[str, str] = os.environ) -> Upload | None:
                 extra_args={"ContentType": "video/mp4"},
             )  # fmt: skip
         except Exception as err:  # boto has many
-            raise JobError(f"the endpoint's bucket takes no result: {scrub(str(err))[:300]}") from err
+            raise JobError(f"uploading the result to the endpoint's bucket failed: {scrub(str(err))[:300]}") from err
         if not url.startswith(("http://", "https://")):
-            raise JobError("the endpoint's bucket takes no result: the SDK found no way to it")
+            raise JobError("uploading the result to the endpoint's bucket failed: the SDK can't reach it")
         return url
 
     return upload

@@ -43,7 +43,7 @@ def prepare(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = root.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise JobError("the directory of jobs belongs to someone else: set PROCESSING_DIR to another one")
+        raise JobError("the job directory belongs to another user: set PROCESSING_DIR to a different one")
     root.chmod(0o700)
 
 
@@ -65,7 +65,7 @@ def cleanup(root: Path) -> int:
     for path in left:
         remove(path)
     if left:
-        log(f"removed {len(left)} directory(s) of jobs that a dead worker left")
+        log(f"removed job directories that dead workers left: {len(left)}")
     return len(left)
 
 

@@ -66,7 +66,7 @@ class Prompts:
         return self._encoder(wanted)
 
 
-REFUSAL = "this worker has no text encoder, and knows its own prompt alone: leave prompt and negative_prompt out"
+REFUSAL = "this worker has no text encoder, only its own prompt: leave out prompt and negative_prompt"
 
 
 def own_of(prompt: str, kept: list[str]) -> str | None:
@@ -124,7 +124,7 @@ def padded(rows: "Tensor") -> "Tensor":
     import torch
 
     if rows.dim() != 2 or not 0 < rows.shape[0] <= TOKENS:
-        raise StartError(f"a prompt's tensor is {tuple(rows.shape)}: it wants 1 to {TOKENS} rows")
+        raise StartError(f"a prompt's tensor is {tuple(rows.shape)}: it must have 1 to {TOKENS} rows")
     return torch.cat([rows, rows.new_zeros(TOKENS - rows.shape[0], rows.shape[1])])
 
 
@@ -196,7 +196,7 @@ def prompts(path: Path) -> list[str]:
             names = json.loads(file.read(min(size, HEADER)))["__metadata__"]
     except OSError as err:
         raise StartError(
-            f"{path.name} can't be read ({err.strerror}): make it with handler.py --embed, where the text encoder is"
+            f"{path.name} can't be read ({err.strerror}): make it with handler.py --embed where a text encoder is"
         ) from err
     except (ValueError, KeyError, TypeError) as err:
         raise StartError(f"{path.name} holds no prompt: make it with handler.py --embed") from err

@@ -28,7 +28,7 @@ def check(home: Path, image: Path, clock: Clock) -> None:
         clock.check("looking for a face")
         return
     if result.code == NONE:
-        message = "image: no face was found: give a picture in which one can be seen"
+        message = "image: no face was found: give a picture with a visible face"
         raise InputError(message, HTTPStatus.UNPROCESSABLE_ENTITY)
     if result.code != 0:
         debug(f"the face detector failed: {result.last}")

@@ -46,16 +46,18 @@ def destination(settings: Settings, found: ModelList, stop: threading.Event) -> 
         if not _writable(directory):
             refused.append(f"{kind} can't be written to")
         elif (short := needed(directory, found) + MARGIN - shutil.disk_usage(directory).free) > 0:
-            refused.append(f"{kind} lacks {short / 1e9:.1f} GB")
+            refused.append(f"{kind} needs {short / 1e9:.1f} GB more")
         elif problems := settings.verify and verified.corrupted(directory, found, kind, stop):
-            refused.append(f"{kind} has others there ({modellist.shorten(problems)}; remove these to have them fetched)")
+            refused.append(
+                f"{kind} already has other files ({modellist.shorten(problems)}; remove them to fetch the right ones)"
+            )
         else:
             if refused:
                 log(f"weights: {'; '.join(refused)}")
-            log(f"weights: to {kind}")
+            log(f"weights: fetching to {kind}")
             return directory
     raise StartError(
-        f"weights: there is no room for {found.size / 1e9:.1f} GB: {'; '.join(refused)}: "
+        f"weights: no room for {found.size / 1e9:.1f} GB: {'; '.join(refused)}: "
         "give the endpoint a larger container disk or a network volume"
     )
 
@@ -161,8 +163,8 @@ class Meter:
         if whole > self._timeout and not self._warned:
             self._warned = True
             log(
-                f"weights: Runpod replaces a worker that is not ready in {self._timeout:.0f} s: "
-                "set RUNPOD_INIT_TIMEOUT to more; with a network volume the next worker resumes where this one stopped"
+                f"weights: Runpod replaces a worker that is not ready within {self._timeout:.0f} s: "
+                "raise RUNPOD_INIT_TIMEOUT; with a network volume the next worker resumes where this one stopped"
             )
 
 

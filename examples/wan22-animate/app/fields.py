@@ -181,7 +181,7 @@ class _Reader:
     def _negative_prompt(self, cfg: float) -> str:
         value = self._prompt("negative_prompt")
         if value and cfg == 1:
-            self._problem("negative_prompt", "has no effect with a cfg of 1: set cfg above it, or leave this out")
+            self._problem("negative_prompt", "has no effect with cfg 1: set cfg above 1, or leave this out")
         return value
 
     def _length(self, fps: int) -> float:
@@ -189,7 +189,7 @@ class _Reader:
         if self._get("frames") is None:
             return self._number("seconds", 1 / fps, MAX_START, 0.0)
         if self._get("seconds") is not None:
-            self._problem("frames", "and seconds say the same: use one of them")
+            self._problem("frames", "and seconds both set the length: use one of them")
         return self._whole("frames", range(1, 100_000), 0) / fps
 
     def _mask_growth(self, mode: str) -> int:
@@ -228,7 +228,7 @@ class _Reader:
         if width * height > area:
             most = "x".join(map(str, default))
             self._problem(
-                "resolution", f"is {width}x{height}: this worker takes {area} pixels at most (MAX_AREA), as {most}"
+                "resolution", f"is {width}x{height}: this worker accepts at most {area} pixels (MAX_AREA), like {most}"
             )
         return width, height
 
@@ -259,10 +259,10 @@ class _Reader:
 
 def _unknown_fields(names: list) -> list[str]:
     more = len(names) - NAMED
-    return [*map(_unknown, names[:NAMED]), *([f"{more} more are no fields"] if more > 0 else [])]
+    return [*map(_unknown, names[:NAMED]), *([f"{more} more are not fields"] if more > 0 else [])]
 
 
 def _unknown(name: object) -> str:
     close = difflib.get_close_matches(str(name)[:MAX_NAME], FIELDS, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(FIELDS)}"
-    return f"{show(name)} is no field: {hint}"
+    hint = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(FIELDS)}"
+    return f"{show(name)} is not a field: {hint}"

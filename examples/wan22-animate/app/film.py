@@ -26,7 +26,7 @@ class Film:
         counts = {kind: len(reader) for kind, reader in self._readers.items()}
         self.count = counts[POSE]
         if len(set(counts.values())) > 1:
-            raise ValueError(f"preprocessing left videos of different lengths: {counts}")
+            raise ValueError(f"preprocessing wrote videos of different lengths: {counts}")
         self.height, self.width = self.read(POSE, 0, 1).shape[1:3]
 
     def reference(self) -> "np.ndarray":

@@ -37,7 +37,7 @@ def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve
 def explain(code: int, said: str) -> str:
     """Return why there is no GPU."""
     if code == NO_DRIVER:
-        return "libcuda.so.1 is not here: start the container with the NVIDIA runtime (--gpus all)"
+        return "libcuda.so.1 is missing: start the container with the NVIDIA runtime (--gpus all)"
     number = int(said) if said.isdigit() else -1
     return PROBLEMS.get(number, f"cuInit failed with {said or code}")
 

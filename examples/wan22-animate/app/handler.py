@@ -36,10 +36,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Wan2.2-Animate for Runpod", allow_abbrev=False)
     parser.add_argument("--check", choices=("versions", "model", "prompt", "gpu"), help="check the image and exit")
     parser.add_argument(
-        "--embed", metavar="PROMPT", help="make the prompt's tensor and exit; an empty prompt is the model's own"
+        "--embed", metavar="PROMPT", help="make the prompt's tensor and exit; an empty prompt means the model's own"
     )
     parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file (%(default)s)")
-    parser.add_argument("--deep", action="store_true", help="with --check model: read the files, too")
+    parser.add_argument("--deep", action="store_true", help="with --check model: also read the files")
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
     try:
         found = settings.read(os.environ)

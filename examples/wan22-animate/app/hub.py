@@ -67,7 +67,7 @@ class Hub:
 
     def _wait(self, file: File, err: Passing, failures: int) -> None:
         seconds = min(max(err.wait, WAITS[min(failures, len(WAITS)) - 1]), MAX_WAIT)
-        log(f"weights: {file.path}: {err}; again in {seconds:.0f} s")
+        log(f"weights: {file.path}: {err}; retrying in {seconds:.0f} s")
         if err.wait:  # the hub's request to all threads
             with self._lock:
                 self._not_before = max(self._not_before, time.monotonic() + seconds)
@@ -89,7 +89,7 @@ class Hub:
         except OSError as err:
             if err.errno in FULL or err.filename:
                 why = os.strerror(err.errno or 0).lower()
-                raise StartError(f"weights: the disk refuses {file.path}: {why}") from err
+                raise StartError(f"weights: can't write {file.path}: {why}") from err
             raise Passing(f"the hub can't be reached ({type(err).__name__})") from err
 
     def _request(self, file: File, part: Part, count: Count) -> None:
@@ -102,7 +102,7 @@ class Hub:
                         self._take(response, file, part, count)
                         return
                     url = urljoin(url, response.headers.get("Location", ""))
-        raise StartError(f"weights: {file.path}: the hub redirects without end")
+        raise StartError(f"weights: {file.path}: the hub redirects endlessly")
 
     @contextlib.contextmanager
     def _link(self, url: str) -> Iterator[addresses.Connection]:
@@ -158,12 +158,12 @@ def _check_range(response: http.client.HTTPResponse, at: int, file: File, part: 
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if not match or int(match[1]) != at or match[2] not in ("*", str(file.size)):
         part.reset()
-        raise Passing("the hub sent another range than requested")
+        raise Passing("the hub sent a different range than requested")
 
 
 def _corrupted(file: File) -> StartError:
     return StartError(
-        f"weights: {file.path} arrives with another content than the image's list has: "
+        f"weights: {file.path} arrives with content that differs from the image's list: "
         "build the image again, or check HF_ENDPOINT"
     )
 
@@ -175,7 +175,7 @@ def _refusal(response: http.client.HTTPResponse, file: File) -> Exception:
     cure = "check that the model and its revision are still there"
     if status in (401, 403):
         cure = "set HF_TOKEN to a token that may read the model"
-    return StartError(f"weights: the hub answers {status} to {file.path}: {cure}")
+    return StartError(f"weights: the hub answers {status} for {file.path}: {cure}")
 
 
 def pause(headers: http.client.HTTPMessage, now: float) -> float:

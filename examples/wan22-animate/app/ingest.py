@@ -57,7 +57,7 @@ def film(source: Path, kind: str, job: Job, max_seconds: float, out: Path, clock
     frames = round(made.duration * job.fps)
     if frames < MIN_FRAMES:
         raise InputError(
-            f"video: {frames} frames of it are used: give {MIN_FRAMES} at {job.fps} a second, at least", UNFIT
+            f"video: only {frames} frames would be used: give at least {MIN_FRAMES} at {job.fps} a second", UNFIT
         )
     if damaged > max(1, BROKEN * frames):
         raise InputError(
@@ -69,7 +69,7 @@ def film(source: Path, kind: str, job: Job, max_seconds: float, out: Path, clock
 def check(video: Video | None, job: Job, max_seconds: float) -> Video:
     """Return a usable driving video, or raise an InputError that says what to do."""
     if not video:
-        raise InputError("video: holds no moving pictures that can be decoded", UNFIT)
+        raise InputError("video: has no video stream that can be decoded", UNFIT)
     if problem := _problem(video, job, max_seconds):
         raise InputError(f"video: {problem}", UNFIT)
     return video
@@ -77,7 +77,7 @@ def check(video: Video | None, job: Job, max_seconds: float) -> Video:
 
 def _problem(video: Video, job: Job, max_seconds: float) -> str:
     if not video.duration or not video.fps:
-        return "doesn't say how long it is or how many frames a second it has: convert it to mp4"
+        return "doesn't state its length or frame rate: convert it to mp4"
     if video.fps > MAX_SOURCE_FPS:
         return f"has {video.fps:g} frames a second, over {MAX_SOURCE_FPS}: convert it"
     if video.width not in SIDES or video.height not in SIDES:
@@ -87,10 +87,10 @@ def _problem(video: Video, job: Job, max_seconds: float) -> str:
         return f"is {video.duration:g} s long, and start is {job.start:g}: begin earlier"
     used = min(left, job.seconds or left)
     if used > max_seconds:
-        asked = f"{used:g} s of it are asked for" if job.start or job.seconds else f"is {video.duration:g} s long"
-        return f"{asked}, over {max_seconds:g} s: cut it, or say with start and seconds what is used of it"
+        asked = f"{used:g} s of it are requested" if job.start or job.seconds else f"is {video.duration:g} s long"
+        return f"{asked}, over {max_seconds:g} s: cut it, or select a part with start and seconds"
     if round(used * job.fps) < MIN_FRAMES:
-        return f"{used:g} s of it are used: give {MIN_FRAMES} frames at {job.fps} a second, at least"
+        return f"only {used:g} s would be used: give at least {MIN_FRAMES} frames at {job.fps} a second"
     return ""
 
 

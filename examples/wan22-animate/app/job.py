@@ -116,8 +116,8 @@ def _with_deadline(run: Run, work: Work, speed: Speed, loaded: bool) -> Run:
     expected, left = estimate.total(work, speed, loaded), run.clock.left()
     if expected > HOPELESS * left:
         raise InputError(
-            f"the job takes some {expected / 60:.0f} minutes on this GPU, and {left:.0f} s are left (JOB_TIMEOUT): "
-            "send a shorter video, fewer steps or a smaller resolution",
+            f"the job would take about {expected / 60:.0f} minutes on this GPU, but only {left:.0f} s are left "
+            "(JOB_TIMEOUT): send a shorter video, fewer steps or a smaller resolution",
             HTTPStatus.UNPROCESSABLE_ENTITY,
         )
     clock = run.clock.within(estimate.deadline(work, speed))
@@ -156,7 +156,7 @@ def _generate(
     resident.run(asked, run.clock, progress.timeout, progress.hear)
     made = ffmpeg.probe(out, run.clock) if out.is_file() else None
     if not made or made.duration < source.film.duration - 1 / job.fps - ROUNDING:
-        raise JobError("generating: the film is not whole: send the job again")
+        raise JobError("generating: the film is incomplete: send the job again")
     return out, made
 
 

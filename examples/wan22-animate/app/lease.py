@@ -49,7 +49,7 @@ def _wait(path: Path, ours: str, stop: threading.Event, done: Callable[[], bool]
                 log("weights: another worker is fetching them; waiting for it")
             seen, since = state, time.monotonic()
         if _left_by_us(state) or time.monotonic() - since > STALE_SECONDS:
-            log("weights: the worker that was fetching them is gone; going on in its place")
+            log("weights: the worker that was fetching them is gone; taking over")
             _break(path)
         elif stop.wait(LOOK_SECONDS):
             raise StartError("told to stop")

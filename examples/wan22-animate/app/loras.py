@@ -93,9 +93,9 @@ def sort(keys: Iterable[str], layers: Mapping[str, object]) -> dict[str, dict[st
         else:
             unknown.append(key)
     problems = [f"{key} has no layer in the transformer" for key in sorted(unknown)]
-    problems += [f"{key} has no other half" for roles in found.values() if (key := _single(roles))]
+    problems += [f"{key} lacks its other half" for roles in found.values() if (key := _single(roles))]
     if problems or not found:
-        raise ValueError(_shorten(problems) if found or problems else "it changes nothing")
+        raise ValueError(_shorten(problems) if found or problems else "it changes no layer")
     return found
 
 

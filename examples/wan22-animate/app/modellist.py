@@ -77,7 +77,7 @@ def _file(raw: dict) -> File:
     for name in (path, source):
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
-            raise ValueError(f"{name!r} is no path inside the model")
+            raise ValueError(f"{name!r} is not a path inside the model")
     size, digest = raw["size"], str(raw["sha256"])
     if type(size) is not int or size < 0:
         raise ValueError(f"{path} has the size {size!r}")
@@ -111,7 +111,7 @@ def _lacks(path: Path, file: File) -> str:
     except OSError:
         return f"{file.path} is missing"
     if not path.is_file():
-        return f"{file.path} is no file"
+        return f"{file.path} is not a file"
     if found.st_size != file.size:
         return f"{file.path} has {found.st_size} of {file.size} bytes"
     return ""
@@ -120,7 +120,7 @@ def _lacks(path: Path, file: File) -> str:
 def damaged(directory: Path, found: ModelList) -> list[str]:
     """Read all files, and return those whose content differs from the list's."""
     corrupted = [file for file in found.files if digest(directory / file.path) != file.sha256]
-    return [f"{file.path} has another sha256" for file in corrupted]
+    return [f"{file.path} has a different sha256" for file in corrupted]
 
 
 def digest(path: Path) -> str:

@@ -131,7 +131,7 @@ def _filled(kind: type[ModelMixin], config: dict, state: dict[str, Tensor]) -> M
 
 
 def _check(name: str, missing: set[str] | list[str], strange: set[str] | list[str]) -> None:
-    problems = [*(f"{key} is missing" for key in sorted(missing)), *(f"{key} has no place" for key in sorted(strange))]
+    problems = [*(f"{key} is missing" for key in sorted(missing)), *(f"{key} is unknown" for key in sorted(strange))]
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise StartError(f"{name}'s weights don't match the model: {'; '.join(problems[:5])}{more}")

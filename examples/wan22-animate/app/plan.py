@@ -130,8 +130,8 @@ def check(made: Plan, card: Card, width: int, height: int, text: bool = True) ->
     peak = replace(made, moments=_moments(made, width * height, text)).peak
     if peak.size > card.total - MARGIN:
         raise InputError(
-            f"{width}x{height} needs {_gib(peak.size)} GiB of GPU memory while {peak.name}, and {card.name} has "
-            f"{_gib(card.total)}, {_gib(MARGIN)} of them kept free: send a smaller resolution",
+            f"{width}x{height} needs {_gib(peak.size)} GiB of GPU memory while {peak.name}, but {card.name} has "
+            f"{_gib(card.total)}, of which {_gib(MARGIN)} stay free: send a smaller resolution",
             HTTPStatus.UNPROCESSABLE_ENTITY,
         )
 
@@ -219,7 +219,7 @@ def _refusal(card: Card, width: int, height: int, want: Want, text: bool) -> str
     """Explain what doesn't fit, and what would."""
     limit = card.total - MARGIN
     needs = min(_fitted(one, width * height, limit, text).peak.size for one in _choices(want, text))
-    says = f"{width}x{height} needs {_gib(needs + MARGIN)} GiB of GPU memory, and {card.name} has {_gib(card.total)}"
+    says = f"{width}x{height} needs {_gib(needs + MARGIN)} GiB of GPU memory, but {card.name} has {_gib(card.total)}"
     for other in (AUTO, replace(want, stream=True), SMALLEST):
         if _first(card, width * height, other, text):
             stream = " and STREAM=1" if other.stream else " and leave STREAM out"
@@ -227,7 +227,7 @@ def _refusal(card: Card, width: int, height: int, want: Want, text: bool) -> str
     for w, h in ((832, 480), (640, 368), (480, 272)):
         if w * h < width * height and _first(card, w * h, SMALLEST, text):
             return f"{says}: with PRECISION=fp8, STREAM=1 and MAX_AREA={w * h} films of {w}x{h} fit"
-    return f"{says}: take a larger GPU"
+    return f"{says}: use a larger GPU"
 
 
 def _gib(size: int) -> str:

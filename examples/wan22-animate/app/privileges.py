@@ -21,14 +21,14 @@ def leave(settings: Settings) -> None:
     try:
         user = pwd.getpwnam(settings.user)
     except KeyError:
-        raise StartError(f"started as root, but there is no user {settings.user} to go on as: set APP_USER") from None
+        raise StartError(f"started as root, but there is no user {settings.user} to switch to: set APP_USER") from None
     for directory in directories(settings):
         _give(directory, user)
     os.setgroups([])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     os.environ["HOME"] = user.pw_dir
-    log(f"started as root, going on as {settings.user}")
+    log(f"started as root, switching to {settings.user}")
 
 
 def directories(settings: Settings) -> Iterator[Path]:

@@ -11,14 +11,9 @@ from process import FULL, Result
 CUT = 6
 """Lines of a program's output that go into an error."""
 
-NO_FACE = (
-    "no face was found: give a video in which one person's face can be seen in every frame, and a picture of one person"
-)
+NO_FACE = "no face was found: give a video with one person's face visible in every frame, and a picture of one person"
 
-NO_BODY = (
-    "the person was not found in the driving video: for a replacement, give one in which one person "
-    "can be seen in every frame"
-)
+NO_BODY = "the person was not found in the driving video: a replacement needs one person visible in every frame"
 
 MEMORY = re.compile(
     r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED|"
@@ -65,7 +60,7 @@ def of(doing: str, result: Result) -> JobError:
         return JobError(f"{doing}: the GPU failed: {_device(said)}", refresh=True)
     if HOST_MEMORY.search(said) or result.code == -signal.SIGKILL:
         cure = "use a shorter video, or a worker with more RAM"
-        return JobError(f"{doing}: probably killed for want of memory: {cure}")
+        return JobError(f"{doing}: probably killed because memory ran out: {cure}")
     if WEIGHTS.search(said):
         cure = "run handler.py --check model --deep"
         return JobError(f"{doing}: the weights are incomplete or damaged: {cure}: {result.last}")
@@ -77,7 +72,7 @@ def lacking(doing: str, what: str, result: Result) -> JobError:
     if FULL.search(result.text):
         return disk_full()
     said = result.last or "none"
-    return JobError(f"{doing} reported no error, but left out {what}; its last line: {said}")
+    return JobError(f"{doing} reported no error, but didn't write {what}; its last line: {said}")
 
 
 def _of_input(doing: str, said: str) -> JobError | None:
@@ -94,7 +89,7 @@ def _of_input(doing: str, said: str) -> JobError | None:
 
 def _unknown(doing: str, result: Result) -> JobError:
     lines = [scrub(line).strip()[:300] for line in result.text.splitlines() if line.strip()][-CUT:]
-    said = " | ".join(lines) if lines else "it said nothing"
+    said = " | ".join(lines) if lines else "it printed nothing"
     if result.code in CRASHES:
         # Inside a library, on some machines with some films (Wan2.2 issue 322).
         name = signal.Signals(-result.code).name
@@ -109,7 +104,7 @@ def _end(code: int | None) -> str:
     if code is None:
         return "failed"
     if code < 0:
-        return f"died of {signal.Signals(-code).name}"
+        return f"was killed by {signal.Signals(-code).name}"
     return f"failed with exit code {code}" if code else "wrote nothing"
 
 

@@ -100,8 +100,8 @@ class Resident:
             if life.free(TICK):
                 return life
             if life.silence() > (DRAIN_SECONDS if life.loaded.is_set() else LOAD_SILENCE):
-                log("the pipeline hangs, and is started anew")
-                life.end("it said nothing for too long, and was killed")
+                log("the pipeline hangs and is restarted")
+                life.end("it was silent for too long and was killed")
 
     def _follow(self, life: "Life", clock: Clock, timeout: float, heard: Heard) -> dict:
         while True:
@@ -110,7 +110,7 @@ class Resident:
             if message is None:
                 if life.silence() > timeout:
                     life.end()
-                    words = f"{GENERATING}: the pipeline said nothing for {timeout:.0f} s, and is started anew"
+                    words = f"{GENERATING}: the pipeline was silent for {timeout:.0f} s and is restarted"
                     raise JobError(f"{words}: send the job again")
                 continue
             at = message["at"]
@@ -130,7 +130,7 @@ class Resident:
     def _done(self, life: "Life", message: dict) -> None:
         self._gpu_problems = 0
         if kept := life.leaks(message):
-            log(f"the pipeline keeps {kept} after its jobs, and is started anew")
+            log(f"the pipeline keeps {kept} after its jobs and is restarted")
             life.end()
 
     def _failure(self, life: "Life", message: dict) -> JobError:
@@ -144,7 +144,7 @@ class Resident:
 
     def _death(self, life: "Life") -> JobError:
         err = problems.of(GENERATING, life.result())
-        return JobError(f"{err}; the pipeline died of this job and is started anew, and the job isn't tried again")
+        return JobError(f"{err}; the pipeline died of this job and is restarted; the job isn't retried")
 
     def _ended(self, life: "Life") -> None:
         """Restart after an unexpected end, but not forever if nothing is ever loaded."""

@@ -67,7 +67,7 @@ def _progress(runpod: object) -> Callable[[dict, dict], None]:
         try:
             runpod.serverless.progress_update(job, progress)
         except Exception as err:  # whatever the SDK raises
-            log(f"progress is not told: {type(err).__name__}")
+            log(f"can't report progress: {type(err).__name__}")
 
     return tell
 

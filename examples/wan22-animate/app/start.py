@@ -40,7 +40,7 @@ def _prepare(worker: Worker) -> None:
         worker.speed = estimate.of_card(worker.card.name)
     directory.cleanup(settings.processing)
     if not (settings.wan_home / wan.PREPROCESS).is_file():
-        raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
+        raise StartError("WAN_HOME has no Wan2.2: build the image again")
     worker.models = weights.of_all(settings, worker.stop)
     if worker.card:
         want = plan.Want(settings.precision, settings.stream)

@@ -32,7 +32,7 @@ def check_url(text: str) -> SplitResult:
         raise ValueError("has spaces or control characters, or is over 8192 characters")
     url = urlsplit(text)
     if url.scheme.lower() not in ("http", "https"):
-        raise ValueError(f"is a {url.scheme}: URL; http and https are taken")
+        raise ValueError(f"is a {url.scheme}: URL: use http or https")
     if not url.hostname or url.port == 0:
         raise ValueError("names no host")
     if url.username is not None or url.password is not None:
@@ -84,7 +84,7 @@ def parse_sides(value: object) -> tuple[int, int]:
     if width not in SIDES or height not in SIDES or width % GRID or height % GRID or width * height > MAX_AREA:
         raise ValueError(
             f"is {width}x{height}: use multiples of {GRID} from {SIDES[0]} to {SIDES[-1]}, "
-            f"with {MAX_AREA} pixels at most (1280x720)"
+            f"with at most {MAX_AREA} pixels (1280x720)"
         )
     return width, height
 
@@ -92,7 +92,7 @@ def parse_sides(value: object) -> tuple[int, int]:
 def reason(err: ValueError) -> str:
     """Return the problem of a URL or file; the library's own message would quote the URL."""
     text = str(err)
-    return text if text.startswith(("is ", "has ", "names ", "carries ")) else "is no URL that can be read"
+    return text if text.startswith(("is ", "has ", "names ", "carries ")) else "is not a valid URL"
 
 
 def kind(value: object) -> str:

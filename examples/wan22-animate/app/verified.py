@@ -61,7 +61,7 @@ def corrupted(directory: Path, found: ModelList, kind: str, stop: threading.Even
     if not todo:
         return []
     total = sum(file.size for file in todo)
-    log(f"weights: comparing {len(todo)} files of {kind} with their sha256, {total / 1e9:.1f} GB (not with VERIFY=0)")
+    log(f"weights: comparing {len(todo)} files of {kind} with their sha256, {total / 1e9:.1f} GB (VERIFY=0 skips this)")
     meter = _Meter(total)
     with ThreadPoolExecutor(THREADS) as pool:
         problems = pool.map(lambda file: _check(directory, file, mark, meter, stop), todo)
@@ -72,7 +72,7 @@ def _check(directory: Path, file: File, mark: Mark, meter: "_Meter", stop: threa
     try:
         line = mark.line(file)
         if _digest(directory / file.path, meter, stop) != file.sha256:
-            return f"{file.path} has another sha256"
+            return f"{file.path} has a different sha256"
     except OSError as err:
         return f"{file.path} can't be read ({err.strerror})"
     mark.add(file, line)

@@ -65,7 +65,7 @@ def get(url: str, private: bool, clock: Clock) -> Iterator[http.client.HTTPRespo
                 yield response
                 return
             url = _target(url, response)
-    raise Unreachable(f"leads through more than {REDIRECTS} redirects")
+    raise Unreachable(f"redirects more than {REDIRECTS} times")
 
 
 def put(url: str, private: bool, clock: Clock, body: BinaryIO, headers: dict[str, str]) -> None:
@@ -77,7 +77,7 @@ def put(url: str, private: bool, clock: Clock, body: BinaryIO, headers: dict[str
                 _expect(response, (200, 201, 202, 204))
                 return
             url = _target(url, response)
-    raise Unreachable(f"leads through more than {REDIRECTS} redirects")
+    raise Unreachable(f"redirects more than {REDIRECTS} times")
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def _parts(url: str) -> SplitResult:
     try:
         return check_url(url)
     except ValueError as err:
-        raise Unreachable("leads to something that is no http or https URL") from err
+        raise Unreachable("leads to a URL that is neither http nor https") from err
 
 
 def _path(parts: SplitResult) -> str:
@@ -142,7 +142,7 @@ def _words(clock: Clock) -> Iterator[None]:
     try:
         yield
     except addresses.Refused:
-        raise Unreachable("leads into a private network (ALLOW_PRIVATE_ADDRESSES=1 would allow it)") from None
+        raise Unreachable("leads into a private network (set ALLOW_PRIVATE_ADDRESSES=1 to allow it)") from None
     except socket.gaierror:
         raise Unreachable("names a host that can't be found") from None
     except (OSError, http.client.HTTPException, ValueError) as err:
@@ -154,12 +154,12 @@ def _words(clock: Clock) -> Iterator[None]:
 
 def _why(err: Exception) -> str:
     if isinstance(err, TimeoutError):
-        return "is not answered in time"
+        return "was not answered in time"
     if isinstance(err, ConnectionRefusedError):
-        return "leads to a host that takes no connections"
+        return "leads to a host that refuses connections"
     if type(err).__name__ == "SSLCertVerificationError":
         return "leads to a host whose certificate is not valid"
-    return f"can't be read to its end ({type(err).__name__})"
+    return f"can't be read completely ({type(err).__name__})"
 
 
 @contextmanager

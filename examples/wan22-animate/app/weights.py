@@ -36,7 +36,7 @@ def of_all(settings: Settings, stop: threading.Event) -> dict[str, Path]:
     """Return a directory for each of the image's models, by the model's name; each is searched for separately."""
     found = {one.name: of(settings, one, stop) for one in settings.models}
     if TEXT_ENCODER not in found and settings.text_encoder.is_dir():
-        log("weights: the text encoder is the one of TEXT_ENCODER, of which the image has no list")
+        log("weights: using the text encoder in TEXT_ENCODER, for which the image has no list")
         found[TEXT_ENCODER] = settings.text_encoder
     return found
 
@@ -52,7 +52,7 @@ def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
         return directory
     if settings.offline:
         raise StartError(
-            "there are no complete weights, and HF_HUB_OFFLINE=1 forbids to fetch them: give the endpoint the "
+            "there are no complete weights, and HF_HUB_OFFLINE=1 forbids fetching them: give the endpoint the "
             f"cached model {found.repository}, or a network volume with them, or set HF_HUB_OFFLINE=0"
         )
     if not found.repository:
@@ -73,7 +73,7 @@ def find(settings: Settings, found: ModelList, stop: threading.Event) -> Path | 
         if not problems:
             log(f"weights: in {place.kind}")
             return place.path
-        log(f"weights: not from {place.kind}: {modellist.shorten(problems)}: {_advice(place)}")
+        log(f"weights: skipping {place.kind}: {modellist.shorten(problems)}: {_advice(place)}")
     return None
 
 
@@ -94,16 +94,16 @@ def cached(settings: Settings, found: ModelList) -> list[Place]:
     if not snapshots:
         return []
     if found.renamed:
-        log("weights: not from the cached model: the image's list gives files other names than the hub does")
+        log("weights: skipping the cached model: the image's list gives files other names than the hub does")
         return []
     if (snapshots / found.commit).is_dir():
         return [Place("the cached model", snapshots / found.commit)]
     others = sorted(os.listdir(snapshots))
     if same := next((name for name in others if _same(snapshots / name, found)), ""):
-        log(f"weights: the cached model is of another revision ({same}), with the same files")
+        log(f"weights: the cached model has another revision ({same}) but the same files")
         return [Place("the cached model", snapshots / same)]
     log(
-        f"weights: not from the cached model: it is of another revision ({', '.join(others) or 'none'}) than the "
+        f"weights: skipping the cached model: its revision ({', '.join(others) or 'none'}) is not the "
         f"image's {found.commit}: set the endpoint's model to that revision, or build the image for the other one"
     )
     return []

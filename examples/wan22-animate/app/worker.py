@@ -120,7 +120,7 @@ class Worker:
             raise
         except Exception as err:
             log(f"job {name}: internal error: {where(err)}")
-            raise JobError("internal error: the worker's log has it") from err
+            raise JobError("internal error: see the worker's log") from err
 
     @contextmanager
     def slot(self) -> Iterator[None]:

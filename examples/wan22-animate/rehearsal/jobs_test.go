@@ -79,8 +79,8 @@ func checkProblems(t *testing.T, w service) {
 		status int
 		says   string
 	}{
-		{"an empty film", film, prompt("empty"), 500, "not whole"},
-		{"a generation that is killed", film, prompt("die"), 500, "died of this job and is started anew"},
+		{"an empty film", film, prompt("empty"), 500, "the film is incomplete"},
+		{"a generation that is killed", film, prompt("die"), 500, "died of this job and is restarted"},
 		{"an error of a library", film, prompt("error"), 500, "mat1 and mat2"},
 		{"too little memory", film, prompt("memory"), 500, "memory"},
 		{"preprocessing that is killed", bad("preprocess-die"), nil, 500, ""},

@@ -59,7 +59,7 @@ class CheckTest(Case):
 
     def test_versions(self):
         with mock.patch("versions.installed", return_value=GOOD):
-            self.assertEqual(self.check("versions"), (0, "versions: 10 distributions fit each other\n"))
+            self.assertEqual(self.check("versions"), (0, "versions: 10 distributions are compatible\n"))
         with mock.patch("versions.installed", return_value=GOOD | {"numpy": "2.1", "peft": "0.18"}):
             code, said = self.check("versions")
         self.assertEqual((code, said.count("\n")), (1, 2))
@@ -72,7 +72,7 @@ class CheckTest(Case):
         self.assertIn("model: complete: 8 files", self.check("model")[1])
         (self.home / "baked/config.json").write_bytes(b"[]")
         self.assertEqual(self.check("model")[0], 0)
-        self.assertEqual(self.check("model", deep=True), (1, "model: config.json has another sha256\n"))
+        self.assertEqual(self.check("model", deep=True), (1, "model: config.json has a different sha256\n"))
         (self.home / "baked/config.json").unlink()
         self.assertEqual(self.check("model", deep=True), (1, "model: config.json is missing\n"))
         (self.home / "model.json").write_text("{}")
@@ -103,13 +103,13 @@ class CheckTest(Case):
 
     def test_gpu(self):
         with self.torch():
-            self.assertEqual(self.check("gpu"), (0, "gpu: H100, a first kernel is right\n"))
+            self.assertEqual(self.check("gpu"), (0, "gpu: H100, a first kernel computes correctly\n"))
         with self.torch(total=0):
             self.assertEqual(self.check("gpu"), (1, "gpu: the sum of 1000 numbers is 0 on the GPU, not 499500\n"))
         with self.torch(providers=["AzureExecutionProvider", "CPUExecutionProvider"]):
-            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime next to it\n"))
+            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime has no CUDA support: install onnxruntime-gpu, without onnxruntime next to it\n"))
         with self.torch(loaded="CPUExecutionProvider"):
-            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime can't load CUDA, and takes the CPU: its log has the library that it misses\n"))
+            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime can't load CUDA and falls back to the CPU: its log names the missing library\n"))
         with self.torch(doubled=0):
             self.assertEqual(self.check("gpu"), (1, "gpu: 1000 doubled is 0 in onnxruntime on the GPU\n"))
         with self.torch(providers=None):
@@ -129,7 +129,7 @@ class GpuTest(Case):
     def test_what_the_driver_says(self):
         said = 'print(\'{"name": "NVIDIA L40S", "total": 48318382080}\')'
         self.assertEqual(gpu.check((sys.executable, "-S", "-c", said)), plan.Card("NVIDIA L40S", 45 << 30))
-        self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.problem("raise SystemExit(99)"))
+        self.assertIn("libcuda.so.1 is missing: start the container with the NVIDIA runtime", self.problem("raise SystemExit(99)"))
         self.assertIn("the driver sees no GPU", self.problem("print(100); raise SystemExit(1)"))
         self.assertIn("cuInit failed with 999", self.problem("print(999); raise SystemExit(1)"))
         self.assertIn("REQUIRE_GPU=0", self.problem("import os; os.abort()"))

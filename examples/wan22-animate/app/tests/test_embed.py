@@ -36,13 +36,13 @@ class FileTest(Case):
             embed.check(asked, path)
         self.enterContext(mock.patch("embed.clean", str.strip))  # without ftfy
         embed.check(" a person", path)
-        with self.assertRaisesRegex(InputError, "no text encoder, and knows its own prompt alone: leave prompt and negative_prompt out"):
+        with self.assertRaisesRegex(InputError, "no text encoder, only its own prompt: leave out prompt and negative_prompt"):
             embed.check("a cat", path)
         self.assertEqual(embed.own_of(order.PROMPT, ["a person", "bad"]), "a person")
 
     def test_files_that_are_none(self):
         path = self.home / "prompt.safetensors"
-        with self.assertRaisesRegex(StartError, "make it with handler.py --embed, where the text encoder is"):
+        with self.assertRaisesRegex(StartError, "make it with handler.py --embed where a text encoder is"):
             embed.prompts(path)
         for content in (b"", b"{}", b"\x02\0\0\0\0\0\0\0{}", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]"):
             path.write_bytes(content)
@@ -121,7 +121,7 @@ class EncoderTest(Case):
         import torch
 
         for shape in ((513, 16), (0, 16), (16,), (1, 4, 16)):
-            with self.assertRaisesRegex(StartError, "it wants 1 to 512 rows"):
+            with self.assertRaisesRegex(StartError, "it must have 1 to 512 rows"):
                 embed.padded(torch.zeros(shape))
 
     def test_damaged(self):

@@ -61,7 +61,7 @@ class FieldsTest(unittest.TestCase):
     def test_a_worker_for_smaller_films(self):
         small = fields.Sizes(10_000, 5_000, 832 * 480)
         self.assertEqual((fields.parse(job(), small).width, fields.parse(job(resolution="480x832"), small).height), (832, 832))
-        with self.assertRaisesRegex(InputError, r"resolution is 1280x720: this worker takes 399360 pixels at most \(MAX_AREA\), as 832x480"):
+        with self.assertRaisesRegex(InputError, r"resolution is 1280x720: this worker accepts at most 399360 pixels \(MAX_AREA\), like 832x480"):
             fields.parse(job(resolution="1280x720"), small)
 
     def test_steps_of_distilled_weights(self):
@@ -80,22 +80,22 @@ class FieldsTest(unittest.TestCase):
             ({"relighting": "yes"}, "relighting is 'yes': use true or false"),
             ({"relighting": True}, "relighting is for the mode replacement"),
             ({"video": 5}, "video is a number"), ({"video": ["x"]}, "video is a list"), ({"video": None}, "video is missing"), ({"image": ""}, "image is missing"),
-            ({"video": "file:///etc/passwd"}, "video is a file: URL; http and https are taken"),
+            ({"video": "file:///etc/passwd"}, "video is a file: URL: use http or https"),
             ({"video": "ftp://a.example/x"}, "is a ftp: URL"), ({"image": "concat:/etc/passwd"}, "is a concat: URL"),
             ({"video": "/etc/passwd"}, "video is neither an http(s) URL nor base64"),
             ({"video": "http://"}, "video names no host"), ({"video": "http://a b/"}, "video has spaces"),
             ({"video": "http://a.example/\r\nX: y"}, "video has spaces or control characters"),
-            ({"video": "http://u:p@a.example/"}, "carries a user name"), ({"video": "http://u@a.example/"}, "carries a user name"), ({"video": "http://a:0/"}, "names no host"), ({"video": "http://a:99999/"}, "is no URL"), ({"video": "http://[::1/"}, "is no URL"),
+            ({"video": "http://u:p@a.example/"}, "carries a user name"), ({"video": "http://u@a.example/"}, "carries a user name"), ({"video": "http://a:0/"}, "names no host"), ({"video": "http://a:99999/"}, "is not a valid URL"), ({"video": "http://[::1/"}, "is not a valid URL"),
             ({"video": "http://" + "a" * 9000}, "over 8192"),
             ({"video": "data:video/mp4,abc"}, "is a data URL without ;base64"), ({"video": "data:video/mp4;base64"}, "is a data URL without"),
             ({"image": "AAA"}, "image is neither"), ({"image": "AÄÖÜ"}, "image is neither"),
             ({"result_url": 1}, "result_url is a number"), ({"result_url": "s3://b/k"}, "result_url is a s3: URL"),
-            ({"vidoe": "x"}, "'vidoe' is no field: did you mean video?"), ({"zzz": "x"}, "'zzz' is no field: there are video, image"),
+            ({"vidoe": "x"}, "'vidoe' is not a field: did you mean video?"), ({"zzz": "x"}, "'zzz' is not a field: the fields are video, image"),
             ({"prompt": "x" * 100_000}, "prompt has 100000 characters: use 2000 at most"), ({"prompt": 5}, "prompt is a number, not a string"),
-            ({"prompt": " "}, "prompt is empty"), ({"prompt": "a\x00b"}, "control characters"), ({"negative_prompt": "x"}, "negative_prompt has no effect with a cfg of 1"),
+            ({"prompt": " "}, "prompt is empty"), ({"prompt": "a\x00b"}, "control characters"), ({"negative_prompt": "x"}, "negative_prompt has no effect with cfg 1"),
             ({"cfg": 0.5}, "cfg is 0.5: use a number from 1 to 10"), ({"cfg": "2"}, "cfg is '2'"), ({"cfg": True}, "cfg is True"), ({"cfg": float("nan")}, "cfg is nan"),
             ({"fps": 0}, "fps is 0: use a whole number from 1 to 60"), ({"fps": 29.97}, "fps is 29.97"), ({"start": -1}, "start is -1: use a number from 0"),
-            ({"seconds": 0}, "seconds is 0: use a number from 0.03"), ({"frames": 0}, "frames is 0"), ({"frames": 9, "seconds": 1}, "frames and seconds say the same"),
+            ({"seconds": 0}, "seconds is 0: use a number from 0.03"), ({"frames": 0}, "frames is 0"), ({"frames": 9, "seconds": 1}, "frames and seconds both set the length"),
             ({"retarget": True, "mode": "replacement"}, "retarget is for the mode animation"), ({"retarget": 1}, "retarget is 1: use true or false"),
             ({"mask_growth": 3}, "mask_growth is for the mode replacement"), ({"mask_growth": 65, "mode": "replacement"}, "mask_growth is 65: use a whole number from 0 to 64"),
             ({"codec": "vp8"}, "codec is 'vp8': use h264, hevc or av1"), ({"crf": 52}, "crf is 52: use a whole number from 0 to 51"), ({"audio": True}, "audio is True: use keep or none"),
@@ -105,7 +105,7 @@ class FieldsTest(unittest.TestCase):
 
     def test_names_all_at_once_and_no_more(self):
         said = self.problem({"mode": "x", "steps": 0, "vidoe": 1, "seed": 3})
-        for words in ("mode is", "steps is", "'vidoe' is no field", "video is missing", "image is missing"):
+        for words in ("mode is", "steps is", "'vidoe' is not a field", "video is missing", "image is missing"):
             self.assertIn(words, said)
         self.assertNotIn("seed", said)
 
@@ -114,7 +114,7 @@ class FieldsTest(unittest.TestCase):
         with mock.patch("difflib.get_close_matches", wraps=difflib.get_close_matches) as looked:
             said = self.problem(job(**dict.fromkeys(names)))
         self.assertEqual([len(call.args[0]) for call in looked.call_args_list], [40, 5, 5, 5, 5])
-        self.assertIn("'vide3' is no field: did you mean video?; 99996 more are no fields", said)
+        self.assertIn("'vide3' is not a field: did you mean video?; 99996 more are not fields", said)
         self.assertNotIn("vide4", said)
         self.assertLess(len(said), 1000)
         self.assertEqual((len(str(InputError("x" * 2001))), str(InputError("x" * 2001))[-2:], len(str(InputError("x" * 2000)))), (2000, "x…", 2000))

@@ -30,7 +30,7 @@ else:
 """
 
 
-@unittest.skipUnless(importlib.util.find_spec("decord"), "decord is not here")
+@unittest.skipUnless(importlib.util.find_spec("decord"), "decord is missing")
 class FilmTest(RealCase):
     def test_frames_of_any_range(self):
         films, broken = self.home / "films", self.home / "broken"

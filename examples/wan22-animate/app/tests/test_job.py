@@ -107,7 +107,7 @@ class ProblemTest(JobCase):
     def test_input(self):
         err = self.problem({"vidoe": "x", "mode": "swap"})
         self.assertEqual(err.status, 400)
-        for words in ("'vidoe' is no field", "video is missing", "mode is 'swap'"):
+        for words in ("'vidoe' is not a field", "video is missing", "mode is 'swap'"):
             self.assertIn(words, str(err))
 
     def test_not_a_video(self):
@@ -115,12 +115,12 @@ class ProblemTest(JobCase):
             with self.subTest(content[:10]):
                 err = self.problem(job(video=b64(content) or "AAAA"))
                 self.assertEqual(str(err).split(":")[:2], ["video", " is not a video"])
-        self.assertIn("no moving pictures", str(self.problem(job(video=b64(b"\0\0\0\x18ftypisom" + b"\0" * 2000)))))
+        self.assertIn("no video stream", str(self.problem(job(video=b64(b"\0\0\0\x18ftypisom" + b"\0" * 2000)))))
 
     def test_videos_that_cannot_be_worked_on(self):
         for changes, words in (
-            ({"duration": 31}, "is 31 s long, over 30 s: cut it"), ({"duration": 0}, "doesn't say how long"), ({"duration": 0.1}, "0.1 s of it are used: give 5 frames"),
-            ({"fps": 5000}, "has 5000 frames a second"), ({"width": 32}, "is 32x240"), ({"width": 0}, "no moving pictures"),
+            ({"duration": 31}, "is 31 s long, over 30 s: cut it"), ({"duration": 0}, "doesn't state its length"), ({"duration": 0.1}, "0.1 s would be used: give at least 5 frames"),
+            ({"fps": 5000}, "has 5000 frames a second"), ({"width": 32}, "is 32x240"), ({"width": 0}, "no video stream"),
         ):  # fmt: skip
             with self.subTest(changes):
                 err = self.problem(job(video=b64(video(**changes))))
@@ -141,7 +141,7 @@ class ProblemTest(JobCase):
 
     def test_preprocessing_that_writes_nothing(self):
         err = self.problem(environment={"FAKE_PREPROCESS": "nothing"})
-        self.assertIn("left out src_face.mp4, src_pose.mp4, src_ref.png", str(err))
+        self.assertIn("didn't write src_face.mp4, src_pose.mp4, src_ref.png", str(err))
 
     def test_generation_that_dies(self):
         err = self.problem(environment={"FAKE_GENERATE": "die"})
@@ -149,11 +149,11 @@ class ProblemTest(JobCase):
         self.assertFalse(err.refresh)
 
     def test_generation_that_kills_the_pipeline(self):
-        for word, words in (("SIGKILL", "for want of memory"), ("SIGSEGV", "generating crashed (SIGSEGV)")):
+        for word, words in (("SIGKILL", "because memory ran out"), ("SIGSEGV", "generating crashed (SIGSEGV)")):
             worker = self.worker()
             with self.assertRaises(errors.JobError) as caught:
                 worker.run("job-1", job(prompt=f"fake: {word}"), self.told.append)
-            for part in (words, "the pipeline died of this job and is started anew, and the job isn't tried again"):
+            for part in (words, "the pipeline died of this job and is restarted; the job isn't retried"):
                 self.assertIn(part, str(caught.exception))
             self.assertFalse(caught.exception.refresh)
             self.assertEqual(worker.run("job-2", job(), self.told.append)["seed"], 7)
@@ -174,8 +174,8 @@ class ProblemTest(JobCase):
         self.assertFalse(caught.exception.refresh)  # one job was done in between
 
     def test_generation_that_writes_too_little(self):
-        self.assertIn("the film is not whole", str(self.problem(environment={"FAKE_GENERATE": "short"})))
-        self.assertIn("the film is not whole", str(self.problem(environment={"FAKE_FFMPEG": "encode garbage"})))
+        self.assertIn("the film is incomplete", str(self.problem(environment={"FAKE_GENERATE": "short"})))
+        self.assertIn("the film is incomplete", str(self.problem(environment={"FAKE_FFMPEG": "encode garbage"})))
         self.assertIn("ffmpeg can't write the film: Conversion failed!", str(self.problem(environment={"FAKE_FFMPEG": "encode die"})))
 
     def test_full_disk(self):
@@ -219,7 +219,7 @@ class ProblemTest(JobCase):
     def test_a_job_that_takes_too_long_is_refused(self):
         worker = self.worker(JOB_TIMEOUT=20)
         worker.speed = estimate.of_card("NVIDIA A100-SXM4-80GB")
-        with self.assertRaisesRegex(errors.InputError, r"takes some \d+ minutes on this GPU, and \d+ s are left \(JOB_TIMEOUT\)") as caught:
+        with self.assertRaisesRegex(errors.InputError, r"would take about \d+ minutes on this GPU, but only \d+ s are left \(JOB_TIMEOUT\)") as caught:
             worker.run("job-1", job(), self.told.append)
         self.assertEqual(caught.exception.status, 422)
         self.assertNotIn("preprocessing", self.said())
@@ -233,7 +233,7 @@ class ProblemTest(JobCase):
     def test_a_pipeline_that_hangs(self):
         pids = self.home / "pids"
         worker = self.worker(environment={"FAKE_PIDS": str(pids)})
-        with mock.patch("estimate.timeout", return_value=0.5), self.assertRaisesRegex(errors.JobError, "said nothing for 0 s, and is started anew"):
+        with mock.patch("estimate.timeout", return_value=0.5), self.assertRaisesRegex(errors.JobError, "was silent for 0 s and is restarted"):
             worker.run("job-1", job(prompt="fake: silent"), lambda _: None)
         self.assert_gone(pids)
         self.assertEqual(worker.run("job-2", job(), lambda _: None)["seed"], 7)
@@ -319,13 +319,13 @@ class ProblemTest(JobCase):
     def test_bug(self):
         with mock.patch("media.check_video", side_effect=RuntimeError("http://secret.example/")):
             err = self.problem()
-        self.assertEqual(str(err), "internal error: the worker's log has it")
+        self.assertEqual(str(err), "internal error: see the worker's log")
         self.assertRegex(self.said(), r"job job-1: internal error: RuntimeError at \w+\.py:\d+")
 
     def test_directory_of_someone_else(self):
         (self.home / "elsewhere").mkdir()
         (self.home / "link").symlink_to(self.home / "elsewhere")
-        self.assertIn("belongs to someone else", str(self.problem(PROCESSING_DIR=self.home / "link")))
+        self.assertIn("belongs to another user", str(self.problem(PROCESSING_DIR=self.home / "link")))
         self.assertEqual(list((self.home / "elsewhere").iterdir()), [])
 
 

@@ -64,13 +64,13 @@ class NamesTest(unittest.TestCase):
             (["blocks.40.self_attn.q.lora_A.weight"], "blocks.40.self_attn.q.lora_A.weight has no layer in the transformer"),
             (["motion.lora_A.weight", "motion.lora_B.weight"], "motion.lora_A.weight has no layer in the transformer; motion.lora_B.weight has no"),
             (["blocks.0.self_attn.q.dora_scale"], "dora_scale has no layer"),
-            (["proj_out.lora_B.weight"], "proj_out.lora_B.weight has no other half"),
-            (["proj_out.alpha"], "proj_out.alpha has no other half"),
+            (["proj_out.lora_B.weight"], "proj_out.lora_B.weight lacks its other half"),
+            (["proj_out.alpha"], "proj_out.alpha lacks its other half"),
             ([f"blocks.{n}.x.diff" for n in range(9)], "and 4 more"),
         ):
             with self.subTest(more), self.assertRaisesRegex(ValueError, words):
                 loras.sort(pair + more, LAYERS)
-        with self.assertRaisesRegex(ValueError, "it changes nothing"):
+        with self.assertRaisesRegex(ValueError, "it changes no layer"):
             loras.sort([], LAYERS)
 
 

@@ -171,14 +171,14 @@ class ProblemsTest(unittest.TestCase):
             ("onnxruntime ... Failed to allocate memory for requested buffer of size 1", "the GPU's memory is too small", False),
             ("RuntimeError: Found no NVIDIA driver on your system", "the GPU failed", True),
             ("RuntimeError: Torch not compiled with CUDA enabled", "the GPU failed", True),
-            ("MemoryError", "for want of memory", False),
+            ("MemoryError", "because memory ran out", False),
             ("OSError: [Errno 28] No space left on device\nCUDA error", "disk is full", False),
             ("safetensors: Error while deserializing header", "weights are incomplete", False),
             ("ValueError: cannot convert float NaN to integer", "no face was found", False),
             ("utils.py, line 17, in get_mask_boxes\nValueError: zero-size array to reduction operation", "person was not found", False),
             ("ValueError: at least one of points or box must be provided as input", "person was not found", False),
             ("decord._ffi.base.DECORDError: x", "the video can't be decoded", False),
-            ("", "failed with exit code 1: it said nothing", False),
+            ("", "failed with exit code 1: it printed nothing", False),
         ):
             err = problems.of("preprocessing", process.Result(1, said))
             self.assertIn(words, str(err))
@@ -234,4 +234,4 @@ class DirTest(Case):
         with directory.of_job(self.root, "alive") as path:
             self.assertEqual(directory.cleanup(self.root), 3)
             self.assertEqual(list(self.root.iterdir()), [path])
-        self.assertIn("removed 3 directory(s)", self.said())
+        self.assertIn("dead workers left: 3", self.said())

@@ -227,7 +227,7 @@ class FilledTest(unittest.TestCase):
         self.assertEqual(made.proj_out.weight.data_ptr(), state["proj_out.weight"].data_ptr())
         for wrong, word in (
             ({key: value for key, value in state.items() if key != "proj_out.bias"}, "proj_out.bias is missing"),
-            (state | {"blocks.9.bias": torch.ones(1)}, "blocks.9.bias has no place"),
+            (state | {"blocks.9.bias": torch.ones(1)}, "blocks.9.bias is unknown"),
         ):
             with self.assertRaisesRegex(StartError, word):
                 models._filled(WanAnimateTransformer3DModel, config, wrong)

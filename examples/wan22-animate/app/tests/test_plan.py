@@ -41,10 +41,10 @@ class PlanTest(unittest.TestCase):
 
     def test_refusals_name_what_would_fit(self):
         for gib, want, words in (
-            (24, Want("bf16", False), r"1280x720 needs \d+\.\d GiB of GPU memory, and this GPU has 24.0: set PRECISION=auto and leave STREAM out$"),
+            (24, Want("bf16", False), r"1280x720 needs \d+\.\d GiB of GPU memory, but this GPU has 24.0: set PRECISION=auto and leave STREAM out$"),
             (24, Want("fp8", False), "set PRECISION=auto and leave STREAM out$"),
             (16, Want(), "with PRECISION=fp8, STREAM=1 and MAX_AREA=399360 films of 832x480 fit$"),
-            (5, Want(), "take a larger GPU$"),
+            (5, Want(), "use a larger GPU$"),
         ):
             with self.subTest(words), self.assertRaisesRegex(StartError, words):
                 plan.plan(card(gib), want=want)
@@ -53,7 +53,7 @@ class PlanTest(unittest.TestCase):
         made = plan.plan(card(16), 832, 480)
         plan.check(made, card(16), 832, 480)
         plan.check(made, card(16), 480, 832)
-        with self.assertRaisesRegex(InputError, r"1280x720 needs .* while decoding, and this GPU has 16.0, 2.0 of them kept free: send a smaller resolution"):
+        with self.assertRaisesRegex(InputError, r"1280x720 needs .* while decoding, but this GPU has 16.0, of which 2.0 stay free: send a smaller resolution"):
             plan.check(made, card(16), 1280, 720)
 
     def test_the_table_of_the_readme(self):

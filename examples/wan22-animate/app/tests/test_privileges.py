@@ -38,7 +38,7 @@ class PrivilegesTest(Case):
         nobody = pwd.getpwnam("nobody")
         (uids, gids, groups, home), said = self.leave(APP_USER="nobody")
         self.assertEqual((uids, gids, groups, home), ([nobody.pw_uid] * 3, [nobody.pw_gid] * 3, [], nobody.pw_dir))
-        self.assertIn("started as root, going on as nobody", said)
+        self.assertIn("started as root, switching to nobody", said)
 
     def test_the_volume_s_directories_are_given(self):
         old = self.home / "volume/models/Wan2.2-Animate-14B"
@@ -61,7 +61,7 @@ class PrivilegesTest(Case):
         self.assertEqual(list((self.home / "elsewhere").iterdir()), [])
 
     def test_without_the_user(self):
-        with self.assertRaisesRegex(StartError, "there is no user nobody-here to go on as: set APP_USER"):
+        with self.assertRaisesRegex(StartError, "there is no user nobody-here to switch to: set APP_USER"):
             privileges.leave(self.settings(APP_USER="nobody-here"))
 
     def test_whoever_asks_for_root(self):

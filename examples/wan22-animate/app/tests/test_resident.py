@@ -91,7 +91,7 @@ class LoadTest(ResidentCase):
             worker = self.prepared({"FAKE_LOAD": "hang"})
             self.until(self.pids.exists)
             self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
-        self.assertIn("the pipeline hangs, and is started anew", self.said())
+        self.assertIn("the pipeline hangs and is restarted", self.said())
 
 
 class LifeTest(ResidentCase):
@@ -113,7 +113,7 @@ class LifeTest(ResidentCase):
                 worker.run("job-1", job(), lambda _: None)
             self.assertIs(worker.resident._life, life)
             worker.run("job-1", job(prompt="fake: leak"), lambda _: None)
-            self.assertIn("the pipeline keeps 0.1 GB more of memory after its jobs, and is started anew", self.said())
+            self.assertIn("the pipeline keeps 0.1 GB more of memory after its jobs and is restarted", self.said())
             self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
         self.assertIsNot(worker.resident._life, life)
 
@@ -169,9 +169,9 @@ class PlanTest(ResidentCase):
     def test_what_does_not(self):
         worker = self.on(12)
         self.assertIs(worker.status, Status.FAILED)
-        self.assertIn("GPU memory, and a card has 12.0", worker.detail)
+        self.assertIn("GPU memory, but a card has 12.0", worker.detail)
         worker = self.on(80, MAX_AREA=832 * 480)
-        with self.assertRaisesRegex(errors.InputError, "this worker takes 399360 pixels"):
+        with self.assertRaisesRegex(errors.InputError, "this worker accepts at most 399360 pixels"):
             worker.run("job-1", job(resolution="1280x720"), lambda _: None)
         worker.card = plan.Card("a card", 20 << 30)
         with self.assertRaisesRegex(errors.InputError, "832x480 needs .* GiB of GPU memory") as caught:

@@ -195,7 +195,7 @@ class QueueTest(Case):
         self.assertEqual(sent, [{"stage": "generating", "percent": 0}, {"stage": "delivering"}])
         sdk.serverless.progress_update = mock.Mock(side_effect=RuntimeError)
         tell({"id": "b"}, {"stage": "fetching"})
-        self.assertIn("progress is not told: RuntimeError", self.said())
+        self.assertIn("can't report progress: RuntimeError", self.said())
 
 
 SDK = '''
@@ -313,14 +313,14 @@ class ProgramTest(Case):
         self.assertNotEqual(self.processing(), [])
         (self.home / "jobs/1.json").unlink()
         program = self.start(WORKER_LOG="debug")
-        self.assertIn("removed 1 directory(s)", self.read_until(program, "idle"))
+        self.assertIn("dead workers left: 1", self.read_until(program, "idle"))
         self.assertEqual(self.processing(), [])
 
     def test_without_weights(self):
         program = self.start(HF_HUB_OFFLINE="1")
         said = program.communicate(timeout=10)[1]
         self.assertEqual(program.returncode, 1)
-        self.assertIn("HF_HUB_OFFLINE=1 forbids to fetch them", said)
+        self.assertIn("HF_HUB_OFFLINE=1 forbids fetching them", said)
 
     def test_without_weights_over_http(self):
         port = free_port()
@@ -333,13 +333,13 @@ class ProgramTest(Case):
         program = self.start(REQUIRE_GPU="1")
         said = program.communicate(timeout=10)[1]
         self.assertEqual(program.returncode, 1)
-        self.assertRegex(said, "not ready: no GPU: (libcuda.so.1 is not here: start the container with|the driver sees no GPU)")
+        self.assertRegex(said, "not ready: no GPU: (libcuda.so.1 is missing: start the container with|the driver sees no GPU)")
         self.assertNotIn("Traceback", said)
 
     def test_sigterm_during_a_fetch(self):
         url = self.serve(lambda to: time.sleep(3))
         program = self.start(HF_ENDPOINT=url)
-        self.read_until(program, "weights: to the container disk")
+        self.read_until(program, "weights: fetching to the container disk")
         said = self.term(program)
         self.assertEqual(program.returncode, 0, said)
 
@@ -399,7 +399,7 @@ class StartTest(Case):
 
         worker = Worker(self.settings(WAN_HOME=self.home))
         start.prepare(worker)
-        self.assertIn("Wan2.2 is not where WAN_HOME says", worker.detail)
+        self.assertIn("WAN_HOME has no Wan2.2", worker.detail)
         with self.assertRaises(errors.JobError):
             worker.run("x", job(), lambda _: None)
 

@@ -40,8 +40,8 @@ class ListTest(Case):
         good = json.loads(model_json())
         for change, words in (
             (lambda raw: raw.pop("from"), "'from'"), (lambda raw: raw.update(commit="main"), "names no commit"), (lambda raw: raw.update(files=[]), "names no file"),
-            (lambda raw: raw["files"][0].update(path="../x"), "no path inside"), (lambda raw: raw["files"][0].update(path="/x"), "no path inside"),
-            (lambda raw: raw["files"][0].update(source="a/../../x"), "no path inside"), (lambda raw: raw["files"][0].update(size=-1), "has the size"),
+            (lambda raw: raw["files"][0].update(path="../x"), "not a path inside"), (lambda raw: raw["files"][0].update(path="/x"), "not a path inside"),
+            (lambda raw: raw["files"][0].update(source="a/../../x"), "not a path inside"), (lambda raw: raw["files"][0].update(size=-1), "has the size"),
             (lambda raw: raw["files"][0].update(size="1"), "has the size"), (lambda raw: raw["files"][0].update(sha256="x"), "has no sha256"),
             (lambda raw: raw["files"].append(raw["files"][0]), "names a file twice"), (lambda raw: raw.update(files=5), "damaged"),
         ):  # fmt: skip
@@ -63,9 +63,9 @@ class ListTest(Case):
         (directory / "config.json").unlink()
         (directory / "relighting_lora.ckpt").unlink()
         (directory / "relighting_lora.ckpt").mkdir()
-        self.assertEqual(sorted(modellist.lacking(directory, found)), ["Wan2.1_VAE.pth has 3 of 3000 bytes", "config.json is missing", "relighting_lora.ckpt is no file"])
+        self.assertEqual(sorted(modellist.lacking(directory, found)), ["Wan2.1_VAE.pth has 3 of 3000 bytes", "config.json is missing", "relighting_lora.ckpt is not a file"])
         fill(self.home / "n", FILES | {"config.json": b"[]"})
-        self.assertEqual(modellist.damaged(self.home / "n", found), ["config.json has another sha256"])
+        self.assertEqual(modellist.damaged(self.home / "n", found), ["config.json has a different sha256"])
         self.assertEqual(modellist.shorten(list("abcdefg")), "a; b; c; d; e; and 2 more")
 
 
@@ -93,7 +93,7 @@ class PlacesTest(WeightsCase):
             directory = self.ensure()
             self.assertEqual(directory, self.home / place)
             (directory / "config.json").unlink()
-        with self.assertRaisesRegex(StartError, "HF_HUB_OFFLINE=1 forbids to fetch them: give the endpoint the cached model Wan-AI/Wan2.2-Animate-14B, or a network volume"):
+        with self.assertRaisesRegex(StartError, "HF_HUB_OFFLINE=1 forbids fetching them: give the endpoint the cached model Wan-AI/Wan2.2-Animate-14B, or a network volume"):
             self.ensure(HF_HUB_OFFLINE=1)
         self.assertEqual(self.said().count("config.json is missing"), sum(range(len(places) + 1)))
 
@@ -136,7 +136,7 @@ class PlacesTest(WeightsCase):
         with mock.patch("modellist.digest", wraps=modellist.digest) as read:
             self.assertEqual(self.ensure(), snapshot)
         self.assertEqual(max(call.args[0].stat().st_size for call in read.call_args_list), 3000)
-        self.assertIn(f"the cached model is of another revision ({'0' * 40}), with the same files", self.said())
+        self.assertIn(f"the cached model has another revision ({'0' * 40}) but the same files", self.said())
 
     def test_another_revision_with_other_files(self):
         fill(self.home / "baked")
@@ -169,7 +169,7 @@ class PlacesTest(WeightsCase):
         fill(self.home / CACHE / ("0" * 40), FILES | {"config.json": b"[]"})
         fill(self.home / "baked")
         self.assertEqual(self.ensure(), self.home / "baked")
-        self.assertIn(f"not from the cached model: it is of another revision ({'0' * 40}) than the image's {COMMIT}: set the endpoint's model", self.said())
+        self.assertIn(f"skipping the cached model: its revision ({'0' * 40}) is not the image's {COMMIT}: set the endpoint's model", self.said())
 
     def test_incomplete_and_truncated(self):
         fill(self.home / f"volume/models/{NAME}")
@@ -177,7 +177,7 @@ class PlacesTest(WeightsCase):
         (self.home / f"volume/models/{NAME}/Wan2.1_VAE.pth").write_bytes(b"cut")
         (self.home / f"volume/models/{NAME}/config.json").unlink()
         self.assertEqual(self.ensure(), self.home / "baked")
-        for words in ("not from the network volume", "config.json is missing", "Wan2.1_VAE.pth has 3 of 3000 bytes", "copy these files again"):
+        for words in ("skipping the network volume", "config.json is missing", "Wan2.1_VAE.pth has 3 of 3000 bytes", "copy these files again"):
             self.assertIn(words, self.said())
 
     def test_a_list_that_renames(self):
@@ -214,7 +214,7 @@ class VerifiedTest(WeightsCase):
 
     def test_files_are_read_once(self):
         self.assertEqual(self.read(), sorted(FILES))
-        self.assertIn("comparing 8 files of the network volume with their sha256, 0.0 GB (not with VERIFY=0)", self.said())
+        self.assertIn("comparing 8 files of the network volume with their sha256, 0.0 GB (VERIFY=0 skips this)", self.said())
         self.assertEqual(self.read(), [])
         self.assertEqual(tree(self.directory), sorted([verified.MARK, *FILES]))
 
@@ -239,9 +239,9 @@ class VerifiedTest(WeightsCase):
         self.corrupt()
         fill(self.home / "baked")
         self.assertEqual(self.ensure(), self.home / "baked")
-        self.assertIn("not from the network volume: Wan2.1_VAE.pth has another sha256: copy these files again, or remove", self.said())
+        self.assertIn("skipping the network volume: Wan2.1_VAE.pth has a different sha256: copy these files again, or remove", self.said())
         self.assertEqual(self.ensure(), self.home / "baked")
-        self.assertEqual(self.said().count("has another sha256"), 2)
+        self.assertEqual(self.said().count("has a different sha256"), 2)
 
     def test_a_reading_that_was_cut_off_goes_on(self):
         self.corrupt("relighting_lora.ckpt")
@@ -357,9 +357,9 @@ class FetchTest(WeightsCase):
             fill(directory, files)
             self.assert_there(self.fetch())
             self.assertEqual((directory / self.big).read_bytes(), other[self.big])
-            self.assertIn(f"the network volume has others there ({self.big} has another sha256; remove these to have", self.said())
+            self.assertIn(f"the network volume already has other files ({self.big} has a different sha256; remove them to fetch", self.said())
         fill(self.home / f"fetched/{NAME}", other)
-        with self.assertRaisesRegex(StartError, "there is no room.*the container disk has others there"):
+        with self.assertRaisesRegex(StartError, "no room.*the container disk already has other files"):
             self.fetch()
 
     def test_only_what_is_missing(self):
@@ -426,7 +426,7 @@ class FetchTest(WeightsCase):
 
     def test_content_that_is_not_the_list_s(self):
         self.hub.files = FILES | {self.big: b"X" * len(FILES[self.big])}
-        with self.assertRaisesRegex(StartError, f"{self.big} arrives with another content than the image's list has"):
+        with self.assertRaisesRegex(StartError, f"{self.big} arrives with content that differs from the image's list"):
             self.fetch()
         self.assertFalse((self.home / f"fetched/{NAME}/{self.big}").exists())
         self.assertEqual(self.hub.attempts[self.big], hub.CORRUPTED)
@@ -447,7 +447,7 @@ class FetchTest(WeightsCase):
         started = time.monotonic()
         self.assert_there(self.fetch())
         self.assertGreater(time.monotonic() - started, 0.9)
-        self.assertIn("the hub answers 429; again in 1 s", self.said())
+        self.assertIn("the hub answers 429; retrying in 1 s", self.said())
 
     def test_a_server_that_breaks_for_a_while(self):
         self.hub.faults[self.big] = lambda to, attempt, content: attempt < 4 and not to.reply(503)
@@ -476,7 +476,7 @@ class FetchTest(WeightsCase):
             with self.assertRaisesRegex(StartError, words):
                 self.fetch()
         self.hub.faults[self.big] = lambda to, attempt, content: not to.reply(302, Location=to.path)
-        with self.assertRaisesRegex(StartError, "redirects without end"):
+        with self.assertRaisesRegex(StartError, "redirects endlessly"):
             self.fetch()
 
     def test_a_hub_that_is_not_there(self):
@@ -488,7 +488,7 @@ class FetchTest(WeightsCase):
     def test_a_disk_without_room(self):
         (self.home / "volume").mkdir()
         with mock.patch("shutil.disk_usage", return_value=mock.Mock(free=1000)):
-            with self.assertRaisesRegex(StartError, "there is no room for 0.0 GB: the network volume lacks .* GB; the container disk lacks"):
+            with self.assertRaisesRegex(StartError, "no room for 0.0 GB: the network volume needs .* GB more; the container disk needs"):
                 self.fetch()
         self.assertEqual(self.hub.requests, [])
 
@@ -512,7 +512,7 @@ class FetchTest(WeightsCase):
                 open("/dev/full", "wb", 0).write(b"x")
             real(part, response, count, stop, tag)
 
-        with mock.patch("part.Part.write", full), self.assertRaisesRegex(StartError, f"the disk refuses {self.big}: no space left on device"):
+        with mock.patch("part.Part.write", full), self.assertRaisesRegex(StartError, f"can't write {self.big}: no space left on device"):
             self.fetch()
 
     def test_stop(self):
@@ -592,7 +592,7 @@ class MeterTest(Case):
         meter.add(100_000_000)
         meter.report()
         self.assertIn("fetched 1.1 GB of 10.0 GB, 10.0 MB/s, 14 min 50 s left", self.said())
-        self.assertIn("set RUNPOD_INIT_TIMEOUT to more", self.said())
+        self.assertIn("raise RUNPOD_INIT_TIMEOUT", self.said())
         meter.report()
         self.assertEqual(self.said().count("left"), 1)
 
@@ -632,7 +632,7 @@ class LeaseTest(Case):
         self.path.write_text("another 1 x")
         with mock.patch("lease.STALE_SECONDS", 0.1), lease.held(self.path, self.stop, lambda: False) as ours:
             self.assertTrue(ours)
-        self.assertIn("is gone; going on in its place", self.said())
+        self.assertIn("is gone; taking over", self.said())
         self.assertEqual(tree(self.home), ["model.json"])
 
     def test_an_earlier_life_s_is_taken_at_once(self):
