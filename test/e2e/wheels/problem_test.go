@@ -166,7 +166,7 @@ func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
 	}
 	blocks := strings.Split(string(text), "[[packages]]")
 	without := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": blocks[0] + "[[packages]]" + blocks[1]})
-	u.Fails(t, 1, []string{"smoke: requirements of all Python packages", "alpha 1.0 needs beta>=2, which is not installed", "hint: overrides = "}, without, "--progress", "quiet")
+	u.Fails(t, 1, []string{"smoke: requirements of all Python packages", "alpha 1.0 needs beta>=2, which is not installed", "hint: to accept it, set overrides = "}, without, "--progress", "quiet")
 	u.HasNoImage(t)
 	e2etest.Edit(t, filepath.Join(without, "image.toml"), "[python]", "[python]\nexcludes = [\"beta\"]")
 	u.Build(t, "--relock", without)
