@@ -213,7 +213,7 @@ func TestRealWrongBytes(t *testing.T) {
 		{"model", "pull", "--spec", s.dir},
 	} {
 		got := s.Run(t, args...)
-		if got.Code != 1 || strings.Contains(got.Stderr, "Debian's past") || !strings.Contains(got.Stderr, "sha256") && !strings.Contains(got.Stderr, "locked") {
+		if got.Code != 1 || strings.Contains(got.Stderr, "snapshot archive") || !strings.Contains(got.Stderr, "sha256") && !strings.Contains(got.Stderr, "locked") {
 			t.Errorf("%v: exit code %d\n%s", args, got.Code, e2etest.Tail(got.Stderr))
 		}
 	}
