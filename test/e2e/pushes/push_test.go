@@ -61,7 +61,7 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 		"once too often":       {testworld.RegistryOptions{}, "/v2/app/**", testworld.Later(429, "1", 12), 0, nil},
 		"500 at first":         {testworld.RegistryOptions{}, uploads, testworld.Status(500, 3), 0, nil},
 		"503 for a while":      {testworld.RegistryOptions{}, blobs, testworld.Status(503, 6), 0, nil},
-		"cut":                  {testworld.RegistryOptions{}, blobs, testworld.CutUpload(1000, false, 3), 0, nil},
+		"cut":                  {testworld.RegistryOptions{}, blobs, testworld.CutUpload(1000, false, 3), 0, []string{"pushing layer "}},
 		"a token that expires": {testworld.RegistryOptions{Tokens: true}, blobs, testworld.Status(401, 1), 0, nil},
 		"the second tag": {
 			testworld.RegistryOptions{},
