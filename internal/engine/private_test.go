@@ -207,16 +207,35 @@ func TestExplainLeavesOtherErrorsAlone(t *testing.T) {
 	}
 }
 
+// An engine has short paths for its sockets, also for those in its temporary directory, however
+// deep its state lies.
 func TestDeepStateDirectory(t *testing.T) {
-	o := options(t)
-	o.StateDir = filepath.Join(o.StateDir, strings.Repeat("deep/", 30))
-	if s := engine.Socket(o.StateDir); !strings.HasPrefix(s, "/run/lamina-") {
-		t.Errorf("got socket %q, want a short one", s)
-	}
-	closeEngine(t, open(t, o))
-	waitGone(t, o)
-	if _, err := os.Stat(filepath.Dir(engine.Socket(o.StateDir))); err == nil {
-		t.Error("the socket's directory is still there")
+	for _, length := range []int{61, 84, 200} {
+		o := options(t)
+		o.StateDir = filepath.Join(o.StateDir, strings.Repeat("x", max(1, length-1-len(o.StateDir))))
+		if s := engine.Socket(o.StateDir); !strings.HasPrefix(s, "/run/lamina-") {
+			t.Errorf("got socket %q, want a short one", s)
+		}
+		e := open(t, o)
+		process := filepath.Join("/proc", strconv.Itoa(pidOf(t, o, "--oci-worker-binary")))
+		env, err := os.ReadFile(filepath.Join(process, "environ"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, temp, _ := strings.Cut(string(env), "TMPDIR=")
+		temp, _, _ = strings.Cut(temp, "\x00")
+		if socket := filepath.Join(temp, ".buildkit-ssh-sock4294967295", "ssh_auth_sock"); len(socket) > 107 {
+			t.Errorf("a socket would be at %q", socket)
+		}
+		err = os.WriteFile(filepath.Join(process, "root", temp, "file"), nil, 0o600)
+		if _, lost := os.Stat(filepath.Join(o.StateDir, "tmp", "file")); err != nil || lost != nil {
+			t.Errorf("temporary files are not in the state directory: %v, %v", err, lost)
+		}
+		closeEngine(t, e)
+		waitGone(t, o)
+		if _, err := os.Stat(filepath.Dir(engine.Socket(o.StateDir))); err == nil {
+			t.Error("the socket's directory is still there")
+		}
 	}
 }
 

@@ -31,9 +31,10 @@ const (
 	socketFile = "run/engine.sock" // in its own directory: buildkitd lets everybody open it
 )
 
-// A socket's path must fit into 108 bytes with its terminator; buildkitd appends
-// nothing to it, and otel.sock next to it is shorter.
-const longestSocket = 100
+// longestSocket is the length of the longest path of a socket, in bytes. 107 is the limit of
+// Linux, and below tmp in the same directory buildkitd has sockets with longer names:
+// tmp/.buildkit-ssh-sock4294967295/ssh_auth_sock.
+const longestSocket = 107 - len("tmp/.buildkit-ssh-sock4294967295/ssh_auth_sock") + len(socketFile)
 
 func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 

@@ -38,7 +38,7 @@ func initMain(c config, output *os.File) (int, error) {
 	//nolint:gosec // the client names the programs
 	daemon := exec.Command(c.buildkitd, arguments...)
 	daemon.Stdout, daemon.Stderr = output, output
-	daemon.Env = append(daemon.Environ(), "TMPDIR="+c.temp(), "XDG_RUNTIME_DIR="+c.runtimeDir())
+	daemon.Env = append(daemon.Environ(), "TMPDIR="+c.shortTemp(), "XDG_RUNTIME_DIR="+c.runtimeDir())
 	if err := daemon.Start(); err != nil {
 		return exitFailure, fmt.Errorf("starting buildkitd: %w", err)
 	}
@@ -93,6 +93,16 @@ func privateMounts(c config) error {
 	}
 	if err := syscall.Mount("tmpfs", containers, "tmpfs", bare, "mode=0700"); err != nil {
 		return fmt.Errorf("mounting %q: %w", containers, err)
+	}
+	short := c.shortTemp()
+	if short == c.temp() {
+		return nil
+	}
+	if err := os.Mkdir(short, 0o700); err != nil && !errors.Is(err, os.ErrExist) { //nolint:gosec // the client names the directories
+		return fmt.Errorf("making directory %q: %w", short, err)
+	}
+	if err := syscall.Mount(c.temp(), short, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+		return fmt.Errorf("mounting %q: %w", short, err)
 	}
 	return nil
 }

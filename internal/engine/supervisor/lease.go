@@ -76,7 +76,7 @@ func (l lease) clean(c config) {
 	if l.replaced() && exists(l.file.Name()) {
 		return
 	}
-	removeAll(append(c.groups(cgroups), c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))...)
+	removeAll(append(c.groups(cgroups), c.path("engine.json"), c.socket, c.traces(), c.shortTemp(), filepath.Dir(c.socket))...)
 }
 
 func exists(path string) bool {

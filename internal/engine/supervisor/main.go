@@ -128,5 +128,14 @@ func (c config) path(name string) string { return filepath.Join(c.state, name) }
 // killed engine leaves none of them in the system's directory.
 func (c config) temp() string { return c.path("tmp") }
 
+// shortTemp is the path of temp for buildkitd, which has sockets there: next to its own
+// socket if that is outside of a deep state directory.
+func (c config) shortTemp() string {
+	if dir := filepath.Dir(c.socket); filepath.Dir(dir) != c.state {
+		return filepath.Join(dir, "tmp")
+	}
+	return c.temp()
+}
+
 // traces is the socket on which buildkitd receives traces from its containers.
 func (c config) traces() string { return filepath.Join(filepath.Dir(c.socket), "otel.sock") }
