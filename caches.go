@@ -78,12 +78,7 @@ func (j job) heard(show func(context.Context, chan *client.SolveStatus) error, s
 		go func() {
 			defer close(shown)
 			for {
-				var s *client.SolveStatus
-				more := true
-				select {
-				case s, more = <-steps:
-				case s = <-sent:
-				}
+				s, more := next(steps, sent)
 				if !more {
 					return
 				}
@@ -109,4 +104,22 @@ func (j job) heard(show func(context.Context, chan *client.SolveStatus) error, s
 		}
 		return err
 	}
+}
+
+// next returns the next of two streams' statuses until the first is closed and the other one
+// is empty.
+func next(steps, sent <-chan *client.SolveStatus) (s *client.SolveStatus, more bool) {
+	select {
+	case s, more = <-steps:
+	case s = <-sent:
+		return s, true
+	}
+	if !more {
+		select {
+		case s = <-sent:
+			return s, true
+		default:
+		}
+	}
+	return s, more
 }

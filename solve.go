@@ -193,13 +193,13 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 	if err != nil {
 		return made, err
 	}
-	from, sent := j.sources(), make(chan *client.SolveStatus)
+	from, sent := j.sources(), make(chan *client.SolveStatus, 256)
 	// An engine pushes layers of a cache from one repository to another without having them.
 	if e.Local() && len(j.remote().Imports) == 0 {
-		from.Send = func(ctx context.Context, s *client.SolveStatus) {
+		from.Send = func(s *client.SolveStatus) {
 			select {
 			case sent <- s:
-			case <-ctx.Done():
+			default: // a paused display doesn't hold up a push
 			}
 		}
 	}

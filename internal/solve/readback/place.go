@@ -95,7 +95,7 @@ type Sources struct {
 	Note      func(format string, args ...any)
 	// Send is called with the progress of pushes. If it is nil, the engine pushes; else the
 	// client does, which is for engines of this machine.
-	Send func(context.Context, *client.SolveStatus)
+	Send func(*client.SolveStatus)
 }
 
 // open opens a layer from the closest source.

@@ -27,13 +27,13 @@ type sender struct {
 	contentutil.Buffer
 
 	to     *registry.Repository
-	report func(context.Context, *client.SolveStatus)
+	report func(*client.SolveStatus)
 
 	mu      sync.Mutex
 	problem error // the first of an upload, since an engine passes on only its text
 }
 
-func newSender(to *registry.Repository, report func(context.Context, *client.SolveStatus)) *sender {
+func newSender(to *registry.Repository, report func(*client.SolveStatus)) *sender {
 	return &sender{Buffer: contentutil.NewBuffer(), to: to, report: report}
 }
 
@@ -179,12 +179,13 @@ const toldEvery = 200 * time.Millisecond
 // tell reports the upload as a step of the build.
 func (u *sending) tell(completed *time.Time) {
 	u.told = time.Now()
+	started := u.started
 	name := fmt.Sprintf("pushing layer %.12s to %s", u.desc.Digest.Encoded(), u.to.Name())
 	step := digest.FromString(name)
-	u.report(u.ctx, &client.SolveStatus{
-		Vertexes: []*client.Vertex{{Digest: step, Name: name, Started: &u.started, Completed: completed}},
+	u.report(&client.SolveStatus{
+		Vertexes: []*client.Vertex{{Digest: step, Name: name, Started: &started, Completed: completed}},
 		Statuses: []*client.VertexStatus{{
-			ID: "sent", Vertex: step, Current: u.offset, Total: u.desc.Size, Timestamp: u.told, Started: &u.started, Completed: completed,
+			ID: "sent", Vertex: step, Current: u.offset, Total: u.desc.Size, Timestamp: u.told, Started: &started, Completed: completed,
 		}},
 	})
 }

@@ -2,7 +2,6 @@ package readback
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -33,7 +32,7 @@ func noise(size int) []byte {
 func sends(t *testing.T, r *testworld.Registry) (s *sender, told map[string]*client.VertexStatus) {
 	t.Helper()
 	told = map[string]*client.VertexStatus{}
-	return newSender(repository(t, r.Host+"/app"), func(_ context.Context, s *client.SolveStatus) {
+	return newSender(repository(t, r.Host+"/app"), func(s *client.SolveStatus) {
 		told[s.Vertexes[0].Name] = s.Statuses[0]
 	}), told
 }
