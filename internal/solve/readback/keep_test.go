@@ -16,6 +16,7 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -27,11 +28,14 @@ import (
 // Every output gets the whole image: layouts, archives, repositories with all their tags,
 // files. The source of the weights makes no difference.
 func TestKeep(t *testing.T) {
-	for _, from := range []string{"a layout", "the same registry", "another registry"} {
+	for _, from := range []string{"a layout", "the same registry", "another registry", "this machine"} {
 		t.Run(from, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 			sources := modelSources(t, map[string]*testworld.Registry{"the same registry": r, "another registry": testworld.NewRegistry(t, testworld.RegistryOptions{})}[from])
+			if from == "this machine" { // whose engine doesn't push
+				sources.Send = func(*client.SolveStatus) {}
+			}
 			var stdout bytes.Buffer
 			names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
 			x := opened(t, &stdout, "type=oci,name=r.example/a:1_,name=b", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files", "type=tar,dest=files.tar", "type=cacheonly")

@@ -248,8 +248,8 @@ func exportTo(t *testing.T, x *Exports, image stages.Image, corrupt func(*writte
 			w := write(t, image, o)
 			corrupt(w)
 			switch {
-			case o.Layout():
-				said = w.store(t, entry.OutputStore)
+			case o.Layout(), o.Push && x.from.Send != nil:
+				said = w.store(t, b.Entries[len(b.Entries)-1].OutputStore)
 			case o.Push:
 				for name := range strings.SplitSeq(entry.Attrs["name"], ",") {
 					said = w.push(t, repository(t, name))
