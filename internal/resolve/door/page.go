@@ -58,7 +58,8 @@ func resolve(base *url.URL, address string) (u *url.URL, fragment string, ok boo
 	}
 	fragment = u.Fragment
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
-	return u, fragment, true
+	_, err = url.Parse(u.String()) // a relative "//::" is accepted, and the absolute address isn't
+	return u, fragment, err == nil
 }
 
 // fileName returns the last element of an address.
