@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -36,8 +37,11 @@ func pictureFor(t *testing.T, arch string) stages.Image {
 func exportEach(t *testing.T, x *Exports, sources Sources) {
 	t.Helper()
 	for i, arch := range []string{"amd64", "arm64"} {
-		image := pictureFor(t, arch)
-		x.Of(image, sources)
+		image, from := pictureFor(t, arch), sources
+		if i > 0 {
+			from.Send = nil // an engine on another machine
+		}
+		x.Of(image, from)
 		exportTo(t, x, image.Lean(), asIs)
 		x.Documents = func(of layout.Image) ([]referrer.Attachment, error) {
 			return []referrer.Attachment{{Type: "text/plain", Name: "x", Data: []byte(of.Config.Architecture)}}, nil
@@ -53,6 +57,12 @@ func exportEach(t *testing.T, x *Exports, sources Sources) {
 // The images of two platforms get one name in each destination, through an index, and each gets
 // its own documents; common blobs are stored once.
 func TestKeepAnIndex(t *testing.T) {
+	t.Run("engines that push", func(t *testing.T) { keepAnIndex(t, nil) })
+	t.Run("one is on this machine", func(t *testing.T) { keepAnIndex(t, func(*client.SolveStatus) {}) })
+}
+
+func keepAnIndex(t *testing.T, send func(*client.SolveStatus)) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
@@ -62,7 +72,9 @@ func TestKeepAnIndex(t *testing.T) {
 	if err = errors.Join(err, x.Open(t.Context(), nil)); err != nil {
 		t.Fatal(err)
 	}
-	exportEach(t, x, modelSources(t, testworld.NewRegistry(t, testworld.RegistryOptions{})))
+	sources := modelSources(t, testworld.NewRegistry(t, testworld.RegistryOptions{}))
+	sources.Send = send
+	exportEach(t, x, sources)
 	if got := tagged(t, names[0]); got != nil {
 		t.Errorf("there is a tag before everything is read back: %s", got)
 	}

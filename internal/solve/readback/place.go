@@ -244,13 +244,16 @@ type registryPlace struct {
 }
 
 func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
-	if p.sender != nil {
+	if p.sender != nil { // it has nothing of a platform whose engine pushes
 		if data, err := content.ReadBlob(ctx, p.sender.Buffer, d); err == nil {
 			return data, nil
 		}
-	} else if d.MediaType == ocispec.MediaTypeImageManifest {
+	}
+	if d.MediaType == ocispec.MediaTypeImageManifest {
 		_, data, err := p.Manifest(ctx, d.Digest.String())
-		return data, err
+		if p.sender == nil || !errors.Is(err, registry.ErrNotFound) {
+			return data, err
+		} // else it was too large to be held, and was sent as a blob
 	}
 	r, err := p.Blob(ctx, d.Digest)
 	if err != nil {
