@@ -376,8 +376,9 @@ func (x *Exports) send(ctx context.Context, i int) (client.ExportEntry, error) {
 			return client.ExportEntry{}, err
 		}
 		if p.sender == nil {
-			p.sender = newSender(p.Repository, x.from.Send)
+			p.sender = newSender(p.Repository)
 		}
+		p.sender.report = x.from.Send // that of this attempt
 		stores = append(stores, p.sender)
 	}
 	o.Type, o.Push, o.Names = output.OCI, false, nil

@@ -21,13 +21,21 @@ type heldStore struct {
 
 func holdBack(s content.Store) heldStore { return heldStore{s, contentutil.NewBuffer()} }
 
+// optionsOf returns what options say of a blob to be written.
+func optionsOf(opts []content.WriterOpt) (o content.WriterOpts, err error) {
+	for _, opt := range opts {
+		if err = opt(&o); err != nil {
+			break
+		}
+	}
+	return o, err
+}
+
 // Writer writes a blob.
 func (s heldStore) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
-	var o content.WriterOpts
-	for _, opt := range opts {
-		if err := opt(&o); err != nil {
-			return nil, err
-		}
+	o, err := optionsOf(opts)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := s.Store.Info(ctx, o.Desc.Digest); err != nil && o.Desc.Size > 0 && o.Desc.Size <= heldSize {
 		return s.held.Writer(ctx, opts...)

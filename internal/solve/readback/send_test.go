@@ -32,9 +32,9 @@ func noise(size int) []byte {
 func sends(t *testing.T, r *testworld.Registry) (s *sender, told map[string]*client.VertexStatus) {
 	t.Helper()
 	told = map[string]*client.VertexStatus{}
-	return newSender(repository(t, r.Host+"/app"), func(s *client.SolveStatus) {
-		told[s.Vertexes[0].Name] = s.Statuses[0]
-	}), told
+	s = newSender(repository(t, r.Host+"/app"))
+	s.report = func(s *client.SolveStatus) { told[s.Vertexes[0].Name] = s.Statuses[0] }
+	return s, told
 }
 
 // writes writes a blob as an engine does, in pieces.
@@ -128,6 +128,9 @@ func TestSendingInPart(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if err = w.Commit(t.Context(), d.Size, d.Digest); err == nil {
+		t.Error("a blob is committed of which nothing was written")
+	}
 	if n := r.Uploads(); n > 0 || s.err() != nil {
 		t.Errorf("%d uploads are left; noted is %v", n, s.err())
 	}
@@ -163,5 +166,28 @@ func TestSharedStores(t *testing.T) {
 	}
 	if want := int64(300<<10 + 301<<10 + 302<<10); r.Received() != want {
 		t.Errorf("%d bytes reached the registry, want %d", r.Received(), want)
+	}
+}
+
+// Each attempt of a build has its own display, and the repositories of the first stay open.
+func TestPushesReportToTheLatestAttempt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	x := opened(t, nil, "type=image,push=true,name="+r.Host+"/a:1")
+	latest := 0
+	for n := range 2 {
+		x.Of(picture(t), Sources{Send: func(*client.SolveStatus) { latest = n + 1 }})
+		if _, err := x.Batches(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(x.pushed) != 1 {
+		t.Fatalf("%d repositories are open", len(x.pushed))
+	}
+	if err := writes(t, x.pushed[0].sender, noise(heldSize+1)); err != nil || latest != 2 {
+		t.Errorf("attempt %d hears of the push, %v", latest, err)
+	}
+	if err := x.Close(); err != nil {
+		t.Error(err)
 	}
 }
