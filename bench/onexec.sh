@@ -4,8 +4,8 @@
 # One engine builds both in turns, from one index on this machine, on the base of Lamina's
 # image, with the same compression. The wheels are PyPI's own; each round gives every file
 # another comment, so that none is cached. The base and Lamina's builder are cached, and
-# Lamina has a lock. Lamina compiles and checks what it installs, uv doesn't; neither runs
-# smoke tests.
+# Lamina has a lock. Lamina compiles bytecode and checks what it installs. uv compiles only
+# if asked, so a second Dockerfile asks. None runs smoke tests.
 #
 # Usage:  bench/onexec.sh [ROUNDS [REQUIREMENT…]]      (3, and some 100 MB of what models need)
 #         KEEP_LOGS=DIRECTORY keeps the engine's output of the last round there
@@ -23,7 +23,7 @@ setup
 machine
 use_home cache
 
-mkdir base wheels onexec pristine
+mkdir base wheels onexec compiled pristine
 note "fetching wheels"
 quietly python3 -m pip download -q -d pristine --only-binary :all: --python-version 3.11 "$@"
 serve ./bench registry
@@ -39,11 +39,14 @@ requirements = ["requirements.txt"]'
 printf 'name = "base"\n%s\n' "$debian" >base/image.toml
 printf 'name = "wheels"\n%s\n' "$debian" >wheels/image.toml
 echo uv >base/requirements.txt
-cat >onexec/Dockerfile <<-END
-	FROM $base
-	COPY requirements.txt /
-	RUN uv pip install --system --break-system-packages --no-cache --no-deps -r requirements.txt
-END
+for name in onexec compiled; do
+	if [ "$name" = compiled ]; then option=--compile-bytecode; else option=; fi
+	cat >"$name/Dockerfile" <<-END
+		FROM $base
+		COPY requirements.txt /
+		RUN uv pip install --system --break-system-packages --no-cache --no-deps $option -r requirements.txt
+	END
+done
 
 # publish ROUND makes the index, and requirements with a line for each of its files.
 publish() {
@@ -58,10 +61,10 @@ publish() {
 		    with zipfile.ZipFile(new, "a") as z:
 		        z.comment = f"round {sys.argv[1]}".encode()
 		    lines.append(f"{name}=={version}")
-		for project in "wheels", "onexec":
+		for project in "wheels", "onexec", "compiled":
 		    pathlib.Path(project, "requirements.txt").write_text("\n".join(lines) + "\n")
 	END
-	echo "# round $1" >>onexec/requirements.txt
+	for name in onexec compiled; do echo "# round $1" >>"$name/requirements.txt"; done
 	quietly ./build lock wheels
 }
 
@@ -78,11 +81,11 @@ quietly ./build engine start
 engine=$(engine)
 quietly ./build image --progress quiet --smoke off --push --insecure-registry -t "$base" base
 publish 0
-for name in wheels onexec; do quietly archive "$name"; done # the builder, and the base
+for name in wheels onexec compiled; do quietly archive "$name"; done # the builder, and the base
 
 for ((round = 1; round <= rounds; round++)); do
 	publish "$round"
-	if ((round % 2)); then order=(wheels onexec); else order=(onexec wheels); fi
+	if ((round % 2)); then order=(wheels onexec compiled); else order=(compiled onexec wheels); fi
 	for name in "${order[@]}"; do
 		sync
 		timed archive "$name"
@@ -94,5 +97,6 @@ done
 
 echo "medians of $rounds rounds, $(find pristine -name '*.whl' | wc -l) wheels of $(du -sm pristine | cut -f 1) MB"
 row "one exec of uv pip install" "$(time_of onexec)"
+row "the same with --compile-bytecode" "$(time_of compiled)" "$(share compiled onexec)"
 row "Lamina" "$(time_of wheels)" "$(share wheels onexec)" "(at most 0.9)"
-[ -z "${KEEP_LOGS:-}" ] || cp wheels.log onexec.log "$KEEP_LOGS"
+[ -z "${KEEP_LOGS:-}" ] || cp wheels.log onexec.log compiled.log "$KEEP_LOGS"

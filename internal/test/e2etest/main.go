@@ -7,10 +7,12 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -32,6 +34,10 @@ func Main(m *testing.M) int {
 	if err != nil {
 		log.Print("making a directory for the tests: ", err)
 		return 1
+	}
+	// Under nohup a command would inherit that SIGHUP is ignored; a caught signal is reset.
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	// Tests mostly wait for the engine. A flag of the command line still wins.
 	_ = flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0))))

@@ -68,10 +68,16 @@ func (r *Running) Until(text string) {
 	}
 }
 
-// Ends waits for the end, with an exit code that is negative if a signal ended it.
+// Ends waits for the end, with an exit code that is negative if a signal ended it. After five
+// minutes it kills the command, which is a failure.
 func (r *Running) Ends(code int) {
 	r.t.Helper()
+	late := time.AfterFunc(5*time.Minute, func() { _ = r.Process.Kill() })
 	_ = r.Wait()
+	if !late.Stop() {
+		r.t.Errorf("it didn't end:\n%s", Tail(r.Said()))
+		return
+	}
 	if got := r.ProcessState.ExitCode(); got != code {
 		r.t.Errorf("exit code %d, want %d\n%s", got, code, Tail(r.Said()))
 	}
