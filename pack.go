@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -155,13 +156,13 @@ func (j job) sourceTrees(ctx context.Context) (map[string]llb.Layer, error) {
 }
 
 // besides lists what to leave out of a source tree that is the spec's own directory: the
-// spec, its lock, outputs of builds, weights, environments and their secrets. None of it
-// is part of a wheel, and each would change the tree's digest.
+// spec, its lock, outputs of builds, weights and environments. None of it is part of a
+// wheel, and each would change the tree's digest.
 func (j job) besides(dir string) []string {
 	if dir != "." {
 		return nil
 	}
-	list := []string{spec.FileName, LockName, "dist", ".env", ".env.*", ".venv"}
+	list := []string{spec.FileName, LockName, "dist", ".venv"}
 	for _, m := range j.spec.Models {
 		if weights, local := m.Local(); local && weights != "." {
 			list = append(list, weights)
@@ -234,6 +235,10 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 // maxIgnore bounds the size of a .dockerignore, in bytes.
 const maxIgnore = 1 << 20
 
+// variables are the files of environment variables, whose values are often secrets. These
+// lines precede those of a .dockerignore, where "!.env" packs one all the same.
+const variables = "**/.env\n**/.env.*\n"
+
 // packTree packs a directory, except what its use leaves there. Messages call it by its
 // name, and the spec's own directory by the image's name.
 func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude, exclude ...string) (llb.Layer, error) {
@@ -249,8 +254,11 @@ func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude,
 	if dir == "." {
 		name = j.spec.Name
 	}
+	if kept, _ := fs.Glob(tree, ".env*"); len(kept) > 0 && !bytes.Contains(ignore, []byte(".env")) {
+		j.note("%q is left out of %s, since it may hold secrets: \"!%s\" in its .dockerignore includes it", kept[0], name, kept[0])
+	}
 	return layers.Tree(ctx, j.store, layers.TreeOptions{
-		Name: name, FS: tree, Target: target, Keep: keep, Ignore: ignore, Platform: j.platform(),
+		Name: name, FS: tree, Target: target, Keep: keep, Ignore: append([]byte(variables), bytes.TrimPrefix(ignore, []byte("\ufeff"))...), Platform: j.platform(),
 		Exclude: append([]string{".dockerignore", "**/__pycache__", "**/.git"}, exclude...),
 	})
 }

@@ -3,6 +3,7 @@ package lamina
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -39,11 +40,42 @@ func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 	}
 }
 
-// A source tree that is the spec's own directory leaves out the spec, secrets and
-// weights; any other is complete.
+// Files of environment variables are left out of each tree, which is said, unless its
+// .dockerignore includes them.
+func TestEnvironmentVariablesAreLeftOut(t *testing.T) {
+	for ignore, want := range map[string]string{
+		"":                              ".env.local is left out of app, since it may hold secrets",
+		"\ufeff*.log\n":                 ".env.local is left out of app, since it may hold secrets",
+		"*.log\n.env*\n":                "",
+		"\ufeff# defaults\n!.env.local": "",
+	} {
+		j, notes := packing(t, fstest.MapFS{
+			"app/.dockerignore": {Data: []byte(ignore)}, "app/main.py": {}, "app/a.log": {}, "app/.env.local": {Data: []byte("TOKEN=x")}, "app/deep/.env": {},
+		})
+		l, err := j.packTree(t.Context(), "app", "/app", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, included := slices.Contains(l.Paths, "/app/.env.local"), strings.Contains(ignore, "!"); got != included {
+			t.Errorf("with .dockerignore %q it has %q", ignore, l.Paths)
+		}
+		if slices.Contains(l.Paths, "/app/deep/.env") {
+			t.Errorf("with .dockerignore %q it has the .env of a subdirectory", ignore)
+		}
+		if strings.Contains(ignore, "*.log") == slices.Contains(l.Paths, "/app/a.log") {
+			t.Errorf("with .dockerignore %q it has %q", ignore, l.Paths)
+		}
+		if said := strings.ReplaceAll(strings.Join([]string(*notes), "\n"), "\"", ""); !strings.Contains(said, want) || (want == "") != (said == "") {
+			t.Errorf("with .dockerignore %q it says %q, want %q", ignore, said, want)
+		}
+	}
+}
+
+// A source tree that is the spec's own directory leaves out the spec, outputs and weights;
+// any other is complete.
 func TestSourcesNextToTheSpec(t *testing.T) {
 	j := job{spec: spec.Spec{Models: []spec.Model{{From: "dir:weights"}, {From: "dir:."}, {From: "hf://org/one@main"}}}}
-	want := []string{"image.toml", "image.lock", "dist", ".env", ".env.*", ".venv", "weights"}
+	want := []string{"image.toml", "image.lock", "dist", ".venv", "weights"}
 	if diff := cmp.Diff(want, j.besides(".")); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}
@@ -54,14 +86,14 @@ func TestSourcesNextToTheSpec(t *testing.T) {
 
 // Trees are packed by directory, with the names in the lock.
 func TestSourceTrees(t *testing.T) {
-	j, _ := packing(t, fstest.MapFS{"Native_Ext/pyproject.toml": {}, "lib/setup.py": {}, "lib/.env": {Data: []byte("x")}})
+	j, _ := packing(t, fstest.MapFS{"Native_Ext/pyproject.toml": {}, "lib/setup.py": {}, "lib/dist": {Data: []byte("x")}})
 	j.spec.Python.Sources = []string{"Native_Ext", "lib"}
 	sources, err := j.packSources(t.Context())
 	if err != nil || len(sources) != 2 || sources[0].Project != "native-ext" || sources[1].Project != "lib" {
 		t.Fatalf("got %+v, %v", sources, err)
 	}
 	trees, err := j.sourceTrees(t.Context())
-	if err != nil || len(trees) != 2 || !slices.Contains(trees["lib"].Paths, "/.env") {
+	if err != nil || len(trees) != 2 || !slices.Contains(trees["lib"].Paths, "/dist") {
 		t.Errorf("got %v, %v", trees, err)
 	}
 	j.spec.Python.Sources = []string{"none", "nor this"}
