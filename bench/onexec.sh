@@ -48,12 +48,20 @@ for name in onexec compiled; do
 	END
 done
 
-# publish ROUND makes the index, and requirements with a line for each of its files.
+# publish ROUND makes the index, and requirements with a line for each of its files. Round 0
+# has only one that requires no other: it is for the base and the builder.
 publish() {
 	python3 - "$1" "http://127.0.0.1:$port/" <<-'END'
 		import pathlib, re, shutil, sys, zipfile
 		lines = [f"--index-url {sys.argv[2]}"]
-		for old in pathlib.Path("pristine").glob("*.whl"):
+		files = sorted(pathlib.Path("pristine").glob("*.whl"), key=lambda f: f.stat().st_size)
+		def alone(file):
+		    with zipfile.ZipFile(file) as z:
+		        metadata = next(n for n in z.namelist() if n.endswith(".dist-info/METADATA"))
+		        return b"\nRequires-Dist:" not in z.read(metadata)
+		if sys.argv[1] == "0":
+		    files = [next(filter(alone, files))]
+		for old in files:
 		    name, version = old.name.split("-")[:2]
 		    new = pathlib.Path("index", re.sub(r"[-_.]+", "-", name).lower(), old.name)
 		    new.parent.mkdir(parents=True, exist_ok=True)
