@@ -9,6 +9,22 @@ import (
 	"lamina.build/spec"
 )
 
+// Python ignores a variable that it doesn't know.
+func TestDebugPrintsWherePythonCrashes(t *testing.T) {
+	t.Parallel()
+	file, err := spec.Read(os.DirFS("."), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := file.Variant("debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.App.Env["PYTHONFAULTHANDLER"] != "1" {
+		t.Errorf("PYTHONFAULTHANDLER isn't 1 in %v", s.App.Env)
+	}
+}
+
 // A variant with another list of models repeats what it shares with production, which
 // must be the same to the letter, or the image would have it twice.
 func TestModelsAreTheSameInAllVariants(t *testing.T) {

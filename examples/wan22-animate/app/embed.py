@@ -25,6 +25,8 @@ TOKENS = 512
 """Rows of a prompt that the transformer requires."""
 FILE = Path(__file__).with_name("prompt.safetensors")
 """The image's own prompt, if it has one."""
+REMEMBERED = 20
+"""Prompts whose tensors an encoder keeps, 4 MB each at most."""
 HEADER = 1 << 20
 """Bytes of a file's header to read at most."""
 WEIGHTS = "models_t5_umt5-xxl-enc-bf16.pth"
@@ -98,6 +100,8 @@ class Encoder:
         prompt = clean(prompt)
         if prompt not in self._known:
             self._known[prompt] = self._encode(prompt)
+            if len(self._known) > REMEMBERED:
+                self._known.pop(next(iter(self._known)))  # the oldest
         return self._known[prompt]
 
     def _encode(self, prompt: str) -> "Tensor":

@@ -1,14 +1,18 @@
 """A load-balancing worker: jobs and health over HTTP.
 
 GET  /ping        204 while loading, 200 when ready, 503 with a reason when it can't become ready
-POST / or /run    takes a job's input as JSON, bare or as {"input": ...}; returns its result as JSON
+POST / or /run    takes a job's input as JSON, bare or as {"input": ...}; returns its result as JSON.
+                  Closing the connection cancels the job, unless a result_url gets its result
 """
 
 import json
 import secrets
+import select
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +24,8 @@ MAX_BODY = 30 * 10**6
 """The limit of Runpod's load balancers."""
 BODY_SECONDS = 60.0
 """Within which a request must arrive: it occupies the worker for that long."""
+LOOK_SECONDS = 0.2
+"""Between two looks at whether a job's sender is still there."""
 LINGER_SECONDS = 2.0
 """How long a sender may be silent while the rest of a refused body is discarded."""
 
@@ -94,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str) -> None:
         try:
             self._try(method)
-        except (ConnectionError, TimeoutError):
+        except OSError:
             self.close_connection = True  # the sender is gone or fell silent
 
     def _try(self, method: str) -> None:
@@ -141,12 +147,36 @@ class Handler(BaseHTTPRequestHandler):
         name = f"http-{secrets.token_hex(4)}"
         try:
             with worker.slot():  # before reading the body: memory holds one large one
-                result = worker.work(name, self._input(), lambda _: None)
+                given = self._input()
+                with self._heeded(given):
+                    result = worker.work(name, given, lambda _: None)
         except JobError as err:
             if err.refresh:
                 worker.fail(str(err))  # /ping reports it, and the worker is replaced
             raise
         self._send(HTTPStatus.OK, result)
+
+    @contextmanager
+    def _heeded(self, given: object) -> Iterator[None]:
+        """Stop the running job when nobody waits for its result any longer."""
+        over = threading.Event()
+        looking = threading.Thread(target=self._look, args=(over,), daemon=True)
+        if not (isinstance(given, dict) and given.get("result_url")):
+            looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if looking.ident:
+                looking.join()  # or it might stop the next job
+
+    def _look(self, over: threading.Event) -> None:
+        gone = select.poll()
+        gone.register(self.connection, select.POLLRDHUP)
+        while not over.wait(LOOK_SECONDS):
+            if gone.poll(0):
+                self.server.worker.drop()
+                return
 
     def _input(self) -> object:
         try:

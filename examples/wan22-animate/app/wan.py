@@ -1,7 +1,7 @@
 """Wan2.2's own preprocessing: its command, and the files that it leaves.
 
-Its scripts import each other from their own directory, so it runs by its absolute path; it
-needs no PYTHONPATH, and python's -P would break it.
+Its scripts import each other from their own directory, so preprocess.py runs the first by its
+absolute path; that needs no PYTHONPATH.
 """
 
 import sys
@@ -12,6 +12,7 @@ from fields import Job
 from settings import Settings
 
 PREPROCESS = Path("wan/modules/animate/preprocess/preprocess_data.py")
+STREAMING = Path(__file__).with_name("preprocess.py")
 
 
 def preprocess(settings: Settings, model: Path, job: Job, video: Path, image: Path, out: Path) -> list[str]:
@@ -19,7 +20,7 @@ def preprocess(settings: Settings, model: Path, job: Job, video: Path, image: Pa
     # One square of 2n+1 equals upstream's n threes; with none the mask isn't widened to a box.
     growth = ["--iterations", str(min(1, job.mask_growth)), "--k", str(2 * job.mask_growth + 1)]
     return [
-        sys.executable, str(settings.wan_home / PREPROCESS),
+        sys.executable, str(STREAMING), str(settings.wan_home / PREPROCESS),
         "--ckpt_path", str(model / "process_checkpoint"),
         "--video_path", str(video),
         "--refer_path", str(image),

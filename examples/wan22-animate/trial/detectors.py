@@ -19,6 +19,8 @@ BODY = (
     (0.3, 0.4), (0.74, 0.53), (0.26, 0.53), (0.57, 0.55), (0.43, 0.55), (0.58, 0.72), (0.42, 0.72), (0.58, 0.88),
     (0.42, 0.88), (0.62, 0.92), (0.64, 0.91), (0.56, 0.91), (0.38, 0.92), (0.36, 0.91), (0.44, 0.91),
 )  # fmt: skip
+BOX = np.float32([[[160, 32, 480, 608, 0.9, 0]]])
+"""In 640 by 640: corners, confidence, class person."""
 FACE, HAND = 68, 21
 HEIGHT, WIDTH = 64, 48
 """Of the heat maps, a quarter of the pose model's input."""
@@ -45,30 +47,31 @@ def heat() -> np.ndarray:
     return np.stack(maps)[None].astype(np.float32)
 
 
-def always(path: Path, size: tuple[int, int], answer: np.ndarray) -> None:
-    """Write a model that reads pictures of a size, and returns the same answer for each."""
+def always(path: Path, size: tuple[int, int], answer: np.ndarray, moved: float = 0) -> None:
+    """Write a model that reads pictures of a size, and returns the same answer for each, more in bright ones."""
     picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, *size])
     found = helper.make_tensor_value_info("found", TensorProto.FLOAT, list(answer.shape))
-    constants = [numpy_helper.from_array(answer, "answer"), numpy_helper.from_array(np.zeros(1, np.float32), "nothing")]
+    constants = [numpy_helper.from_array(answer, "answer"), numpy_helper.from_array(np.float32([moved]), "moved")]
     nodes = [
         helper.make_node("ReduceMean", ["picture"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["mean", "nothing"], ["none"]),
-        helper.make_node("Add", ["answer", "none"], ["found"]),
+        helper.make_node("Mul", ["mean", "moved"], ["more"]),
+        helper.make_node("Add", ["answer", "more"], ["found"]),
     ]
     graph = helper.make_graph(nodes, "always", [picture], [found], constants)
     path.parent.mkdir(parents=True, exist_ok=True)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
-def segmenter(path: Path) -> None:
-    """Write weights of sam2 that see the person in the whole frame: another trial covers empty masks."""
+def segmenter(path: Path, everywhere: bool = True) -> None:
+    """Write weights of sam2 that see the person in the whole frame, or somewhere: another trial covers empty masks."""
     torch.manual_seed(0)
     found = compose(config_name=SAM[0], overrides=list(SAM[1:]))
     OmegaConf.resolve(found)
     model = instantiate(found.model, _recursive_=True)
     decoder = model.sam_mask_decoder
     for layer in (decoder.output_upscaling[3], *(each.layers[-1] for each in decoder.output_hypernetworks_mlps)):
-        torch.nn.init.zeros_(layer.weight)
+        if everywhere:
+            torch.nn.init.zeros_(layer.weight)
         torch.nn.init.ones_(layer.bias)
     torch.nn.init.constant_(decoder.pred_obj_score_head.layers[-1].bias, 10)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +80,7 @@ def segmenter(path: Path) -> None:
 
 def make(directory: Path) -> None:
     """Write all files."""
-    box = np.array([[[160, 32, 480, 608, 0.9, 0]]], np.float32)  # in 640 by 640: corners, confidence, class person
-    always(directory / "det/yolov10m.onnx", (640, 640), box)
+    always(directory / "det/yolov10m.onnx", (640, 640), BOX)
     always(directory / "pose2d/vitpose_h_wholebody.onnx/end2end.onnx", (256, 192), heat())
     segmenter(directory / "sam2/sam2_hiera_large.pt")
 

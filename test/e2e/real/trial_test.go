@@ -9,9 +9,9 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// trial tries the worker in a built image: its tests with the real ffmpeg and decord, and a
-// film and a picture that become films with sound, in both modes, by upstream's own
-// preprocessing and the pipeline on toy weights.
+// trial tries the worker in a built image: its tests with the real ffmpeg, decord and torch,
+// its preprocessing against upstream's loops, and a film and a picture that become films with
+// sound, in both modes, by upstream's own preprocessing and the pipeline on toy weights.
 func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	t.Helper()
 	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")
@@ -29,7 +29,7 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 		t.Fatal(err) // no image gets a private key
 	}
 	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
-	const run = `    ["sh", "-ec", "cd /app; python3 -m unittest tests.test_ingest tests.test_film; export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS 16; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
+	const run = `    ["sh", "-ec", "cd /app; python3 -m unittest tests.test_ingest tests.test_film tests.test_toy; export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS 16; python3 /app/trial/detectors.py $TOYS/process_checkpoint; python3 -W ignore /app/trial/test_preprocess.py; exec python3 /app/trial/try.py"],`
 	spec := filepath.Join(dir, "image.toml")
 	text, err := os.ReadFile(spec)
 	if err != nil {
@@ -39,7 +39,7 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	e2etest.Write(t, spec, regexp.MustCompile(`(?m)^.*\btest_equal\b.*\n`).ReplaceAll(text, nil))
 	e2etest.Edit(t, spec, first, run+"\n"+first)
 	r := u.Build(t, "--variant", variant, "--progress", "plain", dir)
-	for _, said := range regexp.MustCompile(`ready after .*|\{'mode'.*|exit code .*`).FindAllString(r.Stderr, -1) {
+	for _, said := range regexp.MustCompile(`ready after .*|\{'mode'.*|exit code .*|.* frames .*MiB.*|.*: ended after .*|.* MB after .*`).FindAllString(r.Stderr, -1) {
 		t.Log(said)
 	}
 	if films := regexp.MustCompile(`\{'mode'.*: right\b`).FindAllString(r.Stderr, -1); len(films) != 2 {

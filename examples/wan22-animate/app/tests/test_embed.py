@@ -60,6 +60,17 @@ class FileTest(Case):
         self.assertIn("this image has no text encoder", said.getvalue())
 
 
+class RememberedTest(unittest.TestCase):
+    def test_the_last_prompts_and_no_more(self):
+        encoder, made = embed.Encoder(Path()), []
+        encoder._encode = lambda prompt: made.append(prompt) or prompt
+        with mock.patch("embed.clean", str):
+            for number in range(100):
+                for _ in range(2):
+                    self.assertEqual(encoder.rows(f"{number}"), f"{number}")
+        self.assertEqual((len(made), len(encoder._known)), (100, embed.REMEMBERED))
+
+
 @TORCH
 class EncoderTest(Case):
     def setUp(self):

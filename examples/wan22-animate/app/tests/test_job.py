@@ -11,6 +11,7 @@ from unittest import mock
 
 import errors
 import estimate
+import job as jobs
 import process
 from worker import Busy, Status, Worker
 
@@ -74,6 +75,16 @@ class JobTest(JobCase):
         self.assertIn(50, percents)
         self.assertIn("job job-1: generating (percent 50, segment 1, segments 1, step 2, steps 4", self.said())
         self.assertTrue(worker.speed.measured)
+
+    def test_the_time_left_follows_the_steps(self):
+        work, told, learned = estimate.Work(77, 1280, 720, 4, 1, False, False), [], []
+        progress = jobs._Progress(lambda *_, **more: told.append(more["left"]), work, estimate.of_card("NVIDIA H100"), learned.append)
+        with mock.patch("time.monotonic", side_effect=(100, 140, 180, 220)):
+            for step in range(1, 5):
+                progress.hear({"segment": 1, "segments": 1, "step": step, "steps": 4})
+        whole = 4 * 40 * (1 + estimate.ENCODING)
+        self.assertEqual(told, [round(0.75 * estimate.sampling(work, estimate.of_card("NVIDIA H100"))), *(round(share * whole) for share in (0.5, 0.25, 0))])
+        self.assertEqual([round(speed.step(work)) for speed in learned], [40] * 3)
 
     def test_a_silent_video_stays_silent(self):
         result = self.run_job(job(video=b64(video(sound=False))))

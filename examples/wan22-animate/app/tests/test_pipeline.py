@@ -32,11 +32,11 @@ from order import ANIMATION, REPLACEMENT, Order
 SIDE, FACE, TEXT, BLOCKS = 32, 16, 8, 5
 
 
-def toy_transformer():
+def toy_transformer(blocks=BLOCKS):
     """Return a transformer whose attention is 24 wide."""
     torch.manual_seed(0)
     return WanAnimateTransformer3DModel(
-        num_attention_heads=2, attention_head_dim=12, text_dim=TEXT, freq_dim=16, ffn_dim=32, num_layers=BLOCKS,
+        num_attention_heads=2, attention_head_dim=12, text_dim=TEXT, freq_dim=16, ffn_dim=32, num_layers=blocks,
         image_dim=4, added_kv_proj_dim=24, rope_max_seq_len=32,
         motion_encoder_channel_sizes={"4": 16, "8": 16, "16": 16}, motion_encoder_size=FACE, motion_style_dim=8,
         motion_dim=4, motion_encoder_dim=16, face_encoder_hidden_dim=16, face_encoder_num_heads=2,

@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 import errors
+import job as jobs
 import serve_http
 import serve_queue
 import start
@@ -23,11 +24,11 @@ from worker import Worker
 from tests.support import APP, Case, ask, fill, job, ready
 
 
-class HttpTest(Case):
-    def setUp(self):
+class HttpCase(Case):
+    def setUp(self, **changes):
         super().setUp()
         fill(self.home / "baked")
-        self.worker = Worker(self.settings(WORKER_MODE="load-balancing"))
+        self.worker = Worker(self.settings(WORKER_MODE="load-balancing", **changes))
         self.port = self.start(serve_http.Server(0, self.worker))
 
     def start(self, server):
@@ -38,6 +39,25 @@ class HttpTest(Case):
     def ready(self):
         ready(self, self.worker)
 
+    def begin(self, length=1000, sent=b"{"):
+        """Begin to send a request's body."""
+        sock = self.enterContext(socket.create_connection(("127.0.0.1", self.port), 10))
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length + sent)
+        return sock
+
+    def send(self, given):
+        """Send a job, and return its connection."""
+        body = json.dumps(given).encode()
+        return self.begin(len(body), body)
+
+    def wait_for_slot(self, taken=True):
+        end = time.monotonic() + 10
+        while self.worker.running() is not taken and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertIs(self.worker.running(), taken)
+
+
+class HttpTest(HttpCase):
     def test_ping(self):
         self.assertEqual(ask(self.port, "GET", "/ping")[::2], (204, None))
         self.ready()
@@ -78,20 +98,8 @@ class HttpTest(Case):
         with self.worker.slot():
             self.assertEqual(ask(self.port, "POST", "/", json.dumps(job()))[0], 429)
 
-    def begin(self, length=1000, sent=b"{"):
-        """Begin to send a request's body."""
-        sock = self.enterContext(socket.create_connection(("127.0.0.1", self.port), 10))
-        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length + sent)
-        return sock
-
     def status(self, sock):
         return int(sock.makefile("rb").readline().split()[1])
-
-    def wait_for_slot(self, taken=True):
-        end = time.monotonic() + 10
-        while self.worker.running() is not taken and time.monotonic() < end:
-            time.sleep(0.01)
-        self.assertIs(self.worker.running(), taken)
 
     def test_one_body_at_a_time(self):
         self.ready()
@@ -114,6 +122,29 @@ class HttpTest(Case):
         self.wait_for_slot()
         self.worker.end()
         self.assertEqual(self.status(sock), 503)
+
+    def test_a_sender_that_leaves_cancels_its_job(self):
+        pids = self.home / "pids"
+        with mock.patch.dict(os.environ, {"FAKE_PIDS": str(pids)}):
+            self.ready()
+        sock = self.send(job(prompt="fake: hang"))
+        while not pids.exists():
+            time.sleep(0.02)
+        sock.close()
+        self.wait_for_slot(False)
+        self.assertIn("failed: the worker was stopped", self.said())
+        self.assertEqual(self.processing(), [])
+        self.assertEqual(ask(self.port, "POST", "/", json.dumps(job()))[0], 200)
+
+    def test_a_result_url_needs_no_sender(self):
+        self.ready()
+        got = []
+        url = self.serve(lambda to: got.append(to.rfile.read(int(to.headers["Content-Length"]))) or to.reply())
+        with mock.patch("job._preprocess", side_effect=lambda *given, done=jobs._preprocess: time.sleep(3 * serve_http.LOOK_SECONDS) or done(*given)):
+            self.send(job(result_url=url)).close()
+            self.wait_for_slot()
+            self.wait_for_slot(False)
+        self.assertEqual(len(got), 1, self.said())
 
     def test_errors(self):
         self.ready()
@@ -222,7 +253,7 @@ def start(config):
 '''
 
 
-class ProgramTest(Case):
+class ProgramCase(Case):
     def setUp(self):
         super().setUp()
         for directory in ("sdk/runpod/serverless", "jobs"):
@@ -264,6 +295,8 @@ class ProgramTest(Case):
         program.send_signal(signal.SIGTERM)
         return program.communicate(timeout=15)[1]
 
+
+class ProgramTest(ProgramCase):
     def test_queue(self):
         fill(self.home / "baked")
         self.put_job(job())

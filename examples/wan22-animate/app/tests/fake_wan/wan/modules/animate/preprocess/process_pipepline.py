@@ -10,6 +10,10 @@ FACE = """Traceback (most recent call last):
 cv2.error: OpenCV(4.11.0) /io/opencv/modules/imgproc/src/resize.cpp:4208: error: (-215:Assertion failed) !ssize.empty() in function 'resize'"""
 
 
+class ProcessPipeline:
+    """Isn't used: preprocess_data.py writes files of text."""
+
+
 def behave(how):
     """Go wrong as told."""
     if how == "no-face":

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from process_pipepline import ProcessPipeline
+from process_pipepline import ProcessPipeline, StandIn  # the real one imports the first
 
 
 def _parse_args() -> argparse.Namespace:
@@ -23,7 +23,7 @@ if __name__ == "__main__":
     args = _parse_args()
     print(vars(args))
     assert not args.use_flux or args.retarget_flag, "Image editing with FLUX can only be used when pose retargeting is enabled."
-    pipeline = ProcessPipeline(
+    pipeline = StandIn(
         det_checkpoint_path=os.path.join(args.ckpt_path, "det/yolov10m.onnx"),
         pose2d_checkpoint_path=os.path.join(args.ckpt_path, "pose2d/vitpose_h_wholebody.onnx"),
         sam_checkpoint_path=os.path.join(args.ckpt_path, "sam2/sam2_hiera_large.pt") if args.replace_flag else None,

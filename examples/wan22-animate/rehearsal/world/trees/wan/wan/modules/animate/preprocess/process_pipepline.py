@@ -27,6 +27,10 @@ from utils import get_aug_mask, get_face_bboxes, get_frame_indices, get_mask_bod
 
 
 class ProcessPipeline:
+    """The one whose loops the worker replaces, which these pictures of two numbers wouldn't survive."""
+
+
+class StandIn(ProcessPipeline):
     def __init__(self, det_checkpoint_path: str, pose2d_checkpoint_path: str, sam_checkpoint_path: str | None, flux_kontext_path: str | None) -> None:
         self.pose2d = Pose2d(checkpoint=pose2d_checkpoint_path, detector_checkpoint=det_checkpoint_path)
         if sam_checkpoint_path is not None:

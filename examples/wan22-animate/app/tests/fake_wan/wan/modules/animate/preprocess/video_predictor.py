@@ -1,0 +1,1 @@
+"""Is there to be changed."""
