@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"lamina.build/internal/attest"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/layout"
@@ -85,58 +87,72 @@ func (j job) documents(ctx context.Context, in stages.Input, without []string, e
 		return nil
 	}
 	return func(image layout.Image) (list []referrer.Attachment, err error) {
-		about := map[string]string{VariantAnnotation: j.spec.Variant, EngineAnnotation: engine}
-		add := func(kind, name string, data []byte) {
-			list = append(list, referrer.Attachment{Type: kind, Name: name, Created: j.lock.Created(), Data: data, Annotations: maps.Clone(about)})
-		}
-		if slices.Contains(j.Attach, AttachLock) {
-			add(LockType(), LockName, j.whole.Format())
-		}
-		if slices.Contains(j.Attach, AttachSBOM) {
-			bill := sbom.Of(in, image.Desc.Digest, without)
-			spdx, wrong := bill.SPDX()
-			if wrong != nil {
-				return nil, wrong
-			}
-			add(sbom.SPDXType, "sbom.spdx.json", spdx)
-			cyclonedx, wrong := bill.CycloneDX()
-			if wrong != nil {
-				return nil, wrong
-			}
-			add(sbom.CycloneDXType, "sbom.cdx.json", cyclonedx)
-		}
-		if j.signer == nil && !slices.Contains(j.Attach, AttachProvenance) {
-			return list, nil
-		}
-		run := j.provenanceRun(ctx, engine)
-		run.LeftOut = without
-		// Whatever mirror Debian's packages come from, the snapshot archive has them at the lock's date.
-		run.Materials = j.lock.Materials(debian.Snapshot(j.lock.Created()))
-		for _, a := range list {
-			named := attest.Of(a.Name, "", a.Blob().Digest)
-			named.MediaType = a.Type
-			run.Documents = append(run.Documents, named)
-		}
-		said, err := attest.Provenance(in, image.Desc.Digest, run)
-		if err != nil {
+		if list, err = j.contents(in, image.Desc.Digest, without); err != nil {
 			return nil, err
 		}
-		statements := [][]byte{said}
-		if j.signer != nil {
-			statements = append(statements, attest.Signature(image.Desc.Digest))
+		statements, err := j.statements(ctx, in, image.Desc.Digest, list, without, engine)
+		if list = append(list, statements...); err != nil {
+			return nil, err
 		}
-		maps.Copy(about, commitAnnotations(run.Source))
-		for _, text := range statements {
-			a, err := attachStatement(ctx, j.signer, text)
-			if err != nil {
-				return nil, err
-			}
-			a.Created = j.lock.Created()
-			maps.Copy(a.Annotations, about)
-			list = append(list, a)
+		for i := range list {
+			list[i].Created = j.lock.Created()
+			list[i].Annotations[VariantAnnotation], list[i].Annotations[EngineAnnotation] = j.spec.Variant, engine
 		}
 		return list, nil
 	}
+}
+
+// contents returns the requested documents on what is in an image: its lock and its SBOMs.
+func (j job) contents(in stages.Input, image digest.Digest, without []string) (list []referrer.Attachment, err error) {
+	add := func(kind, name string, data []byte) {
+		list = append(list, referrer.Attachment{Type: kind, Name: name, Data: data, Annotations: map[string]string{}})
+	}
+	if slices.Contains(j.Attach, AttachLock) {
+		add(LockType(), LockName, j.whole.Format())
+	}
+	if slices.Contains(j.Attach, AttachSBOM) {
+		bill := sbom.Of(in, image, without)
+		spdx, spdxErr := bill.SPDX()
+		cyclonedx, cyclonedxErr := bill.CycloneDX()
+		add(sbom.SPDXType, "sbom.spdx.json", spdx)
+		add(sbom.CycloneDXType, "sbom.cdx.json", cyclonedx)
+		err = errors.Join(spdxErr, cyclonedxErr)
+	}
+	return list, err
+}
+
+// statements returns the statements on how an image was built, which also name the other
+// documents, signed if there is a signer.
+func (j job) statements(ctx context.Context, in stages.Input, image digest.Digest, others []referrer.Attachment, without []string, engine string) (list []referrer.Attachment, err error) {
+	if j.signer == nil && !slices.Contains(j.Attach, AttachProvenance) {
+		return nil, nil
+	}
+	run := j.provenanceRun(engine)
+	run.LeftOut = without
+	// Whatever mirror Debian's packages come from, the snapshot archive has them at the lock's date.
+	run.Materials = j.lock.Materials(debian.Snapshot(j.lock.Created()))
+	for _, a := range others {
+		named := attest.Of(a.Name, "", a.Blob().Digest)
+		named.MediaType = a.Type
+		run.Documents = append(run.Documents, named)
+	}
+	provenance, err := attest.Provenance(in, image, run)
+	if err != nil {
+		return nil, err
+	}
+	texts := [][]byte{provenance}
+	if j.signer != nil {
+		texts = append(texts, attest.Signature(image))
+	}
+	for _, text := range texts {
+		a, err := attachStatement(ctx, j.signer, text)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(a.Annotations, commitAnnotations(run.Source))
+		list = append(list, a)
+	}
+	return list, nil
 }
 
 // attachStatement returns the attachment of a statement, signed if there is a signer.

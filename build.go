@@ -8,11 +8,13 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/cache"
+	"lamina.build/internal/attest"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
@@ -100,6 +102,7 @@ func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err 
 	if j.signer, err = p.signer(b.Sign); err != nil {
 		return err
 	}
+	j.source = sync.OnceValue(func() attest.Source { return p.checkedOut(ctx) })
 	p.registries.use(b.references(), nil)
 	if len(b.Outputs) == 0 {
 		j.Outputs = []output.Output{{Type: output.OCI}}

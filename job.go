@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/attest"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
@@ -44,8 +45,9 @@ type job struct {
 	unvendored  []vendorstore.Source
 	unpublished bool // take models from the layout even if they are published
 
-	signer  signing.Signer // nil if nothing is signed
-	archive bool           // take Debian's packages from the snapshot archive
+	signer  signing.Signer       // nil if nothing is signed
+	source  func() attest.Source // the commit of the project, the same for all platforms
+	archive bool                 // take Debian's packages from the snapshot archive
 	start   time.Time
 }
 

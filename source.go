@@ -14,17 +14,22 @@ import (
 )
 
 // provenanceRun returns what a provenance records of a build that isn't in the image.
-func (j job) provenanceRun(ctx context.Context, engine string) attest.Run {
-	r := attest.Run{Smoke: j.Smoke, Engine: engine, Lamina: Version()}
-	var err error
-	if r.Source, err = commitOf(ctx, j.dir); err != nil {
-		j.note("the provenance names no commit: %v", err)
-	}
+func (j job) provenanceRun(engine string) attest.Run {
+	r := attest.Run{Smoke: j.Smoke, Engine: engine, Lamina: Version(), Source: j.source()}
 	if server, repository := j.env("GITHUB_SERVER_URL"), j.env("GITHUB_REPOSITORY"); j.env("GITHUB_ACTIONS") == "true" && server != "" {
 		r.Builder = server + "/" + j.env("GITHUB_WORKFLOW_REF")
 		r.Invocation = fmt.Sprintf("%s/%s/actions/runs/%s/attempts/%s", server, repository, j.env("GITHUB_RUN_ID"), j.env("GITHUB_RUN_ATTEMPT"))
 	}
 	return r
+}
+
+// checkedOut returns the commit of the project, and reports that there is none.
+func (p *Project) checkedOut(ctx context.Context) attest.Source {
+	s, err := commitOf(ctx, p.dir)
+	if err != nil {
+		p.note("the provenance names no commit: %v", err)
+	}
+	return s
 }
 
 // commitAnnotations returns a commit as OCI annotations.

@@ -1,12 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"github.com/spf13/cobra"
-
-	"lamina.build/internal/failure"
-)
+import "github.com/spf13/cobra"
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
@@ -23,26 +17,19 @@ $ build completion zsh > "${fpath[1]}/_build"
 $ build completion fish > ~/.config/fish/completions/build.fish
 PS> build completion powershell | Out-String | Invoke-Expression`,
 		ValidArgs: shells,
-		Args: func(c *cobra.Command, args []string) error {
-			switch {
-			case len(args) != 1:
-				return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("completion requires the name of a shell")), "name one of bash, zsh, fish, powershell")
-			case cobra.OnlyValidArgs(c, args) != nil:
-				return unknown("shell", args[0], shells)
-			}
-			return nil
-		},
+		Args:      between(1, 1, "completion requires the name of a shell", "name one of bash, zsh, fish, powershell"),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch out := a.ui.stdout; args[0] {
+			switch out := a.ui.Stdout(); args[0] {
 			case "bash":
 				return c.Root().GenBashCompletionV2(out, true)
 			case "zsh":
 				return c.Root().GenZshCompletion(out)
 			case "fish":
 				return c.Root().GenFishCompletion(out, true)
-			default:
+			case "powershell":
 				return c.Root().GenPowerShellCompletionWithDesc(out)
 			}
+			return unknown("shell", args[0], shells)
 		},
 	}
 }

@@ -33,15 +33,16 @@ $ build engine logs --tail 50 --follow`,
 	}, a.engineStart(), a.engineStop(), a.engineStatus(), a.engineDu(), a.enginePrune(), a.engineLogs(), a.engineConfig())
 }
 
-// engineJob returns a command about the engine of the options, or our own.
-func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx context.Context) error) *cobra.Command {
+// engineJob returns a command about an engine, and the options that its flags set.
+func (a *app) engineJob(use, short string, do func(ctx context.Context, o lamina.Options) error) (*cobra.Command, *lamina.Options) {
+	var o lamina.Options
 	return &cobra.Command{
 		Use: use, Short: short, Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Env, o.Progress = a.env, a.ui
-			return do(c.Context())
+			return do(c.Context(), o)
 		},
-	}
+	}, &o
 }
 
 // ownEngine returns the options for looking at our own engine.
@@ -60,45 +61,28 @@ func (a *app) tellEngine(ctx context.Context, asJSON bool) error {
 	if err == nil {
 		st.Instead, err = engine.Others(ctx, e)
 	}
-	switch {
-	case err != nil:
-		return err
-	case asJSON:
-		return a.ui.resultJSON(st)
-	}
-	return a.ui.result(report.Engine(st))
+	return result(a, asJSON, report.Engine)(st, err)
 }
 
 func (a *app) engineStart() *cobra.Command {
-	const short = "start the private engine and keep it up between builds"
-	var o lamina.Options
-	c := a.engineJob("start [flags]", short, &o, func(ctx context.Context) error {
+	c, o := a.engineJob("start [flags]", "start the private engine and keep it up between builds", func(ctx context.Context, o lamina.Options) error {
 		if err := lamina.StartEngine(ctx, o); err != nil {
 			return err
 		}
 		return a.tellEngine(ctx, false)
 	})
-	section(c, "FLAGS", func(f *pflag.FlagSet) { engineConfigFlag(f, &o) })
+	section(c, "FLAGS", func(f *pflag.FlagSet) { engineConfigFlag(f, o) })
 	return c
 }
 
 func (a *app) engineStop() *cobra.Command {
-	var (
-		o     lamina.Options
-		force bool
-	)
-	const short = "stop the private engine; --force stops it while builds run"
-	c := a.engineJob("stop [flags]", short, &o, func(ctx context.Context) error {
+	var force bool
+	c, _ := a.engineJob("stop [flags]", "stop the private engine; --force stops it while builds run", func(ctx context.Context, o lamina.Options) error {
 		ended, err := lamina.StopEngine(ctx, o, force)
-		switch {
-		case err != nil:
-			return err
-		case ended:
-			a.ui.note("the engine has stopped")
-		default:
-			a.ui.note("the private engine is not running")
+		if err == nil {
+			a.ui.Note(map[bool]string{true: "the engine has stopped", false: "the private engine is not running"}[ended])
 		}
-		return nil
+		return err
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVar(&force, "force", false, "stop it even if builds are running: they fail")
@@ -108,77 +92,66 @@ func (a *app) engineStop() *cobra.Command {
 
 func (a *app) engineStatus() *cobra.Command {
 	var asJSON bool
-	const short = "report whether the private engine runs, for whom, and its disk usage"
-	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(ctx context.Context) error { return a.tellEngine(ctx, asJSON) })
-	section(c, "FLAGS", func(f *pflag.FlagSet) { f.BoolVar(&asJSON, "json", false, "print JSON") })
+	c, _ := a.engineJob("status [flags]", "report whether the private engine runs, for whom, and its disk usage", func(ctx context.Context, _ lamina.Options) error {
+		return a.tellEngine(ctx, asJSON)
+	})
+	section(c, "FLAGS", func(f *pflag.FlagSet) { jsonFlag(f, &asJSON) })
 	return c
 }
 
 func (a *app) engineDu() *cobra.Command {
-	var o lamina.Options
-	const short = "list the contents of the engine's cache"
-	c := a.engineJob("du [flags]", short, &o, func(ctx context.Context) (err error) {
+	c, o := a.engineJob("du [flags]", "list the contents of the engine's cache", func(ctx context.Context, o lamina.Options) (err error) {
 		e, err := lamina.FindEngine(ctx, o)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, e.Close()) }()
-		records, err := engine.Du(ctx, e.Client())
-		if err != nil {
-			return err
-		}
-		return a.ui.result(report.Cache(records))
+		return result(a, false, report.Cache)(engine.Du(ctx, e.Client()))
 	})
-	engineFlags(c, &o)
+	engineFlags(c, o)
 	return c
 }
 
 func (a *app) enginePrune() *cobra.Command {
-	var (
-		o    lamina.Options
-		all  bool
-		keep string
-	)
-	const short = "remove unused content from the engine's cache"
-	c := a.engineJob("prune [flags]", short, &o, func(ctx context.Context) error {
+	var all bool
+	var keep string
+	c, o := a.engineJob("prune [flags]", "remove unused content from the engine's cache", func(ctx context.Context, o lamina.Options) error {
 		size, err := parseSize(keep)
 		if err != nil {
 			return fmt.Errorf("flag --keep: %w", err)
 		}
 		freed, records, err := lamina.PruneEngine(ctx, o, size, all)
-		if err != nil {
-			return err
-		}
-		return a.ui.result(report.Freed(freed, records))
+		return a.print(report.Freed(freed, records), err)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVar(&all, "all", false, "also remove what BuildKit keeps for itself")
 		f.StringVar(&keep, "keep", "", "keep the most recently used, up to this `SIZE`: 500MB, 20GB")
 	})
-	engineFlags(c, &o)
+	engineFlags(c, o)
 	c.Long = `Remove unused content from the engine's cache. This works even on a full disk: the private engine
 keeps 64 MB in reserve there, which are freed first and reserved again afterwards.`
 	return c
 }
 
 func (a *app) engineConfig() *cobra.Command {
-	const short = "print the buildkitd.toml of the private engine, which also suits a shared one"
-	return a.engineJob("config", short, &lamina.Options{}, func(context.Context) error { return a.ui.result(engine.Config()) })
+	c, _ := a.engineJob("config", "print the buildkitd.toml of the private engine, which also suits a shared one", func(context.Context, lamina.Options) error {
+		return a.ui.Result(engine.Config())
+	})
+	return c
 }
 
 func (a *app) engineLogs() *cobra.Command {
-	var o engine.LogOptions
-	const short = "print the log of the private engine"
-	c := a.engineJob("logs [flags]", short, &lamina.Options{}, func(ctx context.Context) error {
+	var logs engine.LogOptions
+	c, _ := a.engineJob("logs [flags]", "print the log of the private engine", func(ctx context.Context, _ lamina.Options) error {
 		e, err := a.ownEngine()
 		if err != nil {
 			return err
 		}
-		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.text()}, o)
+		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.Text()}, logs)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.BoolVarP(&o.Follow, "follow", "f", false, "keep printing what the engine logs, until Ctrl-C")
-		f.IntVarP(&o.Tail, "tail", "n", 0, "print only the last `N` lines; 0 prints all")
+		f.BoolVarP(&logs.Follow, "follow", "f", false, "keep printing what the engine logs, until Ctrl-C")
+		f.IntVarP(&logs.Tail, "tail", "n", 0, "print only the last `N` lines; 0 prints all")
 	})
 	return c
 }

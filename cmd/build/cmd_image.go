@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,29 +20,21 @@ import (
 // imageOptions are the flags of "build image" as given.
 type imageOptions struct {
 	options   lamina.Options
+	build     lamina.Build // of one of the variants
+	outputs   output.Flags
 	file      string
-	variant   string // the current one of variants
 	variants  []string
-	platforms []string
 	smoke     *choice
 	relock    bool
-	noCache   bool
-	twice     bool
-	tags      []string
-	outputs   []string
-	push      bool
-	load      bool
+	attach    []string
 	labels    []string
-	notes     []string
 	quiet     bool
 	metadata  string
 	iidfile   string
-	attach    []string
-	sign      lamina.Signing
 	from, to  []string
 	print     *choice
 	progress  *choice
-	again     []string
+	sameImage []string // the command that builds the image again
 }
 
 func (o *imageOptions) add(c *cobra.Command) {
@@ -50,58 +42,42 @@ func (o *imageOptions) add(c *cobra.Command) {
 	o.print = &choice{"", []string{"tree", "json", "dot", "layers"}}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.StringSliceVar(&o.variants, "variant", []string{lamina.Production},
-			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; separate several with "+
-				"commas and write {variant} in names and paths, which stands for each")
+			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; separate several with commas and write {variant} in names and paths, which stands for each")
 		f.StringVarP(&o.file, "file", "f", "", "build the directory of this `FILE`, which must be an image.toml")
-		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those in the spec; may be repeated or take a comma-separated list")
+		f.StringSliceVar(&o.build.Platforms, "platform", nil, "build only for this `PLATFORM` of those in the spec; may be repeated or take a comma-separated list")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that don't need the app (runtime), or none (off)")
-		f.BoolVar(&o.twice, "check-reproducible", false,
-			"install the Debian packages twice; if files differ, name them and their packages and exit with 3")
+		f.BoolVar(&o.build.CheckReproducible, "check-reproducible", false, "install the Debian packages twice; if files differ, name them and their packages and exit with 3")
 		f.BoolVar(&o.relock, "relock", false, "update image.lock first, as \"build lock\" does")
-		f.Var(o.print, "print", "print the graph instead of building it, as a tree by default, "+
-			"or the image's layers, with their sizes as far as the lock has them")
+		f.Var(o.print, "print", "print the graph instead of building it, as a tree by default, or the image's layers, with their sizes as far as the lock has them")
 		f.Lookup("print").NoOptDefVal = "tree"
-		f.StringVar(&o.options.Models, "models", "",
-			"use the models in this `DIR`, an OCI layout that \"build model pull\" wrote")
+		f.StringVar(&o.options.Models, "models", "", "use the models in this `DIR`, an OCI layout that \"build model pull\" wrote")
 		o.progress = progressFlag(f)
 		f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress and print only the image's ID")
 		sourceFlags(f, &o.options)
 		f.StringVar(&o.options.Mirror, "mirror", "",
 			"use the packages, trees and models in this `MIRROR`, a directory or oci://… that \"build vendor\" filled; fetch others as usual")
-		f.BoolVar(&o.options.Offline, "offline", false,
-			"use no network: build from the engine's cache and --mirror only")
+		f.BoolVar(&o.options.Offline, "offline", false, "use no network: build from the engine's cache and --mirror only")
 	})
 	section(c, "OUTPUT FLAGS", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(&o.outputs, "output", "o", nil,
-			"where the image goes, as a docker buildx `SPEC`; may be repeated "+
-				"(default: the OCI layout dist/NAME)")
-		f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
-		f.BoolVar(&o.push, "push", false,
-			"push to the registries of the tags; short for -o type=image,push=true")
-		f.StringSliceVar(&o.attach, "attach", nil,
-			"attach `DOCUMENTS` to the image, in registries and the layout: lock, sbom (SPDX and CycloneDX) or provenance (SLSA); separate "+
-				"several with commas; the image's digest stays the same")
-		signFlags(f, &o.sign, "sign the image and its provenance, which is attached and names the other documents")
-		f.BoolVar(&o.load, "load", false, "load the image into docker; short for -o type=docker")
+		f.StringArrayVarP(&o.outputs.Outputs, "output", "o", nil, "where the image goes, as a docker buildx `SPEC`; may be repeated (default: the OCI layout dist/NAME)")
+		f.StringArrayVarP(&o.outputs.Tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
+		f.BoolVar(&o.outputs.Push, "push", false, "push to the registries of the tags; short for -o type=image,push=true")
+		f.StringSliceVar(&o.attach, "attach", nil, "attach `DOCUMENTS` to the image, in registries and the layout: lock, sbom (SPDX and CycloneDX) or provenance (SLSA); "+
+			"separate several with commas; the image's digest stays the same")
+		signFlags(f, &o.build.Sign, "sign the image and its provenance, which is attached and names the other documents")
+		f.BoolVar(&o.outputs.Load, "load", false, "load the image into docker; short for -o type=docker")
 		f.StringArrayVar(&o.labels, "label", nil, "add the label `KEY=VALUE` to the image's config; may be repeated")
-		f.StringArrayVar(&o.notes, "annotation", nil,
-			"add the annotation `KEY=VALUE` to the image's manifest, or, with the prefix manifest-descriptor:, to its descriptor; "+
-				"index: and index-descriptor: are for the index of several platforms; may be repeated")
-		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
-			"allow plain HTTP and untrusted certificates for the registries of tags, caches and published models")
-		f.StringVar(&o.metadata, "metadata-file", "",
-			"write digests, layers and sizes to this `FILE`, as JSON")
-		f.StringVar(&o.iidfile, "iidfile", "",
-			"write the image's ID, the digest of its config, to this `FILE`")
+		f.StringArrayVar(&o.outputs.Annotations, "annotation", nil, "add the annotation `KEY=VALUE` to the image's manifest, or, with the prefix manifest-descriptor:, "+
+			"to its descriptor; index: and index-descriptor: are for the index of several platforms; may be repeated")
+		insecureFlag(f, &o.options.Insecure, "the registries of tags, caches and published models")
+		f.StringVar(&o.metadata, "metadata-file", "", "write digests, layers and sizes to this `FILE`, as JSON")
+		f.StringVar(&o.iidfile, "iidfile", "", "write the image's ID, the digest of its config, to this `FILE`")
 	})
+	const caches = "type=gha, type=s3,bucket=…, type=azblob,account_url=…"
 	section(c, "CACHE FLAGS", func(f *pflag.FlagSet) {
-		f.StringArrayVar(&o.from, "cache-from", nil,
-			"import the cache at this `SPEC`: type=registry,ref=…, type=local,src=…, "+
-				"type=gha, type=s3,bucket=…, type=azblob,account_url=…, or a bare reference; may be repeated")
-		f.StringArrayVar(&o.to, "cache-to", nil,
-			"export a cache to this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline, "+
-				"type=gha, type=s3,bucket=…, type=azblob,account_url=…; may be repeated")
-		f.BoolVar(&o.noCache, "no-cache", false, "run every step again")
+		f.StringArrayVar(&o.from, "cache-from", nil, "import the cache at this `SPEC`: type=registry,ref=…, type=local,src=…, "+caches+", or a bare reference; may be repeated")
+		f.StringArrayVar(&o.to, "cache-to", nil, "export a cache to this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline, "+caches+"; may be repeated")
+		f.BoolVar(&o.build.NoCache, "no-cache", false, "run every step again")
 	})
 	engineFlags(c, &o.options)
 }
@@ -154,81 +130,58 @@ func (a *app) image(c *cobra.Command) *cobra.Command {
 				return o.misread(args, err)
 			}
 		}
-		o.again = again(c.Flags(), args)
+		o.sameImage = again(c.Flags(), args)
 		dir, list, err := o.plans(a, args)
 		if err != nil {
 			return err
 		}
-		return a.build(c.Context(), dir, list)
+		return a.in(dir, o.options, func(p *lamina.Project) error { return a.build(c.Context(), p, list) })
 	}
 	return c
 }
 
 // build builds the images of a spec, all on one engine.
-func (a *app) build(ctx context.Context, dir string, list []planned) (err error) {
-	start, o := time.Now(), list[0].o
-	p, err := a.open(dir, o.options)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	for _, one := range list {
-		if _, err = p.Spec(one.b.Variant); err != nil {
+func (a *app) build(ctx context.Context, p *lamina.Project, list []*imageOptions) error {
+	for _, o := range list {
+		if _, err := p.Spec(o.build.Variant); err != nil {
 			return err
 		}
 	}
-	if o.relock {
-		var diff string
-		if diff, err = relock(ctx, p, lamina.Upgrade{}); err != nil {
-			return err
-		}
-		a.ui.note("%s", diff)
-	}
-	if err = a.ui.checkProgress(); err != nil && o.print.value == "" {
-		return err
-	}
-	for _, one := range list {
-		if o.print.value != "" {
-			err = a.printImage(ctx, p, one.b, o.print.value)
-		} else {
-			err = a.buildOne(ctx, p, one, start)
-		}
+	if list[0].relock {
+		diff, err := relock(ctx, p, lamina.Upgrade{})
 		if err != nil {
 			return err
 		}
-		start = time.Now()
+		a.ui.Note(diff)
+	}
+	for _, o := range list {
+		if err := a.buildOne(ctx, p, o); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (a *app) buildOne(ctx context.Context, p *lamina.Project, one planned, start time.Time) error {
-	made, err := p.Build(ctx, one.b)
-	if err != nil {
-		return err
-	}
-	made.Took = time.Since(start)
-	return a.tell(one.o, one.b.Outputs, made)
-}
-
-// printImage prints the graph or the layers of an image without building it.
-func (a *app) printImage(ctx context.Context, p *lamina.Project, b lamina.Build, form string) error {
-	if form == "layers" {
-		image, err := p.Draw(ctx, b)
+// buildOne builds one image, or prints its graph or its layers.
+func (a *app) buildOne(ctx context.Context, p *lamina.Project, o *imageOptions) error {
+	switch form := o.print.value; form {
+	case "":
+		made, err := p.Build(ctx, o.build)
 		if err != nil {
 			return err
 		}
-		return a.ui.result(report.Planned(image.Parts))
+		return a.tell(o, made)
+	case "layers":
+		image, err := p.Draw(ctx, o.build)
+		return a.print(report.Planned(image.Parts), err)
+	default:
+		return a.print(p.Print(ctx, o.build, form))
 	}
-	text, err := p.Print(ctx, b, form)
-	if err != nil {
-		return err
-	}
-	return a.ui.result(text)
 }
 
 // tell prints the summary and writes the files that scripts requested. The summary
 // goes to standard error when the image itself goes to standard output.
-func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) error {
+func (a *app) tell(o *imageOptions, made lamina.Made) error {
 	metadata, err := made.Metadata()
 	if err != nil {
 		return err
@@ -242,16 +195,13 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
 	}
-	text := report.Image(made, o.again)
+	text := report.Image(made, o.sameImage)
 	if o.quiet {
-		text = ""
-		if id := made.ID(); id != "" {
-			text = id.String() + "\n"
-		}
+		text = strings.TrimLeft(made.ID().String()+"\n", "\n")
 	}
-	if slices.ContainsFunc(outputs, output.Output.ToStdout) {
-		a.ui.note("%s", text)
+	if slices.ContainsFunc(o.build.Outputs, output.Output.ToStdout) {
+		a.ui.Note(text)
 		return nil
 	}
-	return a.ui.result(text)
+	return a.ui.Result(text)
 }

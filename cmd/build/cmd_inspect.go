@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -35,12 +34,7 @@ $ build inspect dist/faceblend:debug
 $ build inspect --document lock registry.example/faceblend:1 >image.lock
 $ build inspect --document spdx dist/faceblend | less
 $ build inspect --key cosign.pub registry.example/faceblend:1`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return failure.New(failure.Usage, errors.New("inspect requires one image: its name in a registry, or the directory of an OCI layout"))
-			}
-			return nil
-		},
+		Args: between(1, 1, "inspect requires one image: its name in a registry, or the directory of an OCI layout", ""),
 		RunE: func(c *cobra.Command, args []string) error {
 			options.Env, options.Progress = a.env, a.ui
 			if err := trust.Check(); err != nil {
@@ -50,22 +44,17 @@ $ build inspect --key cosign.pub registry.example/faceblend:1`,
 			if err == nil && trust != (lamina.Trust{}) {
 				image, err = image.Verify(trust)
 			}
-			switch {
-			case err != nil:
-				return err
-			case document.value != "":
+			if err == nil && document.value != "" {
 				return a.printDocument(image, document.value)
-			case asJSON:
-				return a.ui.resultJSON(image)
 			}
-			return a.ui.result(report.Inspected(image))
+			return result(a, asJSON, report.Inspected)(image, err)
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.Var(document, "document", "print an attached document unchanged")
 		trustFlags(f, &trust)
-		f.BoolVar(&asJSON, "json", false, "print JSON")
-		f.BoolVar(&options.Insecure, "insecure-registry", false, "allow plain HTTP and untrusted certificates for the registry")
+		jsonFlag(f, &asJSON)
+		insecureFlag(f, &options.Insecure, "the registry")
 	})
 	return c
 }
@@ -80,5 +69,5 @@ func (a *app) printDocument(image lamina.Inspected, which string) error {
 		return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s has no %s attached", image.Name, which)),
 			"\"build --attach lock,sbom,provenance\" attaches them")
 	}
-	return a.ui.result(string(data))
+	return a.ui.Result(string(data))
 }

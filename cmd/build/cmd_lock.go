@@ -18,29 +18,22 @@ import (
 
 // lockFlags are the flags of "build lock" as given.
 type lockFlags struct {
-	options lamina.Options
-	upgrade lamina.Upgrade
-	check   bool
-	export  string
-	variant string
-	on      string // the platform to export
-
+	options   lamina.Options
+	upgrade   lamina.Upgrade
+	check     bool
+	export    string
+	variant   string
+	on        string // the platform to export
 	unpublish bool
 }
 
 func (o *lockFlags) add(c *cobra.Command) {
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.BoolVar(&o.check, "check", false,
-			"only compare the lock with its spec, change nothing, and exit with 3 if they differ")
-		f.StringVar(&o.export, "export", "",
-			"write the Python distributions of the lock to this `FILE`, a pylock.toml (PEP 751), or - for standard output, "+
-				"without updating a lock that fits its spec")
-		f.BoolVar(&o.upgrade.All, "upgrade", false,
-			"upgrade Python packages to the newest versions that the spec allows; by default, locked versions stay")
-		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil,
-			"upgrade the Python package with this `NAME`; may be repeated")
-		f.BoolVar(&o.unpublish, "unpublish", false,
-			"remove published models and their layers from the lock: builds make them from the locked files")
+		f.BoolVar(&o.check, "check", false, "only compare the lock with its spec, change nothing, and exit with 3 if they differ")
+		f.StringVar(&o.export, "export", "", "write the Python distributions of the lock to this `FILE`, a pylock.toml (PEP 751), or - for standard output, without updating a lock that fits its spec")
+		f.BoolVar(&o.upgrade.All, "upgrade", false, "upgrade Python packages to the newest versions that the spec allows; by default, locked versions stay")
+		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil, "upgrade the Python package with this `NAME`; may be repeated")
+		f.BoolVar(&o.unpublish, "unpublish", false, "remove published models and their layers from the lock: builds make them from the locked files")
 		f.StringVar(&o.variant, "variant", lamina.Production, "the `VARIANT` to --export")
 		f.StringVar(&o.on, "platform", "", "the `PLATFORM` to --export; by default the first of the spec")
 		sourceFlags(f, &o.options)
@@ -78,22 +71,19 @@ $ build lock --check || echo "image.toml has changed"
 $ build lock --debian-mirror https://mirror.example/debian
 $ build lock --export pylock.toml`,
 		ValidArgsFunction: oneDir,
-		RunE:              func(c *cobra.Command, args []string) error { return a.lock(c.Context(), o, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			dir, err := a.findDir(args)
+			if err != nil {
+				return err
+			}
+			return a.in(dir, o.options, func(p *lamina.Project) error { return a.lock(c.Context(), p, o) })
+		},
 	}
 	o.add(c)
 	return c
 }
 
-func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) {
-	dir, err := a.findDir(args)
-	if err != nil {
-		return err
-	}
-	p, err := a.open(dir, o.options)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
+func (a *app) lock(ctx context.Context, p *lamina.Project, o lockFlags) error {
 	switch {
 	case o.check && o.export != "", o.unpublish && (o.check || o.export != ""):
 		return failure.New(failure.Usage, errors.New("flags --check, --export and --unpublish exclude each other"))
@@ -104,15 +94,11 @@ func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) 
 	case o.check:
 		return a.checkLock(ctx, p)
 	case o.unpublish:
-		return a.unpublish(p)
+		return result(a, false, report.Unpublished)(p.Unpublish())
 	case o.export != "":
 		return a.exportLock(ctx, p, o)
 	}
-	diff, err := relock(ctx, p, o.upgrade)
-	if err != nil {
-		return err
-	}
-	return a.ui.result(diff)
+	return a.print(relock(ctx, p, o.upgrade))
 }
 
 // relock locks again and returns the changes, or the content of a first lock.
@@ -132,7 +118,7 @@ func relock(ctx context.Context, p *lamina.Project, up lamina.Upgrade) (string, 
 func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) error {
 	if o.export != "-" {
 		if err := checkFile("export", o.export); err != nil {
-			return failure.New(failure.Usage, err)
+			return err
 		}
 	}
 	text, err := p.Pylock(ctx, o.variant, o.on, o.export)
@@ -140,40 +126,29 @@ func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) er
 		return err
 	}
 	if o.export == "-" {
-		return a.ui.result(string(text))
+		return a.ui.Result(string(text))
 	}
 	if err := atomicfile.Write(o.export, text, 0o644); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.LockPath(), err)
 	}
-	return a.ui.result(report.Written(o.export, strings.Count(string(text), "[[packages]]"), "package"))
-}
-
-func (a *app) unpublish(p *lamina.Project) error {
-	places, err := p.Unpublish()
-	if err != nil {
-		return err
-	}
-	if len(places) == 0 {
-		return a.ui.result("no model was published\n")
-	}
-	return a.ui.result("removed from the lock: " + strings.Join(places, ", ") + "\n")
+	return a.ui.Result(report.Written(o.export, strings.Count(string(text), "[[packages]]"), "package"))
 }
 
 func (a *app) checkLock(ctx context.Context, p *lamina.Project) error {
 	l, ok, err := p.ReadLock()
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		err := failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath()))
-		return failure.WithHint(err, fmt.Sprintf("run \"build lock %s\" to write it", p.Dir()))
+	if err == nil && !ok {
+		err = failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath()))
+		err = failure.WithHint(err, fmt.Sprintf("run \"build lock %s\" to write it", p.Dir()))
 	}
-	if err := p.CheckLock(l); err != nil {
+	if err == nil {
+		err = p.CheckLock(l)
+	}
+	if err == nil {
+		err = p.ConfirmLock(ctx, l)
+	}
+	if err != nil {
 		return err
 	}
-	if err := p.ConfirmLock(ctx, l); err != nil {
-		return err
-	}
-	a.ui.note("%s fits its spec", p.LockPath())
+	a.ui.Notef("%s fits its spec", p.LockPath())
 	return nil
 }

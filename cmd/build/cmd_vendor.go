@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"lamina.build"
 
-	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 )
 
@@ -43,45 +40,25 @@ $ build vendor vendored
 $ build vendor vendored --check
 $ build vendor oci://registry.example/sources:1
 $ build --mirror vendored --offline`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				return nil
-			}
-			err := failure.New(failure.Usage, errors.New("vendor requires one destination"))
-			return failure.WithHint(err, "build vendor vendored --spec DIR")
-		},
+		Args:              between(1, 1, "vendor requires one destination", "build vendor vendored --spec DIR"),
 		ValidArgsFunction: oneDir,
 		Annotations:       map[string]string{exitStatus: exitStatusText},
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			a.ui.show(progress.value)
-			if err = a.ui.checkProgress(); err != nil {
+			if err = a.ui.Show(progress.value); err != nil {
 				return err
 			}
-			var dirs []string
-			if dir != "" {
-				dirs = []string{dir}
-			}
-			if dir, err = a.findDir(dirs); err != nil {
-				return err
-			}
-			p, err := a.open(dir, options)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, p.Close()) }()
-			do := p.Vendor
-			if check {
-				do = p.CheckVendor
-			}
-			v, err := do(c.Context(), args[0], vendor)
-			if err != nil {
-				return err
-			}
-			return a.ui.result(report.Vendored(v, args[0]))
+			return a.inSpec(dir, options, func(p *lamina.Project) error {
+				do := p.Vendor
+				if check {
+					do = p.CheckVendor
+				}
+				text := func(v lamina.Vendored) string { return report.Vendored(v, args[0]) }
+				return result(a, false, text)(do(c.Context(), args[0], vendor))
+			})
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&dir, "spec", "", "use the image.toml and lock in this `DIR` (default: the current directory)")
+		specFlag(f, &dir)
 		f.BoolVar(&check, "check", false, "fetch nothing; name what is missing or altered and exit with 3")
 		f.BoolVar(&vendor.NoModels, "no-models", false, "leave out the models")
 		progress = progressFlag(f)

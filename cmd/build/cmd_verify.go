@@ -39,37 +39,23 @@ to a file.`,
 $ git checkout v1.0 && build verify registry.example/faceblend:1.0
 $ build verify dist/faceblend examples/faceblend
 $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 || len(args) == 2 {
-				return nil
-			}
-			return failure.New(failure.Usage, errors.New("verify requires an image and accepts the directory of its project"))
-		},
+		Args: between(1, 2, "verify requires an image and accepts the directory of its project", ""),
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			if o.Labels, err = labelsOf(labels); err != nil {
-				return failure.New(failure.Usage, err)
-			}
-			a.ui.show(progress.value)
-			if err = a.ui.checkProgress(); err != nil {
+			o.Labels, err = labelsOf(labels)
+			if err = errors.Join(err, a.ui.Show(progress.value), checkFile("statement", o.Statement)); err != nil {
 				return err
-			}
-			if err = checkFile("statement", o.Statement); err != nil {
-				return failure.New(failure.Usage, err)
 			}
 			dir := "."
 			if len(args) == 2 {
 				dir = args[1]
 			}
-			p, err := a.open(dir, options)
-			if err != nil {
+			return a.in(dir, options, func(p *lamina.Project) error {
+				v, err := p.VerifyImage(c.Context(), args[0], o)
+				if err = result(a, asJSON, report.VerifiedImage)(v, err); err == nil && !v.Equal() {
+					err = failure.New(failure.Findings, fmt.Errorf("%s differs from the rebuild from its lock and %q", args[0], dir))
+				}
 				return err
-			}
-			defer func() { err = errors.Join(err, p.Close()) }()
-			v, err := p.VerifyImage(c.Context(), args[0], o)
-			if err != nil {
-				return err
-			}
-			return a.verified(v, args[0], dir, asJSON)
+			})
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
@@ -77,7 +63,7 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 		f.StringSliceVar(&o.Platforms, "platform", nil, "build only the image for this `PLATFORM` of an index; may be repeated or take a comma-separated list")
 		f.StringArrayVar(&labels, "label", nil, "label `KEY=VALUE` that the image was built with (--label); may be repeated")
 		f.BoolVar(&asJSON, "json", false, "print the result as JSON")
-		f.BoolVar(&options.Insecure, "insecure-registry", false, "allow plain HTTP and untrusted certificates for the registry")
+		insecureFlag(f, &options.Insecure, "the registry")
 		progress = progressFlag(f)
 		trustFlags(f, &o.Trust)
 		signFlags(f, &o.Sign, "sign a statement that the digests are equal")
@@ -86,17 +72,4 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 	})
 	engineFlags(c, &options)
 	return c
-}
-
-// verified prints the result of a rebuild, and fails if the images differ.
-func (a *app) verified(v lamina.Verified, name, dir string, asJSON bool) (err error) {
-	if asJSON {
-		err = a.ui.resultJSON(v)
-	} else {
-		err = a.ui.result(report.VerifiedImage(v))
-	}
-	if err == nil && !v.Equal() {
-		err = failure.New(failure.Findings, fmt.Errorf("%s differs from the rebuild from its lock and %q", name, dir))
-	}
-	return err
 }

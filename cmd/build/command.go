@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"lamina.build/internal/console"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
 )
 
 // app is the running program.
 type app struct {
-	ui  *ui
+	ui  *console.Console
 	env func(string) string
 }
 
@@ -24,13 +26,13 @@ func (a *app) run(ctx context.Context, args []string) error {
 	var unseen error // from writing help
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(a.ui.stdout)
-	root.SetErr(a.ui.stderr)
+	root.SetOut(a.ui.Stdout())
+	root.SetErr(a.ui.Stderr())
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		if c == root && len(args) > 1 { // after the flags of a build
 			c, _, _ = root.Find([]string{"image"})
 		}
-		unseen = a.ui.result(pageOf(c).String())
+		unseen = a.ui.Result(pageOf(c).String())
 	})
 	return errors.Join(root.ExecuteContext(ctx), unseen)
 }
@@ -57,16 +59,14 @@ $ build --print                           print the graph without building it`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// The first argument may be a command or a directory: shells offer both.
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveDefault
-		},
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 	})
 	version := root.Flags().Bool("version", false, "")
 	_ = root.Flags().MarkHidden("version") // "build version" is listed
 	build := root.RunE
 	root.RunE = func(c *cobra.Command, args []string) error {
 		if *version {
-			return a.printVersion()
+			return a.ui.Result(report.Version())
 		}
 		return build(c, args)
 	}
@@ -93,8 +93,7 @@ func family(c *cobra.Command, members ...*cobra.Command) *cobra.Command {
 		if len(args) > 0 {
 			return unknown(c.Name()+" command", args[0], names(c))
 		}
-		err := failure.New(failure.Usage, errors.New(c.Name()+" requires a command"))
-		return failure.WithHint(err, "run one of "+strings.Join(names(c), ", "))
+		return failure.WithHint(failure.New(failure.Usage, errors.New(c.Name()+" requires a command")), "run one of "+strings.Join(names(c), ", "))
 	}
 	return c
 }
@@ -105,6 +104,16 @@ func noArgs(c *cobra.Command, args []string) error {
 		return nil
 	}
 	return failure.New(failure.Usage, fmt.Errorf("%s takes no %q", ownPath(c), args[0]))
+}
+
+// between is the [cobra.PositionalArgs] of a command that requires a number of arguments.
+func between(least, most int, problem, hint string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if least <= len(args) && len(args) <= most {
+			return nil
+		}
+		return failure.WithHint(failure.New(failure.Usage, errors.New(problem)), hint)
+	}
 }
 
 // ownPath is the path of a command without the program: "engine start".

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"lamina.build"
-
-	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/console"
 	"lamina.build/internal/failure"
 )
 
@@ -27,7 +23,7 @@ var errInterrupted = errors.New("interrupted")
 // that the build can clean up; the second ends the program at once. The context is also
 // canceled when the reader of our output goes away ("| head -1"): a program that SIGPIPE
 // ends leaves behind what it has started.
-func interruptible(parent context.Context, u *ui) (ctx context.Context, stop func()) {
+func interruptible(parent context.Context, u *console.Console) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -46,7 +42,7 @@ func interruptible(parent context.Context, u *ui) (ctx context.Context, stop fun
 	}()
 	go func() {
 		<-signals
-		u.note("stopping; press Ctrl-C again to stop at once")
+		u.Notef("stopping; press Ctrl-C again to stop at once")
 		cancel(errInterrupted)
 		<-signals
 		os.Exit(interruptedCode)
@@ -75,29 +71,9 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	case errors.Is(err, syscall.EPIPE) && unheard():
 		return interruptedCode
 	case errors.Is(context.Cause(ctx), errInterrupted):
-		a.ui.note("interrupted")
+		a.ui.Notef("interrupted")
 		return interruptedCode
 	}
-	a.ui.fail(err, a.keepOutput)
+	a.ui.Fail(err)
 	return int(failure.KindOf(err))
-}
-
-// keepOutput stores the output of the step that failed, in place of the last one's.
-func (a *app) keepOutput(text string) (place string, err error) {
-	dir, err := lamina.Options{Env: a.env}.CacheRoot()
-	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
-	if err != nil {
-		return "", err
-	}
-	place = filepath.Join(dir, "failed-step.log")
-	return place, atomicfile.Write(place, []byte(strings.TrimRight(text, "\n")+"\n"), 0o600)
-}
-
-// whenResumed reports that the program continues after it was stopped (Ctrl-Z).
-func whenResumed() (resumed <-chan os.Signal, stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGCONT)
-	return signals, func() { signal.Stop(signals) }
 }

@@ -5,26 +5,30 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/containerd/log"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build"
+
+	"lamina.build/internal/console"
 )
 
 // A reader of only the first line ("| head -1") ends a build as Ctrl-C does, with
 // everything that it has started.
 func TestAReaderThatGoesAwayEndsABuild(t *testing.T) {
 	if how := os.Getenv("LAMINA_TEST_UNHEARD"); how != "" {
-		u := newUI(os.Stdout, os.Stderr, os.Getenv)
+		u := console.New(os.Stdout, os.Stderr, os.Getenv)
 		ctx, stop := interruptible(t.Context(), u)
 		steps := make(chan *client.SolveStatus)
 		go func() { _ = u.Watch(ctx, lamina.Work{}, steps) }()
 		for n := 0; ctx.Err() == nil; n++ {
 			if how == "notes" {
-				u.note("at work")
+				u.Notef("at work")
 			} else {
 				steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: digest.FromString(fmt.Sprint(n)), Name: "smoke: at work", Started: &time.Time{}}}}
 			}
@@ -63,4 +67,24 @@ func readsOneLine(t *testing.T, how, want string) {
 	if err = cmd.Wait(); cmd.ProcessState.ExitCode() != interruptedCode {
 		t.Errorf("it ends with %v, want exit code %d", err, interruptedCode)
 	}
+}
+
+// Libraries' last words are escaped, too, and errors that they also return are not logged.
+func TestLogsOfLibrariesAreShown(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
+	cmd.Env = append(os.Environ(), "LOG_HERE=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") || strings.Contains(string(out), "returned") {
+		t.Errorf("it printed %q, %v", out, err)
+	}
+}
+
+// TestLogger is the process that logs.
+func TestLogger(t *testing.T) {
+	if os.Getenv("LOG_HERE") == "" {
+		t.Skip("run by another test")
+	}
+	quieten(os.Stderr)
+	log.L.Error("returned, too")
+	log.L.Fatal("x\x1b]52;c;eA==\a")
 }

@@ -92,9 +92,7 @@ func (c *choice) Set(word string) error {
 // engineFlags adds the flags that choose the engine.
 func engineFlags(c *cobra.Command, o *lamina.Options) {
 	section(c, "ENGINE FLAGS", func(f *pflag.FlagSet) {
-		f.StringArrayVar(&o.Engines, "addr", nil,
-			"use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one; "+
-				"may be repeated: if one fails or is lost, the next is used")
+		f.StringArrayVar(&o.Engines, "addr", nil, "use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one; may be repeated: if one fails or is lost, the next is used")
 		f.StringVar(&o.Builder, "builder", "", "use the docker buildx builder with this `NAME`")
 		f.StringVar(&o.EngineTLS.CACert, "tlscacert", "", "`FILE` of the CA that must have issued the certificate of an engine at tcp://…")
 		f.StringVar(&o.EngineTLS.Cert, "tlscert", "", "`FILE` of the client certificate for that engine")
@@ -111,12 +109,38 @@ func engineConfigFlag(f *pflag.FlagSet, o *lamina.Options) {
 
 // sourceFlags adds the flags for the sources of packages.
 func sourceFlags(f *pflag.FlagSet, o *lamina.Options) {
-	f.StringVar(&o.DebianMirror, "debian-mirror", "",
-		"fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
-	f.StringVar(&o.PythonIndex, "python-index", "",
-		"resolve Python packages from the index at this `URL` if neither requirement files nor "+
-			"[[python.index]] name one (default: PyPI)")
+	f.StringVar(&o.DebianMirror, "debian-mirror", "", "fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
+	f.StringVar(&o.PythonIndex, "python-index", "", "resolve Python packages from the index at this `URL` if neither requirement files nor [[python.index]] name one (default: PyPI)")
 }
+
+// signFlags adds the flags for signing.
+func signFlags(f *pflag.FlagSet, s *lamina.Signing, what string) {
+	f.StringVar(&s.Key, "sign", "", what+", with the private key in this `FILE` (PEM, or cosign's with COSIGN_PASSWORD); "+
+		"\"keyless\": with the identity token from SIGSTORE_ID_TOKEN or GitHub Actions")
+	f.StringVar(&s.Fulcio, "fulcio-url", "", "`URL` of the Fulcio server that certifies identities (default: sigstore's)")
+	f.StringVar(&s.Rekor, "rekor-url", "", "`URL` of the Rekor server that logs their signatures (default: sigstore's)")
+}
+
+// trustFlags adds the flags that name accepted signers.
+func trustFlags(f *pflag.FlagSet, t *lamina.Trust) {
+	f.StringVar(&t.Key, "key", "", "require a signature that the public key in this `FILE` verifies")
+	f.StringVar(&t.Identity, "certificate-identity", "", "require a signature by this `IDENTITY` in a certificate: an email address or a workflow's URL")
+	f.StringVar(&t.Issuer, "certificate-oidc-issuer", "", "`URL` of the issuer of the identity's tokens")
+	f.StringVar(&t.TrustedRoot, "trusted-root", "", "`FILE` with the trusted authorities and logs (default: those of sigstore's public instances)")
+}
+
+// insecureFlag adds the flag for registries without valid TLS.
+func insecureFlag(f *pflag.FlagSet, insecure *bool, which string) {
+	f.BoolVar(insecure, "insecure-registry", false, "allow plain HTTP and untrusted certificates for "+which)
+}
+
+// specFlag adds the flag for the directory of a spec.
+func specFlag(f *pflag.FlagSet, dir *string) {
+	f.StringVar(dir, "spec", "", "use the image.toml and lock in this `DIR` (default: the current directory)")
+}
+
+// jsonFlag adds the flag for a result as JSON.
+func jsonFlag(f *pflag.FlagSet, asJSON *bool) { f.BoolVar(asJSON, "json", false, "print JSON") }
 
 // progressFlag adds the flag for what to show while an engine works or a model is transferred.
 func progressFlag(f *pflag.FlagSet) *choice {

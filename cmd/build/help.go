@@ -8,30 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"lamina.build/internal/report"
 )
 
-// helpWidth is where the text of a flag is wrapped.
-const helpWidth = 100
-
-// page is the help of one command: String formats it for a terminal, roff as a manual
-// page.
-type page struct {
-	command, short, about string
-	parts                 []part
-}
-
-// part is the text below one heading: rows of a word and its description, or a text
-// to print as is.
-type part struct {
-	title string
-	rows  [][2]string
-	text  string
-}
-
-// Headings of a page besides those of flags. All but the first are keys of a command's
-// annotations.
+// Headings of a page besides those of flags are keys of a command's annotations.
 const (
-	usage       = "USAGE"
 	outputForms = "OUTPUT"
 	exitStatus  = "EXIT STATUS"
 	environment = "ENVIRONMENT"
@@ -41,38 +23,38 @@ const (
 // seeRoot points from a subcommand to what holds for all.
 const seeRoot = "Run \"build --help\" for exit statuses and environment variables."
 
-func pageOf(c *cobra.Command) page {
-	p := page{command: c.CommandPath(), short: c.Short, about: strings.TrimSpace(c.Long)}
-	if p.about == "" {
-		p.about = strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
+func pageOf(c *cobra.Command) report.Page {
+	p := report.Page{Command: c.CommandPath(), Short: c.Short, About: strings.TrimSpace(c.Long)}
+	if p.About == "" {
+		p.About = strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
 	}
-	use := part{title: usage, text: usageOf(c)}
-	members := part{title: "COMMANDS"}
+	use := report.Part{Title: report.Usage, Text: usageOf(c)}
+	members := report.Part{Title: "COMMANDS"}
 	for _, m := range c.Commands() {
 		if !m.IsAvailableCommand() {
 			continue
 		}
-		members.rows = append(members.rows, [2]string{m.Name(), m.Short})
+		members.Rows = append(members.Rows, [2]string{m.Name(), m.Short})
 		if m.Name() != "image" { // its line comes first
-			use.text += "\n" + usageOf(m)
+			use.Text += "\n" + usageOf(m)
 		}
 	}
-	if len(members.rows) > 0 && c.HasParent() {
-		_, use.text, _ = strings.Cut(use.text, "\n")
+	if len(members.Rows) > 0 && c.HasParent() {
+		_, use.Text, _ = strings.Cut(use.Text, "\n")
 	}
-	p.parts = append(p.parts, use, members)
+	p.Parts = append(p.Parts, use, members)
 	if c.HasParent() {
-		p.parts = append(p.parts, flagParts(c.Flags())...)
+		p.Parts = append(p.Parts, flagParts(c.Flags())...)
 	} else {
-		p.parts = append(p.parts, mainFlags(c.Flags()))
+		p.Parts = append(p.Parts, mainFlags(c.Flags()))
 	}
-	p.parts = append(p.parts, part{title: "EXAMPLES", text: c.Example})
+	p.Parts = append(p.Parts, report.Part{Title: "EXAMPLES", Text: c.Example})
 	for _, title := range []string{outputForms, exitStatus, environment} {
-		p.parts = append(p.parts, part{title: title, text: c.Annotations[title]})
+		p.Parts = append(p.Parts, report.Part{Title: title, Text: c.Annotations[title]})
 	}
 	more := cmp.Or(c.Annotations[learnMore], seeRoot)
 	if c.Annotations[exitStatus] == "" || !c.HasParent() {
-		p.parts = append(p.parts, part{title: learnMore, text: more})
+		p.Parts = append(p.Parts, report.Part{Title: learnMore, Text: more})
 	}
 	return p
 }
@@ -86,27 +68,27 @@ func usageOf(c *cobra.Command) string {
 }
 
 // flagParts returns the flags by heading, in the order in which they were added.
-func flagParts(f *pflag.FlagSet) []part {
-	var parts []part
+func flagParts(f *pflag.FlagSet) []report.Part {
+	var parts []report.Part
 	f.VisitAll(func(flag *pflag.Flag) {
 		titles := flag.Annotations[heading]
 		if len(titles) == 0 {
 			return
 		}
-		i := slices.IndexFunc(parts, func(p part) bool { return p.title == titles[0] })
+		i := slices.IndexFunc(parts, func(p report.Part) bool { return p.Title == titles[0] })
 		if i < 0 {
-			i, parts = len(parts), append(parts, part{title: titles[0]})
+			i, parts = len(parts), append(parts, report.Part{Title: titles[0]})
 		}
-		parts[i].rows = append(parts[i].rows, flagRow(flag))
+		parts[i].Rows = append(parts[i].Rows, flagRow(flag))
 	})
 	return parts
 }
 
 // mainFlags returns the flags that most builds need, for the page of the program itself.
-func mainFlags(f *pflag.FlagSet) part {
-	p := part{title: "MAIN FLAGS (\"build image --help\" lists all)"}
+func mainFlags(f *pflag.FlagSet) report.Part {
+	p := report.Part{Title: "MAIN FLAGS (\"build image --help\" lists all)"}
 	for _, name := range []string{"variant", "tag", "push", "output", "relock", "print", "addr"} {
-		p.rows = append(p.rows, flagRow(f.Lookup(name)))
+		p.Rows = append(p.Rows, flagRow(f.Lookup(name)))
 	}
 	return p
 }
@@ -131,52 +113,6 @@ func flagRow(flag *pflag.Flag) [2]string {
 	return [2]string{use, text}
 }
 
-func (p page) String() string {
-	var b strings.Builder
-	b.WriteString(p.about + "\n")
-	for _, s := range p.parts {
-		text := strings.Trim(s.text+columns(s.rows), "\n")
-		if text == "" {
-			continue
-		}
-		fmt.Fprintf(&b, "\n%s\n", s.title)
-		for line := range strings.SplitSeq(text, "\n") {
-			b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
-		}
-	}
-	return b.String()
-}
-
-// columns prints pairs in two columns and wraps the right one.
-func columns(rows [][2]string) string {
-	wide := 0
-	for _, r := range rows {
-		wide = max(wide, len(r[0]))
-	}
-	var b strings.Builder
-	for _, r := range rows {
-		left := r[0]
-		for _, line := range wrap(r[1], helpWidth-wide-5) {
-			fmt.Fprintf(&b, "%-*s   %s\n", wide, left, line)
-			left = ""
-		}
-	}
-	return b.String()
-}
-
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	return append(lines, line)
-}
-
 // helpCommand is a synonym for "build COMMAND --help".
 func (a *app) helpCommand() *cobra.Command {
 	return &cobra.Command{
@@ -193,7 +129,7 @@ func (a *app) helpCommand() *cobra.Command {
 			if err == nil && len(rest) > 0 {
 				return unknown(strings.TrimPrefix(of.CommandPath()+" command", "build "), rest[0], names(of))
 			}
-			return a.ui.result(pageOf(of).String())
+			return a.ui.Result(pageOf(of).String())
 		},
 	}
 }

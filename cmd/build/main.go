@@ -1,8 +1,8 @@
 // Command build builds lean GPU container images from a short spec, an
 // image.toml, with BuildKit. Run "build --help" for usage.
 //
-// Only this package deals with the command line, the environment, the terminal
-// and exit codes. Each command has its own file, cmd_NAME.go.
+// Only this package deals with the command line, the environment and exit codes. Each
+// command has its own file, cmd_NAME.go.
 package main
 
 import (
@@ -12,12 +12,13 @@ import (
 
 	"github.com/containerd/log"
 
+	"lamina.build/internal/console"
 	"lamina.build/internal/report"
 )
 
 func main() {
-	u := newUI(os.Stdout, os.Stderr, os.Getenv)
-	quieten(u.stderr)
+	u := console.New(os.Stdout, os.Stderr, os.Getenv)
+	quieten(u.Stderr())
 	ctx, stop := interruptible(context.Background(), u)
 	a := &app{ui: u, env: os.Getenv}
 	err := a.run(ctx, os.Args[1:])

@@ -16,25 +16,18 @@ import (
 	"lamina.build/output"
 )
 
-// planned is the build of one variant.
-type planned struct {
-	o *imageOptions
-	b lamina.Build
-}
-
-// plans returns the builds of all variants. Each requires its own names and paths.
-func (o *imageOptions) plans(a *app, args []string) (dir string, list []planned, err error) {
+// plans returns the options for each variant. Each requires its own names and paths.
+func (o *imageOptions) plans(a *app, args []string) (dir string, list []*imageOptions, err error) {
 	if len(o.variants) == 0 {
 		return "", nil, failure.New(failure.Usage, errors.New("flag --variant: no variant is named"))
 	}
 	for _, variant := range o.variants {
 		one := o.of(variant)
-		var b lamina.Build
-		if dir, b, err = one.plan(a, args); err != nil {
+		if dir, err = one.plan(a, args); err != nil {
 			return "", nil, err
 		}
 		args = []string{dir}
-		list = append(list, planned{one, b})
+		list = append(list, one)
 	}
 	return dir, list, checkShared(list)
 }
@@ -43,97 +36,94 @@ func (o *imageOptions) plans(a *app, args []string) (dir string, list []planned,
 func (o *imageOptions) of(variant string) *imageOptions {
 	one := *o
 	fill := func(text string) string { return strings.ReplaceAll(text, "{variant}", variant) }
-	all := func(texts []string) []string {
-		texts = slices.Clone(texts)
-		for i := range texts {
-			texts[i] = fill(texts[i])
+	all := func(texts []string) (filled []string) {
+		for _, text := range texts {
+			filled = append(filled, fill(text))
 		}
-		return texts
+		return filled
 	}
-	one.variant, one.tags, one.outputs, one.metadata, one.iidfile = variant, all(o.tags), all(o.outputs), fill(o.metadata), fill(o.iidfile)
+	one.build.Variant, one.metadata, one.iidfile = variant, fill(o.metadata), fill(o.iidfile)
+	one.outputs.Tags, one.outputs.Outputs = all(o.outputs.Tags), all(o.outputs.Outputs)
 	if len(o.variants) > 1 {
-		one.again = slices.DeleteFunc(slices.Clone(o.again), func(word string) bool { return strings.HasPrefix(word, "--variant=") })
-		one.again = append(one.again, "--variant="+variant)
+		one.sameImage = slices.DeleteFunc(slices.Clone(o.sameImage), func(word string) bool { return strings.HasPrefix(word, "--variant=") })
+		one.sameImage = append(one.sameImage, "--variant="+variant)
 	}
 	return &one
 }
 
 // checkShared reports names and paths that two variants would share.
-func checkShared(list []planned) error {
+func checkShared(list []*imageOptions) error {
 	owner, told := map[string]string{}, map[string]bool{}
 	var problems []error
-	for _, one := range list {
-		taken := []string{one.o.metadata, one.o.iidfile}
-		for _, out := range one.b.Outputs {
+	for _, o := range list {
+		taken := []string{o.metadata, o.iidfile}
+		for _, out := range o.build.Outputs {
 			taken = append(taken, out.Names...)
 			if !out.Layout() {
 				taken = append(taken, out.Dest)
 			}
 		}
 		for _, what := range taken {
-			if before, ok := owner[what]; ok && before != one.o.variant && what != "" && !told[what] {
+			if before, ok := owner[what]; ok && before != o.build.Variant && what != "" && !told[what] {
 				told[what] = true
-				problems = append(problems, fmt.Errorf("variants %s and %s would both be %q", before, one.o.variant, what))
+				problems = append(problems, fmt.Errorf("variants %s and %s would both be %q", before, o.build.Variant, what))
 			}
-			owner[what] = one.o.variant
+			owner[what] = o.build.Variant
 		}
 	}
 	return failure.WithHint(failure.New(failure.Usage, errors.Join(problems...)), "write {variant} in a name or path: it stands for the name of each variant")
 }
 
-// plan checks all flags, reports all their problems at once, and returns the
-// directory and the build that they describe.
-func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
-	outputs, problems := o.destinations()
-	remote, cacheErr := lamina.ParseCache(o.from, o.to)
-	var streamErr error
-	for _, out := range outputs {
-		if out.ToStdout() && isTerminal(a.ui.stdout) {
-			streamErr = errors.New("dest=-: an archive can't be written to a terminal; redirect it")
-		}
-	}
-	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
-	if o.iidfile != "" && !slices.ContainsFunc(outputs, output.Output.HasImage) {
-		fileErr = errors.Join(fileErr, errors.New("flag --iidfile: no output is an image"))
-	}
-	labels, labelErr := labelsOf(o.labels)
-	b = lamina.Build{
-		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
-		Labels: labels, Platforms: o.platforms, Sign: o.sign,
-	}
+// plan checks all flags, reports all their problems at once, fills in the build that they
+// describe, and returns its directory.
+func (o *imageOptions) plan(a *app, args []string) (dir string, err error) {
+	b := &o.build
+	b.Smoke, b.Stdout = lamina.Smoke(o.smoke.value), a.ui.Stdout()
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))
 	}
-	if problems == nil { // conflicts between outputs make sense only once each is valid
+	var problems, labelErr, fileErr error
+	b.Labels, labelErr = labelsOf(o.labels)
+	caches, cacheErr := lamina.ParseCache(o.from, o.to)
+	if b.Outputs, problems = o.outputs.Parse(); problems == nil { // conflicts make sense only once each is valid
 		problems = b.Check()
 	}
-	progress, progressErr := o.shown()
-	if err = errors.Join(problems, labelErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
-		return "", b, failure.New(failure.Usage, err)
+	if slices.ContainsFunc(b.Outputs, output.Output.ToStdout) && a.ui.OnTerminal() {
+		fileErr = errors.New("dest=-: an archive can't be written to a terminal; redirect it")
 	}
-	b.Cache = remote
+	fileErr = errors.Join(fileErr, checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
+	if o.iidfile != "" && !slices.ContainsFunc(b.Outputs, output.Output.HasImage) {
+		fileErr = errors.Join(fileErr, errors.New("flag --iidfile: no output is an image"))
+	}
+	progress, progressErr := o.shown()
+	if err = errors.Join(problems, labelErr, cacheErr, o.options.Check(), fileErr, progressErr); err != nil {
+		return "", failure.New(failure.Usage, err)
+	}
+	b.Cache = caches
 	if o.file != "" {
 		if args, err = dirOf(o.file, args); err != nil {
-			return "", b, err
+			return "", err
 		}
 	}
 	if dir, err = a.findDir(args); err != nil {
-		return "", b, o.misread(args, err)
+		return "", o.misread(args, err)
 	}
-	a.ui.show(progress)
-	return dir, b, nil
+	if err = a.ui.Show(progress); o.print.value != "" {
+		err = nil // no engine works
+	}
+	return dir, err
 }
 
 // shown returns the mode in which the build is shown.
 func (o *imageOptions) shown() (string, error) {
 	mode := o.progress.value
-	if o.quiet && mode != "auto" && mode != "quiet" {
-		return mode, fmt.Errorf("flag --quiet shows nothing, which contradicts --progress=%s", mode)
+	switch {
+	case !o.quiet || mode == "quiet":
+		return mode, nil
+	case mode == "auto":
+		return "quiet", nil
 	}
-	if o.quiet {
-		mode = "quiet"
-	}
-	return mode, nil
+	return mode, fmt.Errorf("flag --quiet shows nothing, which contradicts --progress=%s", mode)
 }
 
 // labelsOf parses labels as docker does: a key without = has an empty value.
@@ -147,7 +137,7 @@ func labelsOf(texts []string) (map[string]string, error) {
 		}
 		labels[key] = value
 	}
-	return labels, errors.Join(problems...)
+	return labels, failure.New(failure.Usage, errors.Join(problems...))
 }
 
 // dirOf returns the directory of the spec that --file names, as docker users name a Dockerfile.
@@ -174,13 +164,14 @@ func checkFile(flag, name string) error {
 	if name == "" {
 		return nil
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("flag --%s: %q exists and is not a regular file", flag, name)
+	err := unix.Access(filepath.Dir(name)+"/", unix.W_OK|unix.X_OK)
+	if err != nil {
+		err = fmt.Errorf("flag --%s: directory %q: %w", flag, filepath.Dir(name), err)
 	}
-	if err := unix.Access(filepath.Dir(name)+"/", unix.W_OK|unix.X_OK); err != nil {
-		return fmt.Errorf("flag --%s: directory %q: %w", flag, filepath.Dir(name), err)
+	if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("flag --%s: %q exists and is not a regular file", flag, name)
 	}
-	return nil
+	return failure.New(failure.Usage, err)
 }
 
 // misread adds a hint where "--print json" was written for "--print=json".
@@ -191,76 +182,4 @@ func (o *imageOptions) misread(args []string, err error) error {
 		}
 	}
 	return err
-}
-
-// destinations returns the outputs with names and pushing filled in.
-func (o *imageOptions) destinations() ([]output.Output, error) {
-	var problems []error
-	for _, tag := range o.tags {
-		if err := output.CheckName(tag); err != nil {
-			problems = append(problems, fmt.Errorf("flag --tag: %w", err))
-		}
-	}
-	texts := o.outputs
-	switch {
-	case len(texts) == 0 && o.push:
-		texts = []string{"type=image"}
-	case len(texts) == 0 && !o.load:
-		texts = []string{"type=oci"}
-	}
-	outputs, err := output.ParseAll(texts)
-	if o.push && !makeImagesPush(outputs) && len(outputs) == len(texts) {
-		problems = append(problems, errors.New(
-			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
-		))
-	}
-	if o.load && !slices.ContainsFunc(outputs, output.Output.Loads) {
-		outputs = append(outputs, output.Output{Type: output.Docker, Tar: true})
-	}
-	for i := range outputs {
-		out := &outputs[i]
-		if out.HasImage() {
-			out.Names = append(out.Names, o.tags...)
-		}
-		if out.Type != "image" {
-			continue
-		}
-		if len(out.Names) == 0 {
-			problems = append(problems, errors.New(
-				"an image for a registry needs a name: add --tag registry/name:tag",
-			))
-		}
-	}
-	return outputs, errors.Join(append(problems, err, annotate(outputs, o.notes, err == nil))...)
-}
-
-// annotate gives each output the annotations that it has a place for. If these are all
-// of the outputs, each annotation must fit at least one.
-func annotate(outputs []output.Output, texts []string, all bool) error {
-	var problems []error
-	for _, text := range texts {
-		list, err := output.ParseAnnotation(text)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("flag --annotation: %w", err))
-			continue
-		}
-		held := false
-		for i := range outputs {
-			held = len(outputs[i].Annotate(list)) < len(list) || held
-		}
-		if !held && all {
-			problems = append(problems, fmt.Errorf("flag --annotation: no output has a place for %q", text))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-// makeImagesPush has all images pushed and reports whether there is one.
-func makeImagesPush(outputs []output.Output) (found bool) {
-	for i := range outputs {
-		if outputs[i].Type == "image" {
-			outputs[i].Push, found = true, true
-		}
-	}
-	return found
 }

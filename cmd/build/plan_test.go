@@ -9,75 +9,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"lamina.build"
 
+	"lamina.build/internal/console"
 	"lamina.build/internal/failure"
 	"lamina.build/output"
 )
 
 // given returns the flags of "build image" with only these changed.
 func given(change func(*imageOptions)) *imageOptions {
-	o := &imageOptions{variant: "production", smoke: &choice{"all", nil}, print: &choice{"", []string{"tree", "json"}}, progress: &choice{"plain", nil}}
+	o := &imageOptions{build: lamina.Build{Variant: "production"}, smoke: &choice{"all", nil}, print: &choice{"", []string{"tree", "json"}}, progress: &choice{"plain", nil}}
 	change(o)
 	return o
 }
 
 func anApp(t *testing.T) *app {
 	t.Helper()
-	return &app{ui: &ui{stdout: io.Discard, stderr: io.Discard}, env: func(string) string { return "" }}
-}
-
-// Names apply to every output that can have one, --push to those in a registry.
-func TestDestinations(t *testing.T) {
-	names := []string{"r.example/a:1", "r.example/a:2"}
-	for _, tt := range []struct {
-		name string
-		o    *imageOptions
-		want []output.Output
-	}{
-		{"nothing given", given(func(*imageOptions) {}), []output.Output{{Type: output.OCI}}},
-		{"a push", given(func(o *imageOptions) { o.push, o.tags = true, names }), []output.Output{{Type: output.Image, Push: true, Names: names}}},
-		{
-			"several", given(func(o *imageOptions) {
-				o.outputs, o.tags = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1]
-			}),
-			[]output.Output{
-				{Type: output.OCI, Names: names[:1]}, {Type: output.Image, Names: []string{"r.example/own:1", names[0]}}, {Type: output.Local, Dest: "files"},
-			},
-		},
-		{"a load", given(func(o *imageOptions) { o.load, o.tags = true, names }), []output.Output{{Type: output.Docker, Tar: true, Names: names}}},
-		{
-			"a load and a push", given(func(o *imageOptions) { o.load, o.push, o.tags = true, true, names[:1] }),
-			[]output.Output{{Type: output.Image, Push: true, Names: names[:1]}, {Type: output.Docker, Tar: true, Names: names[:1]}},
-		},
-		{
-			"a load given twice", given(func(o *imageOptions) { o.load, o.outputs = true, []string{"type=docker,compression=gzip"} }),
-			[]output.Output{{Type: output.Docker, Tar: true, Compression: output.Gzip}},
-		},
-		{
-			"annotations", given(func(o *imageOptions) {
-				o.outputs, o.notes = []string{"type=oci", "type=registry,name=r.example/a", "-", "type=cacheonly"}, []string{"a=b", "manifest-descriptor:c=d"}
-			}),
-			[]output.Output{
-				{Type: output.OCI, Annotations: []output.Annotation{{Key: "a", Value: "b"}, {Key: "c", Value: "d", Descriptor: true}}},
-				{Type: output.Image, Push: true, Names: []string{"r.example/a"}, Annotations: []output.Annotation{{Key: "a", Value: "b"}}},
-				{Type: output.Tar, Tar: true, Dest: "-"},
-				{Type: output.CacheOnly},
-			},
-		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.o.destinations()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("outputs (-want +got):\n%s", diff)
-			}
-		})
-	}
+	return &app{ui: console.New(io.Discard, io.Discard, func(string) string { return "" }), env: func(string) string { return "" }}
 }
 
 // All problems are reported at once, before the directory is read.
@@ -87,38 +35,38 @@ func TestProblemsOfAPlan(t *testing.T) {
 		o    *imageOptions
 		want []string
 	}{
-		{"tags", given(func(o *imageOptions) { o.tags = []string{"a b", "a@sha256:" + strings.Repeat("0", 64)} }), []string{
+		{"tags", given(func(o *imageOptions) { o.outputs.Tags = []string{"a b", "a@sha256:" + strings.Repeat("0", 64)} }), []string{
 			`flag --tag: "a b" is not the name of an image`, `flag --tag: "a@sha256:` + strings.Repeat("0", 64) + `" has a digest, which only the build determines`,
 		}},
-		{"no name to push to", given(func(o *imageOptions) { o.push = true }), []string{"an image for a registry needs a name: add --tag registry/name:tag"}},
-		{"nothing to push", given(func(o *imageOptions) { o.push, o.outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
-		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a directory"}},
-		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another output already writes there"}},
-		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
+		{"no name to push to", given(func(o *imageOptions) { o.outputs.Push = true }), []string{"an image for a registry needs a name: add --tag registry/name:tag"}},
+		{"nothing to push", given(func(o *imageOptions) { o.outputs.Push, o.outputs.Outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
+		{"two layouts", given(func(o *imageOptions) { o.outputs.Outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a directory"}},
+		{"one place", given(func(o *imageOptions) { o.outputs.Outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another output already writes there"}},
+		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs.Outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
 		{"annotations of nothing", given(func(o *imageOptions) {
-			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
+			o.outputs.Outputs, o.outputs.Annotations = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
 		}), []string{`flag --annotation: no output has a place for "manifest-descriptor:a=b"`}},
-		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
+		{"an ID of files", given(func(o *imageOptions) { o.outputs.Outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
 		{"files below a file", given(func(o *imageOptions) { o.metadata, o.iidfile = "plan.go/x", "none/x" }), []string{
 			`flag --metadata-file: directory "plan.go": not a directory`, `flag --iidfile: directory "none": no such file or directory`,
 		}},
 		{"a tag next to a digest", given(func(o *imageOptions) {
-			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
+			o.outputs.Outputs, o.outputs.Tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
 		}), []string{"push-by-digest sets no tag; name r.example/a without one"}},
-		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
-		{"a platform that is none", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
-		{"an empty platform", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64", ""} }), []string{`platform "": `}},
+		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs.Outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
+		{"a platform that is none", given(func(o *imageOptions) { o.build.Platforms = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
+		{"an empty platform", given(func(o *imageOptions) { o.build.Platforms = []string{"linux/amd64", ""} }), []string{`platform "": `}},
 		{"a view of nothing", given(func(o *imageOptions) { o.quiet = true }), []string{"flag --quiet shows nothing, which contradicts --progress=plain"}},
 		{"everything", given(func(o *imageOptions) {
-			o.labels, o.notes, o.quiet = []string{"=x"}, []string{"index[linux/amd64]:a=b", "a", "a=b"}, true
-			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
+			o.labels, o.outputs.Annotations, o.quiet = []string{"=x"}, []string{"index[linux/amd64]:a=b", "a", "a=b"}, true
+			o.outputs.Outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
 		}), []string{
 			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "an index is of all platforms", `annotation "a" is not key=value`,
 			"flag --quiet", `flag --metadata-file: "." exists and is not a regular file`, `--python-index: index "x"`, `"y" is not the address of an engine`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := tt.o.plan(anApp(t), []string{"no directory"})
+			_, err := tt.o.plan(anApp(t), []string{"no directory"})
 			if failure.KindOf(err) != failure.Usage || err == nil {
 				t.Fatalf("got %v", err)
 			}
@@ -138,17 +86,22 @@ func TestPlan(t *testing.T) {
 	dir := t.TempDir()
 	a := anApp(t)
 	o := given(func(o *imageOptions) {
-		o.from, o.iidfile, o.noCache, o.variant = []string{"r.example/c"}, filepath.Join(dir, "iid"), true, "minimal"
+		o.from, o.iidfile, o.build.NoCache, o.build.Variant = []string{"r.example/c"}, filepath.Join(dir, "iid"), true, "minimal"
 	})
-	got, b, err := o.plan(a, []string{dir})
+	got, err := o.plan(a, []string{dir})
+	b := o.build
 	if err != nil || got != dir || b.Variant != "minimal" || b.Smoke != "all" || !b.NoCache || len(b.Cache.Imports) != 1 || b.Stdout == nil {
 		t.Errorf("got %s, %+v, %v", got, b, err)
 	}
-	if a.ui.mode != "plain" || a.ui.quiet {
-		t.Errorf("mode %q", a.ui.mode)
+	o.progress.value = "tty"
+	if _, err = o.plan(a, []string{dir}); err == nil || !strings.Contains(err.Error(), "tty requires a terminal") {
+		t.Errorf("got %v", err)
 	}
 	o.print.value = "tree"
-	if _, _, err = o.plan(a, []string{"json"}); len(failure.Hints(err)) != 1 || failure.Hints(err)[0] != "write the form of the graph with =: --print=json" {
+	if _, err = o.plan(a, []string{dir}); err != nil {
+		t.Errorf("a drawing: %v", err)
+	}
+	if _, err = o.plan(a, []string{"json"}); len(failure.Hints(err)) != 1 || failure.Hints(err)[0] != "write the form of the graph with =: --print=json" {
 		t.Errorf("got %v, %q", err, failure.Hints(err))
 	}
 }
@@ -194,9 +147,9 @@ func TestTell(t *testing.T) {
 	dir := t.TempDir()
 	made := lamina.Made{Name: "x", Variant: "production", Config: "sha256:" + "0123"}
 	var stdout, stderr strings.Builder
-	a := &app{ui: &ui{stdout: &stdout, stderr: &stderr}}
+	a := &app{ui: console.New(&stdout, &stderr, func(string) string { return "" })}
 	o := &imageOptions{metadata: filepath.Join(dir, "made.json"), iidfile: filepath.Join(dir, "iid")}
-	if err := a.tell(o, nil, made); err != nil || stdout.Len() == 0 || stderr.Len() > 0 {
+	if err := a.tell(o, made); err != nil || stdout.Len() == 0 || stderr.Len() > 0 {
 		t.Errorf("stdout %q, stderr %q, %v", stdout.String(), stderr.String(), err)
 	}
 	iid, iidErr := os.ReadFile(o.iidfile)
@@ -206,11 +159,11 @@ func TestTell(t *testing.T) {
 	}
 	// An image on the standard output is alone there.
 	stdout.Reset()
-	if err := a.tell(&imageOptions{}, []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}}, made); err != nil || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "build: ") {
+	if err := a.tell(&imageOptions{build: lamina.Build{Outputs: []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}}}}, made); err != nil || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "build: ") {
 		t.Errorf("stdout %q, stderr %q, %v", stdout.String(), stderr.String(), err)
 	}
 	o.iidfile = filepath.Join(dir, "none", "iid")
-	if err := a.tell(o, nil, made); err == nil || !strings.HasPrefix(err.Error(), "writing what was built: ") {
+	if err := a.tell(o, made); err == nil || !strings.HasPrefix(err.Error(), "writing what was built: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/pty"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
@@ -93,6 +95,24 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	if code := cmd.ProcessState.ExitCode(); code != interruptedCode || !strings.Contains(stderr.String(), "press Ctrl-C again") {
 		ts.Fatalf("exit code %d (%v), want %d; it printed:\n%s", code, err, interruptedCode, stderr.String())
 	}
+}
+
+// terminal runs a command on a terminal and writes its output to the file "terminal":
+// terminal PROGRAM ARGS…
+func terminal(ts *testscript.TestScript, _ bool, args []string) {
+	ours, theirs, err := pty.Open()
+	ts.Check(err)
+	defer ours.Close()
+	cmd := exec.Command(lookPath(ts, args[0]), args[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.Dir = theirs, theirs, ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "NO_COLOR", "TERM"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	ts.Check(theirs.Close())
+	came, _ := io.ReadAll(ours) // it ends in an error when the other side is closed
+	_ = cmd.Wait()              // whatever its code
+	ts.Check(os.WriteFile(ts.MkAbs("terminal"), came, 0o600))
 }
 
 func lookPath(ts *testscript.TestScript, name string) string {

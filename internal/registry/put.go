@@ -17,7 +17,7 @@ const ChunkSize = 8 << 20
 
 const (
 	uploads   = 3  // started before giving up, if the registry loses one or has other bytes
-	maxStalls = 10 // how often a registry may request bytes again without progress
+	maxStalls = 10 // how often bytes may be requested again without progress
 )
 
 // Put uploads a blob whose digest is known. It resumes an interrupted upload without
@@ -62,18 +62,26 @@ func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64,
 
 // sendAll sends what the registry lacks, starting over at each offset that it requests.
 func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) (io.ReadCloser, error)) error {
-	chunk, furthest, tries := make([]byte, min(ChunkSize, size)), int64(0), 0
-	for u.offset < size {
+	chunk := make([]byte, min(ChunkSize, size))
+	return Passes(u.Offset, func() bool { return u.offset >= size }, func() error {
 		body, err := open(u.offset)
 		if err != nil {
 			return err
 		}
-		err = errors.Join(u.sendFrom(ctx, body, size, chunk), body.Close())
+		return errors.Join(u.sendFrom(ctx, body, size, chunk), body.Close())
+	})
+}
+
+// Passes repeats a pass through a blob until it is done. A pass that ends in an [OffsetError]
+// starts over at the offset, unless that hasn't advanced for [maxStalls] passes.
+func Passes(offset func() int64, done func() bool, pass func() error) error {
+	for furthest, tries := offset(), 0; !done(); {
+		err := pass()
 		if _, moved := errors.AsType[*OffsetError](err); err != nil && !moved {
 			return err
 		}
-		if tries++; u.offset > furthest {
-			furthest, tries = u.offset, 0
+		if tries++; offset() > furthest {
+			furthest, tries = offset(), 0
 		}
 		if tries >= maxStalls {
 			return failure.New(failure.Transient, fmt.Errorf("gave up after %d attempts: %w", tries, err))

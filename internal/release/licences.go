@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -23,13 +22,13 @@ var isLicence = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|copyright|noti
 
 // licencesOf returns the licences of Go and of every module in the Go programs, whose names
 // it reads from the programs.
-func licencesOf(ctx context.Context, dir string, programs []fs.DirEntry) ([]file, error) {
+func licencesOf(ctx context.Context, programs []file) ([]file, error) {
 	var modules []string
 	for _, p := range programs {
-		if p.Name() == "runc" { // covered by Debian's copyright file
+		if !p.program || p.name == "runc" { // covered by Debian's copyright file
 			continue
 		}
-		info, err := buildinfo.ReadFile(filepath.Join(dir, p.Name()))
+		info, err := buildinfo.Read(bytes.NewReader(p.data))
 		if err != nil {
 			return nil, err
 		}

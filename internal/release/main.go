@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -120,43 +121,34 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	read := func(name string) error {
+		data, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // created here
+		files = append(files, file{name: name, data: data, program: true})
+		return err
+	}
 	system, arch, _ := strings.Cut(platform, "/")
-	var sums []string
 	if system == "linux" {
-		if err = engine.Compile(ctx, dir, arch, o.say); err != nil {
+		if err = engine.Compile(ctx, dir, arch, o.say); err == nil {
+			files, err = o.runc(ctx, arch)
+		}
+		if err = cmp.Or(err, read("buildkitd"), read("supervisor")); err != nil {
 			return nil, err
 		}
-		runc, fetchErr := o.runc(ctx, arch)
-		if fetchErr != nil {
-			return nil, fetchErr
-		}
-		if err = os.WriteFile(filepath.Join(dir, "runc"), runc[0].data, 0o700); err != nil { //nolint:gosec // a program
-			return nil, err
-		}
-		files = runc[1:]
-		for _, program := range []string{"buildkitd", "runc", "supervisor"} {
-			data, readErr := os.ReadFile(filepath.Join(dir, program)) //nolint:gosec // created above
-			if readErr != nil {
-				return nil, readErr
-			}
-			sums = append(sums, program+"="+digest.FromBytes(data).Encoded())
+	}
+	var sums []string
+	for _, f := range files {
+		if f.program {
+			sums = append(sums, f.name+"="+digest.FromBytes(f.data).Encoded())
 		}
 	}
-	if err = command(ctx, filepath.Join(dir, "build"), system, arch, o.version, strings.Join(sums, ",")); err != nil {
-		return nil, err
+	slices.Sort(sums)
+	if err = command(ctx, filepath.Join(dir, "build"), system, arch, o.version, strings.Join(sums, ",")); err == nil {
+		err = read("build")
 	}
-	programs, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range programs {
-		data, readErr := os.ReadFile(filepath.Join(dir, p.Name())) //nolint:gosec // created above
-		if readErr != nil {
-			return nil, readErr
-		}
-		files = append(files, file{name: p.Name(), data: data, program: true})
-	}
-	licences, err := licencesOf(ctx, dir, programs)
+	licences, err := licencesOf(ctx, files)
 	return append(files, licences...), err
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -10,8 +11,11 @@ import (
 
 	"github.com/moby/buildkit/client"
 
+	"lamina.build"
+
 	"lamina.build/internal/engine"
 	"lamina.build/internal/humanize"
+	"lamina.build/lock"
 )
 
 // Engine describes the status of our own engine.
@@ -34,6 +38,12 @@ func Engine(st engine.Status) string {
 	fmt.Fprintf(&b, "root     %s: %s, %s free\n", st.Root, humanize.Size(st.Disk), humanize.Size(st.Free))
 	fmt.Fprintf(&b, "log      %s\n", st.Log)
 	return b.String()
+}
+
+// Version describes the program, the engine that it is made for, and the locks that it writes.
+func Version() string {
+	return fmt.Sprintf("build   %s\nengine  BuildKit %s\nlock    format %d\ngo      %s %s/%s\n",
+		lamina.Version(), engine.Version, lock.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // Cache lists the records of a cache, largest first, and their total.

@@ -10,8 +10,34 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// Moved describes the size of a model that was transferred.
-func Moved(m lamina.Moved) string {
+// Published describes a model that is in a registry now.
+func Published(m lamina.Moved) string {
+	what := "published"
+	if m.Unchanged {
+		what = "was already published"
+	}
+	text := fmt.Sprintf("%s %s: %s\n%s\n", m.Model.Name(), what, moved(m), m.Reference)
+	if m.ModelPack != "" {
+		text += m.ModelPack + "\n"
+	}
+	return text
+}
+
+// Pulled describes a model that is in a layout now.
+func Pulled(m lamina.Moved) string {
+	return fmt.Sprintf("%s in %s: %s\n%s\n", m.Model.Name(), m.Dir, moved(m), m.Manifest)
+}
+
+// Unpublished lists the places of models that were removed from a lock.
+func Unpublished(places []string) string {
+	if len(places) == 0 {
+		return "no model was published\n"
+	}
+	return "removed from the lock: " + strings.Join(places, ", ") + "\n"
+}
+
+// moved describes the size of a model that was transferred.
+func moved(m lamina.Moved) string {
 	return humanize.Count(m.Layers, "layer") + ", " + humanize.Size(m.Model.Size())
 }
 
@@ -19,7 +45,7 @@ func Moved(m lamina.Moved) string {
 func Verified(models []lamina.Moved) string {
 	var b strings.Builder
 	for _, m := range models {
-		fmt.Fprintf(&b, "%s in %s: %s, as locked\n", m.Model.Name(), cmp.Or(m.Reference, m.Dir), Moved(m))
+		fmt.Fprintf(&b, "%s in %s: %s, as locked\n", m.Model.Name(), cmp.Or(m.Reference, m.Dir), moved(m))
 	}
 	return b.String()
 }

@@ -53,7 +53,7 @@ list  0 B in 0 layers
 
 func TestMoved(t *testing.T) {
 	m := lamina.Moved{Layers: 3, Model: lock.Model{Files: []lock.ModelFile{{Size: 1500}, {Size: 500}}}}
-	if got := Moved(m); got != "3 layers, 2.0 kB" {
+	if got := moved(m); got != "3 layers, 2.0 kB" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -1,14 +1,13 @@
 package weights
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -17,9 +16,6 @@ type sink interface {
 	Offset() int64 // the next byte that it expects
 	Send(ctx context.Context, data []byte) error
 }
-
-// maxStalls is how often a sink may request bytes again without progress.
-const maxStalls = 10
 
 // flow moves one layer.
 type flow struct {
@@ -32,21 +28,9 @@ type flow struct {
 // Neither does anything twice, but bytes that one of them lacks are fetched again if
 // the other is ahead.
 func (f *flow) run(ctx context.Context, to sink) error {
-	furthest, tries := to.Offset(), 0
-	for f.hash.pos < f.hash.of.Size || to.Offset() < f.hash.of.Size {
-		err := f.pass(ctx, to)
-		if _, moved := errors.AsType[*registry.OffsetError](err); err != nil && !moved {
-			return err
-		}
-		tries++
-		if to.Offset() > furthest {
-			furthest, tries = to.Offset(), 0
-		}
-		if tries >= maxStalls {
-			return failure.New(failure.Transient, fmt.Errorf("gave up after %d attempts: %w", tries, err))
-		}
-	}
-	return f.hash.err
+	done := func() bool { return min(f.hash.pos, to.Offset()) >= f.hash.of.Size }
+	err := registry.Passes(to.Offset, done, func() error { return f.pass(ctx, to) })
+	return cmp.Or(err, f.hash.err)
 }
 
 // ahead is how many chunks may be hashed before they are sent: enough that neither waits

@@ -1,11 +1,13 @@
-package main
+package console
 
 import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -82,16 +84,17 @@ func size(w io.Writer) (columns, rows int) {
 }
 
 // watchScreen draws steps until the channel is closed.
-func (u *ui) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps) {
-	s := &screen{w: u.stderr, colour: u.colour}
-	if !u.open(s) {
+func (c *Console) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps) {
+	s := &screen{w: c.stderr, colour: c.colour}
+	if !c.open(s) {
 		for range steps { // another view is open
 		}
 		return
 	}
-	defer u.open(nil)
-	resumed, stop := whenResumed()
-	defer stop()
+	defer c.open(nil)
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(resumed)
 	tick := time.NewTicker(frame)
 	defer tick.Stop()
 	var drawn time.Time
@@ -100,38 +103,38 @@ func (u *ui) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps)
 		case status, ok := <-steps:
 			if !ok {
 				view.End(time.Now())
-				u.draw(view)
+				c.draw(view)
 				return
 			}
 			view.Update(status, time.Now())
 			isNew = true
 		case now := <-tick.C:
 			if isNew || now.Sub(drawn) >= second {
-				u.draw(view)
+				c.draw(view)
 				drawn, isNew = now, false
 			}
-		case <-resumed: // the shell has written in between
-			u.mu.Lock()
+		case <-resumed: // after Ctrl-Z; the shell has written in between
+			c.mu.Lock()
 			s.lines = nil
-			u.mu.Unlock()
+			c.mu.Unlock()
 		}
 	}
 }
 
 // open makes s the current screen; nil closes it. It reports false if another one is open.
-func (u *ui) open(s *screen) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if s != nil && u.screen != nil {
+func (c *Console) open(s *screen) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s != nil && c.screen != nil {
 		return false
 	}
-	u.screen = s
+	c.screen = s
 	return true
 }
 
-func (u *ui) draw(view *progress.Steps) {
-	columns, rows := size(u.stderr)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.screen.draw(view.View(time.Now(), columns, rows))
+func (c *Console) draw(view *progress.Steps) {
+	columns, rows := size(c.stderr)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.screen.draw(view.View(time.Now(), columns, rows))
 }

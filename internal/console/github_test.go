@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 	"lamina.build"
 )
 
-// inWorkflow is a ui in a workflow whose checkout is the current directory.
-func inWorkflow(t *testing.T, files ...string) (u *ui, out, errs *strings.Builder) {
+// inWorkflow is a console in a workflow whose checkout is the current directory.
+func inWorkflow(t *testing.T, files ...string) (c *Console, out, errs *strings.Builder) {
 	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -25,21 +25,21 @@ func inWorkflow(t *testing.T, files ...string) (u *ui, out, errs *strings.Builde
 	}
 	out, errs = &strings.Builder{}, &strings.Builder{}
 	env := map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": dir}
-	return newUI(out, errs, func(name string) string { return env[name] }), out, errs
+	return New(out, errs, func(name string) string { return env[name] }), out, errs
 }
 
 func TestErrorsAreAnnotations(t *testing.T) {
-	u, out, errs := inWorkflow(t, "p/image.toml", "p/r, 1:2.txt")
-	u.github.dir = "p"
-	u.note("warning: the cache is full: %s", "100%")
-	u.note("a note")
-	u.fail(errors.Join(
+	c, out, errs := inWorkflow(t, "p/image.toml", "p/r, 1:2.txt")
+	c.github.dir = "p"
+	c.Notef("warning: the cache is full: %s", "100%")
+	c.Notef("a note")
+	c.Fail(errors.Join(
 		errors.New("p/image.toml:3:8: name: \"a:b\" is no name, 100%\n  said\rtwice"),
 		errors.New("reading requirements: r, 1:2.txt:4: no"),
 		errors.New("gone.txt:4: there is no such file"),
 		errors.New("p:7: a directory"),
 		errors.New("building: step 1:2: exit code: 2"),
-	), nil)
+	))
 	want := `::warning::the cache is full: 100%25
 build: a note
 ::error file=p/image.toml,line=3,col=8::p/image.toml:3:8: name: "a:b" is no name, 100%25%0A  said\rtwice
@@ -55,16 +55,16 @@ build: a note
 
 // Text from a package or a server is never a command.
 func TestNothingElseIsACommand(t *testing.T) {
-	u, out, errs := inWorkflow(t)
+	c, out, errs := inWorkflow(t)
 	said := "::add-mask::a\n \t::error::b\nx ::c\n##[error]d\ne\r::error::f\n\u00a0::error::g\r\n::h"
-	_ = u.result(said)
-	u.write(said + "\n#")
-	u.write("#")
-	u.write("[i\n")
-	u.fail(&lamina.StepError{Step: "s", Output: said, Err: errors.New(said)}, nil)
-	u.mu.Lock()
-	_, _ = io.WriteString(u.stderr, said)
-	u.mu.Unlock()
+	_ = c.Result(said)
+	c.write(said + "\n#")
+	c.write("#")
+	c.write("[i\n")
+	c.Fail(&lamina.StepError{Step: "s", Output: said, Err: errors.New(said)})
+	c.mu.Lock()
+	_, _ = io.WriteString(c.stderr, said)
+	c.mu.Unlock()
 	for line := range strings.FieldsFuncSeq(out.String()+"\n"+errs.String(), func(r rune) bool { return r == '\n' || r == '\r' }) {
 		isOurs := strings.HasPrefix(line, "::error::")
 		if strings.HasPrefix(strings.TrimSpace(line), "::") && !isOurs || strings.Contains(line, "##[") && !isOurs {
@@ -82,15 +82,15 @@ func TestNothingElseIsACommand(t *testing.T) {
 
 // A script that redirects standard output to a file gets the bytes unchanged.
 func TestAFileHasWhatWasAskedFor(t *testing.T) {
-	u, _, _ := inWorkflow(t)
+	c, _, _ := inWorkflow(t)
 	f, err := os.Create("out")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	u.stdout = f
+	c.stdout = f
 	const text = "::not-for-a-runner::\n"
-	if err = u.result(text); err != nil {
+	if err = c.Result(text); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile("out"); string(got) != text {

@@ -1,17 +1,13 @@
-package main
+package console
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -22,6 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build"
+
+	"lamina.build/internal/test/pty"
 )
 
 // emulator shows what is seen on a terminal: it wraps lines, scrolls, and obeys the few
@@ -108,7 +106,7 @@ func (e *emulator) seen() []string {
 
 // watched is a user interface on a terminal, and the output it received.
 type watched struct {
-	*ui
+	*Console
 	t      *testing.T
 	ours   *os.File
 	theirs *os.File
@@ -119,13 +117,13 @@ type watched struct {
 
 func onTerminal(t *testing.T, columns, rows int, env map[string]string) *watched {
 	t.Helper()
-	ours, theirs, err := openTerminal()
+	ours, theirs, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &watched{t: t, ours: ours, theirs: theirs, closed: make(chan struct{})}
 	w.resize(columns, rows)
-	w.ui = newUI(theirs, theirs, func(name string) string { return env[name] })
+	w.Console = New(theirs, theirs, func(name string) string { return env[name] })
 	go func() {
 		defer close(w.closed)
 		part := make([]byte, 4096)
@@ -148,7 +146,7 @@ func (w *watched) resize(columns, rows int) {
 	}
 }
 
-func (w *watched) text() string {
+func (w *watched) Text() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.came.String()
@@ -158,12 +156,12 @@ func (w *watched) text() string {
 func (w *watched) until(from int, text string) string {
 	w.t.Helper()
 	for range 1000 {
-		if came := w.text(); strings.Contains(came[from:], text) {
+		if came := w.Text(); strings.Contains(came[from:], text) {
 			return came
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	w.t.Fatalf("no %q came after %q", text, w.text()[from:])
+	w.t.Fatalf("no %q came after %q", text, w.Text()[from:])
 	return ""
 }
 
@@ -172,7 +170,7 @@ func (w *watched) end() string {
 	_ = w.theirs.Close()
 	<-w.closed
 	_ = w.ours.Close()
-	return w.text()
+	return w.Text()
 }
 
 // step is a step that has begun, and that ended after seconds if these aren't zero.
@@ -197,22 +195,22 @@ func TestTerminals(t *testing.T) {
 		t.Run(fmt.Sprintf("%dx%d", size.columns, size.rows), func(t *testing.T) {
 			w := onTerminal(t, size.columns, size.rows, nil)
 			steps, done := make(chan *client.SolveStatus), make(chan error)
-			w.note("one")
+			w.Notef("one")
 			go func() { done <- w.Watch(t.Context(), lamina.Work{}, steps) }()
 			steps <- step("native: compile", 0)
 			steps <- prints("native: compile", "\x1b[2Jerased\r\n"+strings.Repeat("顔x", 100)+"\n\x00\xff\n")
 			w.until(0, "\\x00")
-			w.note("two")
+			w.Notef("two")
 			steps <- step("runtime: install 2 packages", 0)
 			w.until(0, "runtime")
-			w.note("three")
+			w.Notef("three")
 			steps <- step("native: compile", 63)
 			steps <- step("runtime: install 2 packages", 5)
 			close(steps)
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			w.note("four")
+			w.Notef("four")
 			e := emulator{columns: 80, rows: 24}
 			if size.columns > 0 {
 				e.columns, e.rows = size.columns, size.rows
@@ -238,7 +236,7 @@ func TestResizedTerminals(t *testing.T) {
 	steps <- step("native: compile", 0)
 	steps <- prints("native: compile", strings.Repeat("a long line ", 30)+"\n")
 	before := len(w.until(0, "a long line a long line a long line a long line a long line"))
-	w.note("kept")
+	w.Notef("kept")
 	w.resize(20, 5)
 	w.until(before, "native: …")
 	narrow := len(w.until(before, "│ a long line a l…"))
@@ -277,8 +275,7 @@ func TestColourlessTerminals(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
-			w.mode = "tty"
-			if err := w.checkProgress(); (err != nil) != (name == "dumb") {
+			if err := w.Show("tty"); (err != nil) != (name == "dumb") {
 				t.Errorf("--progress tty is %v", err)
 			}
 			came := w.end()
@@ -288,64 +285,4 @@ func TestColourlessTerminals(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A closed terminal ends a build as SIGHUP does. A build that ignores the signal (nohup)
-// runs to its end unseen.
-func TestATerminalThatIsClosed(t *testing.T) {
-	if how := os.Getenv("LAMINA_TEST_TERMINAL"); how != "" {
-		work(how)
-	}
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Under nohup a child would inherit that the signal is ignored; one that is caught is reset.
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGHUP)
-	defer signal.Stop(caught)
-	for how, want := range map[string]int{"build": interruptedCode, "nohup": 42} {
-		t.Run(how, func(t *testing.T) {
-			w := onTerminal(t, 80, 24, nil)
-			cmd := exec.Command(program, "-test.run", "^TestATerminalThatIsClosed$")
-			cmd.Env = append(os.Environ(), "LAMINA_TEST_TERMINAL="+how, "TERM=xterm")
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = w.theirs, w.theirs, w.theirs
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-			defer timer.Stop()
-			_ = w.theirs.Close()
-			w.until(0, "wheels")
-			_ = w.ours.Close()
-			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != want {
-				t.Errorf("it ends with %v, want exit code %d", err, want)
-			}
-		})
-	}
-}
-
-// work is a build that prints until it is ended, or, if it ignores that its terminal is
-// closed, for some seconds.
-func work(how string) {
-	if how == "nohup" {
-		signal.Ignore(syscall.SIGHUP)
-	}
-	u := newUI(os.Stdout, os.Stderr, os.Getenv)
-	ctx, stop := interruptible(context.Background(), u)
-	steps, shown := make(chan *client.SolveStatus), make(chan error)
-	go func() { shown <- u.Watch(ctx, lamina.Work{}, steps) }()
-	steps <- step("x: compile", 0)
-	for n := 0; ctx.Err() == nil && (how == "build" || n < 2000); n++ {
-		steps <- prints("x: compile", fmt.Sprintf("line %d\n", n))
-		time.Sleep(time.Millisecond)
-	}
-	close(steps)
-	code := 42
-	if err := <-shown; err != nil || ctx.Err() != nil {
-		code = (&app{ui: u}).exitCode(ctx, ctx.Err())
-	}
-	stop()
-	os.Exit(code)
 }

@@ -1,15 +1,12 @@
-package main
+package console
 
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/containerd/log"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
@@ -22,9 +19,9 @@ import (
 
 func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 	var errs strings.Builder
-	u := &ui{stdout: &strings.Builder{}, stderr: &errs}
-	u.note("package %s", "\x1b[31mred\r")
-	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)}, nil)
+	c := &Console{stdout: &strings.Builder{}, stderr: &errs}
+	c.Notef("package %s", "\x1b[31mred\r")
+	c.Fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)})
 	want := "build: package \\x1b[31mred\\r\n" +
 		"build: error: na\\u009bme: context canceled\n" +
 		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n"
@@ -36,7 +33,7 @@ func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 // Text from an engine never controls the terminal.
 func TestStepsAreShown(t *testing.T) {
 	var errs strings.Builder
-	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
+	c := &Console{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
 	steps, step := make(chan *client.SolveStatus, 4), digest.FromString("step")
 	now := time.Now()
 	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now}}}
@@ -52,7 +49,7 @@ func TestStepsAreShown(t *testing.T) {
 	}
 	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
 	close(steps)
-	if err := u.Watch(t.Context(), lamina.Work{}, steps); err != nil {
+	if err := c.Watch(t.Context(), lamina.Work{}, steps); err != nil {
 		t.Fatal(err)
 	}
 	got := errs.String()
@@ -88,7 +85,7 @@ func TestRawJSONIsBuildKits(t *testing.T) {
 		}
 	}
 	watch(func(steps chan *client.SolveStatus) error {
-		return (&ui{stderr: &ours, mode: "rawjson"}).Watch(t.Context(), lamina.Work{}, steps)
+		return (&Console{stderr: &ours, mode: "rawjson"}).Watch(t.Context(), lamina.Work{}, steps)
 	})
 	watch(func(steps chan *client.SolveStatus) error {
 		display, err := progressui.NewDisplay(&theirs, progressui.RawJSONMode)
@@ -100,24 +97,4 @@ func TestRawJSONIsBuildKits(t *testing.T) {
 	if diff := cmp.Diff(theirs.String(), ours.String()); diff != "" || ours.Len() == 0 {
 		t.Errorf("(-BuildKit's +ours):\n%s", diff)
 	}
-}
-
-// Libraries' last words are escaped, too, and errors that they also return are not logged.
-func TestLogsOfLibrariesAreShown(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
-	cmd.Env = append(os.Environ(), "LOG_HERE=1")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") || strings.Contains(string(out), "returned") {
-		t.Errorf("it printed %q, %v", out, err)
-	}
-}
-
-// TestLogger is the process that logs.
-func TestLogger(t *testing.T) {
-	if os.Getenv("LOG_HERE") == "" {
-		t.Skip("run by another test")
-	}
-	quieten(os.Stderr)
-	log.L.Error("returned, too")
-	log.L.Fatal("x\x1b]52;c;eA==\a")
 }
