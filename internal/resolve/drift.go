@@ -57,5 +57,5 @@ func (p Project) driftOf(l lock.Lock, platform string, x indexes) []string {
 	if drift := l.Drift(wanted); len(drift) > 0 {
 		return drift // its entries answer other requirements
 	}
-	return slices.Concat(apt.Drift(wanted, l), uv.Drift(p.Requirements.Python, l, x.Indexes, p.Root), models.Drift(l))
+	return slices.Concat(apt.Drift(wanted, l), uv.Drift(p.Requirements.Python, l, x.Indexes), models.Drift(l))
 }

@@ -219,7 +219,7 @@ func drift(t *testing.T, p resolve.Project, l lock.Lock) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range uv.Doubtful(p.Requirements.Python, l, uv.Indexes{Default: uv.DefaultIndex, Further: strings.Fields(p.Env("UV_INDEX"))}, p.Root) {
+	for _, d := range uv.Doubtful(p.Requirements.Python, l, uv.Indexes{Default: uv.DefaultIndex, Further: strings.Fields(p.Env("UV_INDEX"))}) {
 		found = append(found, fmt.Sprintf("asked for: %s %s from %s", d.Name, d.Version, d.Index))
 	}
 	return found

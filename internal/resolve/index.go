@@ -161,7 +161,7 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 	if a.Logins, err = p.logins(ctx, x); err != nil {
 		return a, err
 	}
-	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes, p.Root)
+	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes)
 	if p.Vendored != nil { // naming a directory of vendored files means trusting it like an index
 		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return p.Vendored(d.Distribution) })
 	}
@@ -178,7 +178,7 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 	found, err := p.witness(a.Logins).Confirm(ctx, doubts)
 	named := append([]string{x.Default}, x.Further...)
 	for _, r := range p.Requirements.Python {
-		named = append(named, r.Named(p.Root)...)
+		named = append(named, r.Named()...)
 	}
 	a.Lock = uv.Believed(l, found, named)
 	return a, err
@@ -190,7 +190,7 @@ func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
 	if err != nil {
 		return err
 	}
-	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes, p.Root)
+	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes)
 	if len(doubts) == 0 {
 		return nil // and no need for logins
 	}
@@ -208,7 +208,7 @@ func (p Project) mirrored(ctx context.Context, a *Access, x indexes, l lock.Lock
 		Client: fetch.New(fetch.Options{Logins: a.Logins.For}), Index: x.Default, Dir: filepath.Join(p.CacheDir, "mirrors"), Note: p.Note,
 	}
 	for _, r := range p.Requirements.Python {
-		a.Mirror.Named = append(a.Mirror.Named, r.Named(p.Root)...)
+		a.Mirror.Named = append(a.Mirror.Named, r.Named()...)
 	}
 	return a.Mirror.Find(ctx, l)
 }

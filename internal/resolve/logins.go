@@ -63,7 +63,7 @@ func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
 	}
 	read(x.names)
 	for _, r := range p.Requirements.Python {
-		read(r.IndexNames(p.Root))
+		read(r.IndexNames())
 	}
 	return logins
 }
@@ -90,7 +90,7 @@ const keyringTime = 30 * time.Second
 func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[string]userinfo.Login {
 	addresses := append([]string{x.Default}, x.Further...)
 	for _, r := range p.Requirements.Python {
-		addresses = append(addresses, r.Named(p.Root)...)
+		addresses = append(addresses, r.Named()...)
 	}
 	program := ""
 	for _, dir := range filepath.SplitList(p.Env("PATH")) {

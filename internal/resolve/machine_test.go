@@ -161,9 +161,9 @@ esac
 	of := func(t *testing.T, provider string) (logins uv.Logins, asked []string) {
 		env["UV_KEYRING_PROVIDER"] = provider
 		p, home := machine(t, env, files)
-		p.Root = fstest.MapFS{"pyproject.toml": &fstest.MapFile{Data: []byte("[[tool.uv.index]]\nname = \"tree\"\nurl = \"https://tree.example\"\n")}}
 		p.Requirements.Python = []uv.Request{{
-			Project: ".", ProjectFiles: []string{"pyproject.toml"}, Indexes: []uv.Index{{Name: "spec", URL: "https://spec.example/simple"}},
+			Uses:    uv.ProjectIndexes{Named: []string{"https://tree.example"}, Names: map[string]string{"tree": "https://tree.example"}},
+			Indexes: []uv.Index{{Name: "spec", URL: "https://spec.example/simple"}},
 		}}
 		x, err := p.indexes()
 		if err != nil {

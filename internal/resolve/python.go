@@ -83,7 +83,7 @@ func (p Project) python(
 	if err != nil {
 		return l, err
 	}
-	return l, p.witness(logins).Keep(uv.Doubtful(p.Requirements.Python, l, from.Indexes, p.Root)) // the indexes just confirmed them
+	return l, p.witness(logins).Keep(uv.Doubtful(p.Requirements.Python, l, from.Indexes)) // the indexes just confirmed them
 }
 
 // longestSockets limits the path of the socket directory: systems allow about a hundred

@@ -158,8 +158,10 @@ def unasked(ours: list[Installed], asked: list[str] | None, locked: list[str]) -
         for text in found.requires:
             try:
                 need = Requirement(readable(text))
-            except ValueError:
-                continue
+            except ValueError:  # the resolver could read it, and took what it names
+                if not (head := re.match(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?(\s*\[[\w\s.,-]*\])?", text)):
+                    continue
+                need = Requirement(head[0])
             if not need.marker or need.marker.evaluate({**KERNEL, "extra": extra}):
                 waiting += [(need.name, more) for more in ("", *need.extras)]
     for found in ours:

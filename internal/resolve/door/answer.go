@@ -128,10 +128,10 @@ func (d *Door) read(p page, to *url.URL, header http.Header, resp *http.Response
 		d.came.put(p.index+"\n"+p.project, measured(lock.Page{Index: p.index, Project: p.project}, data))
 		list, err = parsePage(header.Get("Content-Type"), to, data)
 	}
-	if err != nil || p.project != "" || !d.bindings.hides() {
+	if err != nil || p.project != "" || len(d.bindings.bound) == 0 {
 		return data, list, err
 	}
-	list = slices.DeleteFunc(list, func(f File) bool { return !d.bindings.serves(p.index, nameIn(f.URL)) })
+	list = slices.DeleteFunc(list, func(f File) bool { return d.bindings.hides(nameIn(f.URL)) })
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Del("ETag")
 	header.Del("Last-Modified")

@@ -126,21 +126,15 @@ func (b bindings) under(u *url.URL) (at *bound, rest string) {
 	return nil, ""
 }
 
-// A flat page lists files of all projects. Those of projects that are bound to another
-// index must be left out of it.
-
-// hides reports whether a flat page may have to omit files.
-func (b bindings) hides() bool { return len(b.bound) > 0 }
-
-// serves reports whether a flat index serves the project of a file.
-func (b bindings) serves(index, fileName string) bool {
-	project, _ := ReadName(fileName)
-	for _, i := range b.indexes {
-		if i.flat && i.name == index && i.projects != nil {
-			return i.projects[project]
+// hides reports whether a flat page, which lists files of all projects, must omit a file:
+// one of a project that is bound to an index.
+func (b bindings) hides(file string) bool {
+	for project := range b.bound {
+		if IsFileOf(file, project) {
+			return true
 		}
 	}
-	return !b.bound[project]
+	return false
 }
 
 // archives are the suffixes of distributions.
@@ -151,6 +145,17 @@ func IsArchive(name string) bool { return hasSuffix(name, archives...) }
 
 func hasSuffix(name string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}
+
+// IsFileOf reports whether a wheel or sdist may be a project's, by its name. That of an
+// sdist is ambiguous: a-3-1.0.tar.gz is of a or of a-3.
+func IsFileOf(file, project string) bool {
+	if strings.HasSuffix(file, ".whl") {
+		name, _, _ := strings.Cut(file, "-")
+		return lock.NormalName(name) == project
+	}
+	rest, ok := strings.CutPrefix(lock.NormalName(file), project+"-")
+	return ok && strings.IndexAny(strings.TrimPrefix(rest, "v"), "0123456789") == 0
 }
 
 // ReadName returns the normalized project and the version in the name of a wheel or sdist.

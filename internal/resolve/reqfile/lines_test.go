@@ -25,7 +25,7 @@ func TestLogicalLines(t *testing.T) {
 		{"comment ends what is continued", "a \\\n# x \\\nb", []string{"a", "b"}, []int{1, 3}},
 		{"comment at the end of a continued line", "a # x \\\n>=1\nb", []string{"a", "b"}, []int{1, 3}},
 		{"UTF-16 of PowerShell", "\xff\xfea\x00\r\x00\n\x00b\x00", []string{"a", "b"}, []int{1, 2}},
-		{"UTF-16, big-endian", "\xfe\xff\x00a\x00 \x00#\x20\xac\x00\n\x00b\x00", []string{"a", "b"}, []int{1, 2}},
+		{"UTF-16, big-endian", "\xfe\xff\x00a\x00 \x00#\x20\xac\x00\n\x00b", []string{"a", "b"}, []int{1, 2}},
 		{"an empty UTF-16", "\xff\xfe", nil, nil},
 		{"comments in Latin-1", "# coding: latin-1\n# M\xfcller\na # \xe9", []string{"a"}, []int{3}},
 		{"form feed between lines", "a\n\f\nb", []string{"a", "b"}, []int{1, 3}},

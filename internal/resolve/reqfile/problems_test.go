@@ -1,7 +1,6 @@
 package reqfile_test
 
 import (
-	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -176,15 +175,6 @@ func TestFrozenPaths(t *testing.T) {
 	equal(t, "many", messages(t, err), []string{
 		place("1"), `requirements.txt:7: "c d"` + notOne, "requirements.txt:6: 5 lines up to this one have such paths",
 	})
-}
-
-func TestDeepIncludes(t *testing.T) {
-	files := map[string]string{"requirements.txt": "-r 0.txt", "49.txt": "a"}
-	for i := range 49 {
-		files[fmt.Sprintf("%d.txt", i)] = fmt.Sprintf("-r %d.txt", i+1)
-	}
-	_, err := reqfile.Read(options(files))
-	equal(t, "problems", messages(t, err), []string{`48.txt:1: "49.txt" is included through 50 other files`})
 }
 
 func TestHints(t *testing.T) {

@@ -1,7 +1,6 @@
 package reqfile
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,17 +8,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf16"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
 const (
-	maxSize  = 16 << 20 // of a file: 10,000 items with all their hashes take 5 MB
-	maxDepth = 50       // of nested includes
-	percent  = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
-	known    = "--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index --pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature"
+	maxSize = 16 << 20 // of a file: 10,000 items with all their hashes take 5 MB
+	percent = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
+	known   = "--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index --pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature"
 )
 
 var (
@@ -47,7 +47,6 @@ type reader struct {
 type line struct {
 	file       string
 	constraint bool
-	depth      int
 	number     int // of its first physical line
 	text       string
 }
@@ -76,14 +75,15 @@ func (r *reader) file(l line, name string) error {
 		return fmt.Errorf("%q is not a file", clean)
 	case info.Size() > maxSize:
 		return fmt.Errorf("%q is larger than %d MB", clean, maxSize>>20)
-	case l.depth == maxDepth:
-		return fmt.Errorf("%q is included through %d other files", clean, maxDepth)
 	}
 	data, err := fs.ReadFile(r.FS, clean)
+	if err == nil { // UTF-8, or by its byte order mark the UTF-16 that PowerShell writes
+		data, _, err = transform.Bytes(unicode.BOMOverride(transform.Nop), data)
+	}
 	if err != nil {
 		return fmt.Errorf("reading %q: %w", clean, err)
 	}
-	r.lines(line{file: clean, constraint: l.constraint, depth: l.depth + 1}, decode(data))
+	r.lines(line{file: clean, constraint: l.constraint}, string(data))
 	return nil
 }
 
@@ -102,22 +102,6 @@ func (r *reader) find(directory, name string) (clean string, info fs.FileInfo, e
 		err = fmt.Errorf("%q does not exist", clean)
 	}
 	return clean, info, err
-}
-
-// decode decodes UTF-8, or the UTF-16 that PowerShell writes.
-func decode(data []byte) string {
-	var order binary.ByteOrder = binary.LittleEndian
-	switch text := string(data); {
-	case strings.HasPrefix(text, "\xfe\xff"):
-		order = binary.BigEndian
-	case !strings.HasPrefix(text, "\xff\xfe"):
-		return strings.TrimPrefix(text, "\uFEFF")
-	}
-	units := make([]uint16, len(data)/2-1)
-	for i := range units {
-		units[i] = order.Uint16(data[2*i+2:])
-	}
-	return string(utf16.Decode(units))
 }
 
 // lines reads logical lines: a backslash continues one on the next line, and as in pip a comment

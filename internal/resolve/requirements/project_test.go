@@ -218,6 +218,75 @@ own = { workspace = true }
 	}
 }
 
+// What uv and the backends of trees may ask for: not the homepage, not what a comment has.
+func TestAddressesOfProjects(t *testing.T) {
+	got := request(t, "name = \"x\"\n[python]\nproject = \"app\"\nsources = [\"src\", \"src/cc\"]\n", map[string]string{
+		"app/pyproject.toml": `# https://not.example
+[project]
+dependencies = ["d @ git+https://deep.example/d.git?a&b"]
+optional-dependencies = { x = ["e @ https://e.example/e.whl"] }
+[project.urls]
+Homepage = "https://not.example/me/x"
+[build-system]
+requires = ["f @ https://f.example/f.whl"]
+[dependency-groups]
+dev = ["g @ https://g.example/g.whl"]
+[tool.uv.sources]
+a = { git = "https://lab.example:8443/a" }
+own = { path = "../own" }
+[[tool.uv.index]]
+name = "first"
+url = "https://project.example"
+[[tool.uv.index]]
+url = "wheels"
+[[tool.uv.index]]
+url = "https://flat.example/links"
+format = "flat"
+[tool.uv]
+find-links = ["https://links.example/torch.html", "wheels"]
+[tool.uv.pip]
+extra-index-url = ["https://pip.example"]
+[tool.poetry]
+homepage = "https://not.example"
+[tool.poetry.dependencies]
+p = { git = "ssh://git@poetry.example:2222/p.git" }
+[tool.pdm.dev-dependencies]
+m = ["m @ https://pdm.example/m.whl"]
+[tool.mine]
+base = "https://not.example"
+`,
+		"app/uv.lock":        "[[package]]\nsource = { registry = \"https://lock.example\" }\n[[package]]\nsource = { registry = \"https://lock.example\" }\n[[package]]\nsource = { registry = \"https://flat.example/links\" }\n",
+		"own/pyproject.toml": "[build-system]\nrequires = [\"o @ https://o.example/o.whl\"]\n[[tool.uv.index]]\nurl = \"https://unread.example\"\n",
+		"app/uv.toml":        "index-url = \"https://settings.example\" # https://not.example\noverride-dependencies = [\"u @ https://u.example/u.whl\"]\n",
+		"src/setup.py":       "# https://not.example\nsetup(x='https://home.example')", "src/requirements.txt": "https://line.example/l.whl\n",
+		"src/cc/pyproject.toml": "[project]\ndependencies = [\"c @ git+https://cc.example/c\"]\n[project.urls]\nx = \"https://not.example\"\n",
+	})
+	want := uv.ProjectIndexes{
+		URLs:  []string{"https://lock.example", "https://pip.example", "https://project.example", "https://settings.example"},
+		Named: []string{"https://pip.example", "https://project.example", "https://settings.example"},
+		Links: []string{"https://flat.example/links", "https://links.example/torch.html"}, Names: map[string]string{"first": "https://project.example"},
+		Default: true, Locked: true,
+	}
+	if diff := cmp.Diff(want, got.Uses); diff != "" {
+		t.Errorf("indexes (-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"project", strings.Join(got.ProjectTexts, ""), "https://deep.example/d.git?a&b https://e.example/e.whl https://f.example/f.whl https://g.example/g.whl https://lab.example:8443/a https://o.example/o.whl ssh://git@poetry.example:2222/p.git https://pdm.example/m.whl https://u.example/u.whl"},
+		{"lock", got.LockText, "https://lock.example"},
+		{"trees", strings.Join(got.TreeTexts, ""), "https://cc.example/c"},
+		{"programs", strings.Join(got.TreePrograms, ""), "https://home.example https://line.example/l.whl"},
+	} {
+		for _, address := range strings.Fields(tt.want) {
+			if !strings.Contains(tt.text, address) {
+				t.Errorf("%s: %s is not in %s", tt.name, address, tt.text)
+			}
+		}
+		if strings.Contains(tt.text, "not.example") {
+			t.Errorf("%s: an address that nothing requires is in %s", tt.name, tt.text)
+		}
+	}
+}
+
 func TestFilesOfAPylock(t *testing.T) {
 	const lockText = `lock-version = "1.0"
 [[packages]]
@@ -230,7 +299,7 @@ name = "b"
 path = "../../b.zip"
 `
 	r := request(t, "name = \"x\"\n[python]\nlock = \"locks/pylock.gpu.toml\"\n", map[string]string{"locks/pylock.gpu.toml": lockText})
-	if diff := cmp.Diff([]string{"locks/pylock.gpu.toml", "wheels/a.whl", "locks/a.tar.gz"}, r.ProjectFiles); diff != "" {
+	if diff := cmp.Diff([]string{"locks/pylock.gpu.toml", "wheels/a.whl", "locks/a.tar.gz"}, r.ProjectFiles); diff != "" || r.LockText != lockText {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -39,7 +39,8 @@ type pyproject struct {
 	Tool   struct {
 		UV map[string]any `toml:"uv"`
 
-		// Of build backends, which list requirements from them.
+		// Of build backends and others, which list requirements from them.
+		PDM        any `toml:"pdm" json:"-"`
 		Flit       any `toml:"flit" json:"-"`
 		Hatch      any `toml:"hatch" json:"-"`
 		Poetry     any `toml:"poetry" json:"-"`
@@ -111,10 +112,19 @@ func (r *reader) readProject(dir string) error {
 	}
 	data, err := beneath.ReadAtMost(r.root, name, maxUVLock)
 	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
+	r.request.LockText, r.request.Uses.Locked = string(data), true
+	for _, m := range registry.FindAllStringSubmatch(r.request.LockText, -1) {
+		if !slices.Contains(r.request.Uses.Links, m[1]) {
+			r.request.Uses.URLs = append(r.request.Uses.URLs, m[1])
+		}
+	}
+	r.request.Uses.URLs = sorted(r.request.Uses.URLs)
 	r.input(name, data)
 	r.git = r.git || containsGit(string(data))
 	return errors.Join(err, checkLogins(name, data), strict.CheckDepth(name, data))
 }
+
+var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 
 // readSettings reads the uv.toml with uv's settings for a workspace: next to its root, or in
 // the nearest directory above that has one. A pyproject.toml with a table of uv that is
@@ -125,6 +135,7 @@ func (r *reader) readSettings() error {
 			data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
 			if err == nil {
 				err = errors.Join(checkLogins(name, data), unmarshal(name, data, &r.settings.Tool.UV))
+				r.uses(r.settings)
 			}
 			more, filesErr := r.settings.files(r.root, name)
 			r.request.ProjectFiles = append(r.request.ProjectFiles, append(more, name)...)
@@ -151,6 +162,11 @@ func (r *reader) readPyprojects(dir string) error {
 		return err
 	}
 	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
+	if dir == "." || strings.HasPrefix(r.request.Project+"/", dir+"/") {
+		r.uses(p)
+	} else {
+		r.request.ProjectTexts = append(r.request.ProjectTexts, p.requires())
+	}
 	for _, name := range more {
 		switch {
 		case slices.Contains(r.request.ProjectFiles, name):
@@ -169,12 +185,17 @@ func (r *reader) readPyprojects(dir string) error {
 // readTree records the files that determine the dependencies of a source tree: its
 // pyproject.toml, and unless that lists them, its setup.py and the lists that these name.
 func (r *reader) readTree(dir string) error {
+	for _, base := range []string{"setup.py", "setup.cfg", "requirements.txt"} {
+		data, _ := beneath.ReadAtMost(r.root, path.Join(dir, base), maxPyproject) // few trees have all
+		r.request.TreePrograms = append(r.request.TreePrograms, comment.ReplaceAllString(string(data), ""))
+	}
 	text := ""
 	if regular(r.root, path.Join(dir, manifest)) {
 		p, err := r.pyproject(dir)
 		if err != nil {
 			return err
 		}
+		r.request.TreeTexts = append(r.request.TreeTexts, p.requires())
 		if err = r.needs("source "+dir, p); err != nil || !p.isDynamic() {
 			return err
 		}
@@ -260,6 +281,7 @@ func (r *reader) readPylock(name string) error {
 	}
 	err = errors.Join(checkLogins(name, data), unmarshal(name, data, &file))
 	r.input(name, data)
+	r.request.LockText = string(data)
 	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
 	packages, _ := file.Packages.([]any)
 	for _, p := range packages {
@@ -395,8 +417,11 @@ func (p pyproject) files(root fs.FS, file string) ([]string, error) {
 			list = append(list, name)
 		}
 	}
-	for _, directory := range p.directories() {
-		name := path.Join(dir, directory)
+	for _, i := range p.indexes() {
+		if i.url == "" || strings.Contains(i.url, "://") {
+			continue
+		}
+		name := path.Join(dir, i.url)
 		err := inside(name)
 		for _, pattern := range []string{"*.whl", "*.tar.gz", "*.zip"} {
 			if err == nil {
@@ -406,22 +431,75 @@ func (p pyproject) files(root fs.FS, file string) ([]string, error) {
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: index %q: %w", file, directory, err)
+			return nil, fmt.Errorf("%s: index %q: %w", file, i.url, err)
 		}
 	}
 	return sorted(list), nil
 }
 
-// directories lists the directories where uv also accepts addresses of indexes.
-func (p pyproject) directories() []string {
-	list := texts(p.Tool.UV["find-links"])
-	indexes, _ := p.Tool.UV["index"].([]any)
-	for _, index := range indexes {
-		table, _ := index.(map[string]any)
-		url, _ := table["url"].(string)
-		list = append(list, url)
+// index is an index, or a directory that serves as one, in the tables of uv.
+type index struct {
+	name, url string
+	isDefault bool // for unbound projects
+	isFlat    bool // one page with links
+}
+
+func (p pyproject) indexes() (list []index) {
+	for _, table := range []any{p.Tool.UV, p.Tool.UV["pip"]} {
+		if url, _ := dig(table, "index-url").(string); url != "" {
+			list = append(list, index{url: url, isDefault: true})
+		}
+		for _, url := range texts(dig(table, "extra-index-url")) {
+			list = append(list, index{url: url})
+		}
+		for _, url := range texts(dig(table, "find-links")) {
+			list = append(list, index{url: url, isFlat: true})
+		}
 	}
-	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
+	tables, _ := p.Tool.UV["index"].([]any)
+	for _, table := range tables {
+		name, _ := dig(table, "name").(string)
+		url, _ := dig(table, "url").(string)
+		isDefault, _ := dig(table, "default").(bool)
+		list = append(list, index{name, url, isDefault, dig(table, "format") == "flat"})
+	}
+	return list
+}
+
+// uses records the indexes and the requirements of p, whose settings are those of the project.
+func (r *reader) uses(p pyproject) {
+	r.request.ProjectTexts = append(r.request.ProjectTexts, p.requires())
+	found := &r.request.Uses
+	for _, i := range p.indexes() {
+		found.Default = found.Default || i.isDefault
+		if i.name != "" {
+			found.Names[i.name] = i.url
+		}
+		switch {
+		case !strings.HasPrefix(i.url, "http"):
+		case i.isFlat:
+			found.Links = append(found.Links, i.url)
+		default:
+			found.Named, found.URLs = append(found.Named, i.url), append(found.URLs, i.url)
+		}
+	}
+	found.Named, found.URLs, found.Links = sorted(found.Named), sorted(found.URLs), sorted(found.Links)
+}
+
+// requires returns the values of p that have requirements, as JSON: not its homepage.
+func (p pyproject) requires() string {
+	values := []any{p.BuildSystem, p.Groups, p.Tool.UV, p.Tool.PDM}
+	if p.Project != nil {
+		values = append(values, p.Project.Dependencies, p.Project.Optional)
+	}
+	for _, key := range []string{"dependencies", "dev-dependencies", "group"} {
+		values = append(values, dig(p.Tool.Poetry, key))
+	}
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // an address may have &
+	_ = e.Encode(values)   // fails only for numbers that JSON lacks
+	return text.String()
 }
 
 // paths returns the paths of a source of uv, which may be one table or several.

@@ -67,7 +67,7 @@ func request(set lock.Set, s spec.Spec, places map[string]string) uv.Request {
 	r := uv.Request{
 		Set: set, Lock: p.Lock, Project: p.Project, Extras: p.Extras, Groups: p.Groups,
 		Overrides: p.Overrides, Excludes: p.Excludes, IndexStrategy: p.IndexStrategy, BuildRequires: p.BuildRequires,
-		Sources: map[string]string{}, Optional: p.Optional, Collisions: p.Collisions, Prune: p.Prune,
+		Sources: map[string]string{}, Uses: uv.ProjectIndexes{Names: map[string]string{}}, Optional: p.Optional, Collisions: p.Collisions, Prune: p.Prune,
 		Imports: s.Smoke.Imports, Trees: len(s.Git) > 0 || s.App.Env["PYTHONPATH"] != "", Places: places,
 	}
 	if path.Base(p.Lock) == uvLock {

@@ -49,6 +49,9 @@ func (f *Found) Take(text string, env func(string) string, at func(error) error)
 		if strings.HasSuffix(m[1], "ssh") && !strings.Contains(m[2], ":") {
 			return found
 		}
+		if strings.HasPrefix(m[1], "git+http") && !strings.ContainsAny(m[2], ":$") { // as in git@github.com: git sends no user alone
+			return m[1] + "://" + m[3]
+		}
 		if err := f.login(m[2], strings.ToLower(strings.TrimRight(m[3], `"'`)), env, at); err != nil {
 			problems = append(problems, at(err))
 		}

@@ -25,6 +25,8 @@ func TestTake(t *testing.T) {
 		`"https://${BOTH}@h"`:                    {`"https://h"`, map[string]userinfo.Login{"h": {User: "me", Password: "geheim@2"}}, ""},
 		"https://u%40x@a https://${TOKEN}@b":     {"https://a https://b", map[string]userinfo.Login{"a": {User: "u@x"}, "b": {User: "geheim1"}}, ""},
 		"git+ssh://git@h/x":                      {"git+ssh://git@h/x", nil, ""},
+		"git+https://git@h/x":                    {"git+https://h/x", nil, ""},
+		"git+https://${TOKEN}@h/x":               {"git+https://h/x", map[string]userinfo.Login{"h": {User: "geheim1"}}, ""},
 		"git+ssh://git:${TOKEN}@h/x":             {"git+ssh://h/x", map[string]userinfo.Login{"h": {User: "git", Password: "geheim1"}}, ""},
 		"https://me:geheim@h":                    {"https://h", nil, "at: the URL contains a password"},
 		"https://${LINE}@h":                      {"https://h", nil, "at: the URL's user or password contains a control character"},

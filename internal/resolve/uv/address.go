@@ -2,14 +2,10 @@ package uv
 
 import (
 	"fmt"
-	"io/fs"
 	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/door"
@@ -17,45 +13,32 @@ import (
 
 // required returns the addresses of files and repositories that a request requires, besides
 // its indexes.
-func (r Request) required(project fs.FS) []string {
-	texts := slices.Clone(r.Overrides)
+func (r Request) required() []string {
+	texts := slices.Concat(r.Overrides, r.ProjectTexts, []string{r.LockText})
 	for _, lines := range r.BuildRequires {
 		texts = append(texts, lines...)
 	}
 	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
 		texts = append(texts, w.URL)
 	}
-	for _, name := range r.ProjectFiles {
-		if strings.HasSuffix(name, ".toml") || strings.HasSuffix(name, ".lock") {
-			texts = append(texts, wants(project, name))
-		}
-	}
 	return addresses(texts, address)
 }
 
 // treesRequire returns the addresses that the source trees of a request require. Others in
 // their programs or comments are no requirements.
-func (r Request) treesRequire(project fs.FS) []string {
-	texts, programs := make([]string, 0, len(r.Sources)), make([]string, 0, 3*len(r.Sources))
-	for _, dir := range r.Sources {
-		texts = append(texts, wants(project, path.Join(dir, "pyproject.toml")))
-		for _, name := range []string{"setup.py", "setup.cfg", "requirements.txt"} {
-			data, _ := fs.ReadFile(project, path.Join(dir, name)) // few have all
-			programs = append(programs, comment.ReplaceAllString(string(data), ""))
-		}
-	}
-	return append(addresses(texts, address), addresses(programs, requirementAddress)...)
+func (r Request) treesRequire() []string {
+	return append(addresses(r.TreeTexts, address), addresses(r.TreePrograms, requirementAddress)...)
 }
 
 // named returns all addresses in a request, besides its indexes.
-func (r Request) named(project fs.FS) []string {
-	return append(r.required(project), r.treesRequire(project)...)
+func (r Request) named() []string {
+	return append(r.required(), r.treesRequire()...)
 }
 
 // direct returns the files that a request names by address, with their projects.
-func (r Request) direct(project fs.FS) map[string]string {
+func (r Request) direct() map[string]string {
 	named := map[string]string{}
-	for _, text := range r.named(project) {
+	for _, text := range r.named() {
 		for _, found := range address.FindAllString(text, -1) {
 			named[door.Key(found)] = ""
 		}
@@ -66,45 +49,9 @@ func (r Request) direct(project fs.FS) map[string]string {
 	return named
 }
 
-// wants returns the parts of a pyproject.toml that have requirements, which excludes the
-// homepage, the values of a uv.toml, or a whole lock. A file that can't be read has none: uv will report it.
-func wants(project fs.FS, name string) string {
-	var file struct {
-		Project struct {
-			Dependencies any `toml:"dependencies"`
-			Optional     any `toml:"optional-dependencies"`
-		} `toml:"project"`
-		Groups any `toml:"dependency-groups"`
-		Build  any `toml:"build-system"`
-		Tool   struct {
-			UV     any `toml:"uv"`
-			PDM    any `toml:"pdm"`
-			Poetry struct {
-				Dependencies any `toml:"dependencies"`
-				Dev          any `toml:"dev-dependencies"`
-				Group        any `toml:"group"`
-			} `toml:"poetry"`
-		} `toml:"tool"`
-	}
-	data, err := fs.ReadFile(project, name)
-	if strings.HasSuffix(name, ".lock") || strings.HasPrefix(path.Base(name), "pylock.") {
-		return string(data)
-	}
-	var into any = &file
-	if path.Base(name) == "uv.toml" {
-		into = &file.Tool.UV
-	}
-	if err != nil || toml.Unmarshal(data, into) != nil {
-		return ""
-	}
-	data, _ = toml.Marshal(file) // can't fail, it was just parsed
-	return string(data)
-}
-
 var (
 	address            = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
 	requirementAddress = regexp.MustCompile(`(?m)(?:@[ \t]*|^[ \t]*|git\+)(?:https?|ssh)://[^\s"'<>]+`)
-	comment            = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
 )
 
 // addresses returns the addresses in texts, each once.

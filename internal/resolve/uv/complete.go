@@ -29,7 +29,7 @@ import (
 // rest against the indexes, since code of sdists ran next to uv. It reports all problems at
 // once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), silent: &sync.Map{}}
+	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(), silent: &sync.Map{}}
 	list := a.all()
 	problems := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -105,6 +105,9 @@ func (c completion) lines() []reqfile.Requirement {
 func (c completion) one(ctx context.Context, d *distribution) (err error) {
 	if d.Hashes == nil {
 		d.Hashes = map[string]string{}
+	}
+	for name, sum := range d.Hashes {
+		d.Hashes[name] = strings.ToLower(sum)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limit(), errSlow)
 	defer cancel()

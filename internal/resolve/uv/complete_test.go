@@ -345,8 +345,7 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	})
 	t.Run("refused in a project", func(t *testing.T) {
 		x, d := setup(t)
-		x.r.Project, x.r.ProjectFiles = ".", []string{"pyproject.toml"}
-		x.o.Project = directory(map[string]string{"pyproject.toml": "dependencies = ['my-pkg', 'x @ " + d.URL + ".zip']"}) // it begins with the address
+		x.r.Project, x.r.ProjectTexts = ".", []string{"['my-pkg', 'x @ " + d.URL + ".zip']"} // it begins with the address
 		refused(t, x.complete(t, d), "no index or requirement names this file")
 	})
 	t.Run("refused of another project's line", func(t *testing.T) {
@@ -389,18 +388,16 @@ func TestFilesThatNobodyNames(t *testing.T) {
 		"by an override": func(x *index, address string) { x.r.Overrides = []string{"my-pkg @ " + address} },
 		"by a build's":   func(x *index, address string) { x.r.BuildRequires = map[string][]string{"x": {"my-pkg @ " + address}} },
 		"by the lock of the user": func(x *index, address string) {
-			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
-			x.o.Project = directory(map[string]string{"pylock.toml": "wheels = [{url = '" + address + "'}]"})
+			x.r.Lock, x.r.LockText = "pylock.toml", "wheels = [{url = '"+address+"'}]"
 		},
 		"by the project's": func(x *index, address string) {
-			x.r.Project, x.r.ProjectFiles = "p", []string{"p/uv.lock"}
-			x.o.Project = directory(map[string]string{"p/uv.lock": "{ url = \"" + address + "\", hash"})
+			x.r.Project, x.r.LockText = "p", "{ url = \""+address+"\", hash"
 		},
 		"in another spelling": func(x *index, address string) {
 			x.r.Overrides = []string{"my-pkg @ " + strings.Replace(address, "/f/my_pkg", "/./f/x/../my%5Fpkg", 1) + "#egg=x"}
 		},
 		"by a source tree": func(x *index, address string) {
-			x.o.Project, x.r.Sources = directory(map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
+			x.r.TreeTexts = []string{"[\"my-pkg @ " + address + "\"]"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -428,6 +425,7 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 		"right":                    {link(wheelPath, sumOf(data)), sumOf(data), false, 1, "", nil},
 		"wrong":                    {link(wheelPath, sumOf(data)), zeros, false, 1, "lists sha256 " + sumOf(data) + " for it, but the lock that names it has " + zeros, nil},
 		"wrong by its own index":   {link(wheelPath, sumOf(data)), zeros, true, 1, "but the lock that names it has " + zeros, nil},
+		"in capitals":              {link(wheelPath, sumOf(data)), strings.ToUpper(sumOf(data)), false, 1, "", nil},
 		"an index of other files":  {link("/f/my_pkg-2.0-py3-none-any.whl", zeros), sumOf(data), false, 1, "", []string{note}},
 		"an index without hashes":  {link(wheelPath, ""), sumOf(data), false, 1, "", []string{note}},
 		"an index without project": {"", sumOf(data), true, 1, "", []string{note}},
@@ -439,13 +437,12 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 				x.page("my-pkg", tt.page)
 			}
 			d := x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+tt.said)
-			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
-			x.o.Project = directory(map[string]string{"pylock.toml": "index = '" + x.URL + "/simple'\nwheels = [{url = '" + d.URL + "'}]"})
+			x.r.Lock, x.r.LockText = "pylock.toml", "index = '"+x.URL+"/simple'\nwheels = [{url = '"+d.URL+"'}]"
 			if tt.own {
 				d.Index, x.o.Indexes = x.URL+"/simple", Indexes{}
 			}
 			err := x.complete(t, d)
-			if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem) || failure.KindOf(err) != failure.Usage) {
+			if tt.problem == "" && (err != nil || d.Hashes["sha256"] != sumOf(data)) || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem) || failure.KindOf(err) != failure.Usage) {
 				t.Errorf("got %v", err)
 			}
 			equal(t, "notes", x.told.told, tt.notes)
@@ -456,7 +453,7 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 		x := newIndex(t)
 		x.put(wheelPath, data)
 		d := x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+sumOf(data))
-		x.r.Lock, x.r.ProjectFiles, x.o.Project = "pylock.toml", []string{"pylock.toml"}, directory(map[string]string{"pylock.toml": "url = '" + d.URL + "'"})
+		x.r.Lock, x.r.LockText = "pylock.toml", "url = '"+d.URL+"'"
 		x.o.Before.Distributions = []lock.Distribution{{Name: "my-pkg", URL: d.URL, SHA256: sumOf(data)}}
 		if err := x.complete(t, d); err != nil {
 			t.Error(err)

@@ -17,7 +17,7 @@ import (
 
 // doorOptions allows the addresses that a request names.
 func (o Options) doorOptions(r Request) door.Options {
-	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
+	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(), Named: r.treesRequire()}
 	before := versions{lock: o.Before}
 	for set := range before.builds(r) {
 		options.Known = append(options.Known, before.files(set)...)

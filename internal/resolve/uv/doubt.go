@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -32,9 +31,9 @@ type Doubt struct {
 }
 
 // Doubtful returns the doubts about a lock that answers the requests.
-func Doubtful(requests []Request, l lock.Lock, where Indexes, project fs.FS) (list []Doubt) {
+func Doubtful(requests []Request, l lock.Lock, where Indexes) (list []Doubt) {
 	for _, r := range requests {
-		c := newClaim(r, l, where, project)
+		c := newClaim(r, l, where)
 		for _, d := range l.Distributions {
 			known := d.Index == "" || c.isDirect(d)
 			named := c.mayServe(d.Index, d.Name, where)
@@ -53,17 +52,6 @@ func Doubtful(requests []Request, l lock.Lock, where Indexes, project fs.FS) (li
 		}
 	}
 	return list
-}
-
-// pages returns the pages of indexes that list the files of a project.
-func (c claim) pages(indexes []string, project string) []string {
-	pages := make([]string, len(indexes))
-	for i, index := range indexes {
-		if pages[i] = index; !slices.Contains(c.links(), index) {
-			pages[i] = strings.TrimRight(index, "/") + "/" + project + "/"
-		}
-	}
-	return pages
 }
 
 // Witness asks indexes about files, and caches the answers: each is asked once.

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/reqfile"
@@ -21,7 +20,7 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 		l.Distributions[i].Index, l.Distributions[i].URL = "https://then.example/simple", "https://then.example/"+l.Distributions[i].File
 	}
 	where := Indexes{Default: s.URL + "/simple", Further: []string{s.URL + "/more"}}
-	list := Doubtful([]Request{r}, l, where, fstest.MapFS{})
+	list := Doubtful([]Request{r}, l, where)
 	if len(list) != 2 {
 		t.Fatalf("got %+v", list)
 	}
@@ -50,7 +49,7 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 	if l.UV.URL = s.URL + "/uv.whl"; Believed(l, nil, []string{s.URL + "/simple"}).UV.URL != l.UV.URL {
 		t.Error("uv is not taken from the index")
 	}
-	if named := Doubtful([]Request{r}, l, Indexes{Default: "https://then.example/simple/"}, fstest.MapFS{}); len(named) > 0 {
+	if named := Doubtful([]Request{r}, l, Indexes{Default: "https://then.example/simple/"}); len(named) > 0 {
 		t.Errorf("where it is named: %+v", named)
 	}
 }
@@ -69,7 +68,7 @@ func TestFilesOnAnotherServer(t *testing.T) {
 	l.Distributions[1].Index = s.URL + "/links.html"
 	l.Distributions[2].URL = s.URL + "/f/near-1.0-py3-none-any.whl"
 	l.Distributions[3].URL = "https://" + pypiFiles + "/packages/pypi-1.0-py3-none-any.whl"
-	list := Doubtful([]Request{r}, l, Indexes{Default: DefaultIndex}, fstest.MapFS{})
+	list := Doubtful([]Request{r}, l, Indexes{Default: DefaultIndex})
 	if len(list) != 2 || list[0].Name != "a" || list[1].Name != "b" {
 		t.Fatalf("got %+v", list)
 	}

@@ -2,7 +2,6 @@ package uv
 
 import (
 	"fmt"
-	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -18,7 +17,7 @@ import (
 // sentence each. A lock is a claim: its author could name any file. It doesn't have the
 // requirements between distributions; the installation checks those. [Doubtful] returns
 // what only an index can confirm.
-func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift []string) {
+func Drift(requests []Request, l lock.Lock, where Indexes) (drift []string) {
 	if l.UV != (lock.UV{}) { // source trees alone need it, too
 		drift = driftUV(l)
 	}
@@ -28,7 +27,7 @@ func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift
 		}
 	}
 	for _, r := range requests {
-		drift = append(drift, newClaim(r, l, where, project).drift()...)
+		drift = append(drift, newClaim(r, l, where).drift()...)
 	}
 	return drift
 }
@@ -48,17 +47,15 @@ func driftUV(l lock.Lock) []string {
 // claim is the part of a lock that answers one request.
 type claim struct {
 	Request
-	lock    lock.Lock
-	where   Indexes
-	project fs.FS
-	direct  map[string]string // of Request.direct
-	have    map[string]lock.Distribution
-	env     pep508.Environment
+	lock   lock.Lock
+	where  Indexes
+	direct map[string]string // of Request.direct
+	have   map[string]lock.Distribution
+	env    pep508.Environment
 }
 
-func newClaim(r Request, l lock.Lock, where Indexes, project fs.FS) claim {
-	r.uses = r.indexesOf(project)
-	c := claim{Request: r, lock: l, where: where, project: project, direct: r.direct(project), have: map[string]lock.Distribution{}, env: environment(l, r.Set.Variant)}
+func newClaim(r Request, l lock.Lock, where Indexes) claim {
+	c := claim{Request: r, lock: l, where: where, direct: r.direct(), have: map[string]lock.Distribution{}, env: environment(l, r.Set.Variant)}
 	for _, d := range l.Distributions {
 		if slices.Contains(d.For, r.Set) {
 			c.have[d.Name] = d

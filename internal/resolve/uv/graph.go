@@ -2,10 +2,10 @@ package uv
 
 import (
 	"context"
-	"embed"
+	_ "embed" // the scripts
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -25,8 +25,21 @@ import (
 	"lamina.build/lock"
 )
 
-//go:embed scripts/*.py
-var scripts embed.FS
+//go:embed scripts/resolve.py
+var resolveScript string
+
+//go:embed scripts/backend.py
+var backendScript string
+
+//go:embed scripts/inventory.py
+var inventoryScript string
+
+// code returns the scripts of an exec.
+func code() llb.State {
+	files := shared.Named("sdist.py")
+	maps.Copy(files, map[string]string{"resolve.py": resolveScript, "backend.py": backendScript, "inventory.py": inventoryScript, "bridge.py": door.Bridge()})
+	return llb.Files("scripts of the resolving", files)
+}
 
 // Paths in an exec.
 const (
@@ -40,37 +53,29 @@ const (
 
 // inventoryGraph lists what Debian's packages provide. It depends only on them, so that an
 // engine runs it once.
-func (o Options) inventoryGraph() (llb.State, error) {
-	code, err := scriptFiles()
-	if err != nil {
-		return llb.State{}, err
-	}
+func (o Options) inventoryGraph() llb.State {
 	exec := llb.Exec{
 		Name: "look what Debian's packages bring",
 		Args: []string{"/usr/bin/python3", codePath + "/inventory.py", answerPath + "/" + answerName},
 		Mounts: []llb.Mount{
-			{Target: codePath, From: llb.Files("scripts of the resolving", code)},
+			{Target: codePath, From: code()},
 			{Target: "/image", From: o.Image},
 		},
 	}
-	return exec.Output(o.Builder, answerPath), nil
+	return exec.Output(o.Builder, answerPath)
 }
 
 // resolveGraph asks one question. Without a door, the answer needs no index, and depends
 // only on the graph.
-func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Door) (llb.State, error) {
-	code, err := scriptFiles()
+func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Door) llb.State {
+	text, err := json.Marshal(q)
 	if err != nil {
-		return llb.State{}, err
-	}
-	text, err := q.text()
-	if err != nil {
-		return llb.State{}, err
+		panic("internal error: " + err.Error()) // it has only texts
 	}
 	args := []string{"/usr/bin/python3", codePath + "/resolve.py", "/.lamina/question/question.json", answerPath + "/" + answerName}
 	mounts := []llb.Mount{
-		{Target: codePath, From: llb.Files("scripts of the resolving", code)},
-		{Target: "/.lamina/question", From: llb.Files("question", map[string]string{"question.json": text})},
+		{Target: codePath, From: code()},
+		{Target: "/.lamina/question", From: llb.Files("question", map[string]string{"question.json": string(text)})},
 	}
 	if project != nil {
 		mounts = append(mounts, llb.Mount{Target: projectPath, From: llb.Packed(*project)})
@@ -81,10 +86,10 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	}
 	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set.String(), Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
 	if d == nil {
-		return exec.Output(o.Builder, answerPath), nil
+		return exec.Output(o.Builder, answerPath)
 	}
 	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.limit().Seconds()))}, args)
-	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named(o.Project)), []string{"HOME=/tmp/home"})
+	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named()), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
 		llb.Mount{Target: uvPath, From: o.uvState()},
 		llb.Mount{Target: certPath, From: llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})},
@@ -93,24 +98,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	exec.Caches = []cache.Mount{cache.UV(o.CacheID, o.Requests[i].Set.String())}
 	// It runs each time, since the authority is always a new one. BuildKit's own option,
 	// IgnoreCache, would empty uv's cache as well.
-	return exec.Output(o.Builder, answerPath), nil
-}
-
-func scriptFiles() (map[string]string, error) {
-	names, err := fs.Glob(scripts, "scripts/*.py")
-	if err != nil {
-		return nil, err
-	}
-	code := shared.Named("sdist.py")
-	code["bridge.py"] = door.Bridge()
-	for _, name := range names {
-		data, err := scripts.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", name, err)
-		}
-		code[path.Base(name)] = string(data)
-	}
-	return code, nil
+	return exec.Output(o.Builder, answerPath)
 }
 
 // uvWheel returns the wheel of uv that Lamina resolves and installs with: a static binary

@@ -84,19 +84,8 @@ func TestResolvesAreSealed(t *testing.T) {
 	}
 	d := openDoor(t, door.Options{Client: quick()})
 	q := o.Requests[0].ask(pypi, inventory{}, versions{lock: lock.Lock{}})
-	online, err := o.resolveGraph(0, q, layer, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	offline, err := o.resolveGraph(0, q, layer, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	look, err := o.inventoryGraph()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range map[string]llb.State{"online": online, "offline": offline, "inventory": look} {
+	online := o.resolveGraph(0, q, layer, d)
+	for name, s := range map[string]llb.State{"online": online, "offline": o.resolveGraph(0, q, layer, nil), "inventory": o.inventoryGraph()} {
 		sockets, caches := 0, 0
 		list := execs(t, s)
 		if len(list) == 0 {
@@ -142,20 +131,5 @@ func TestNobodyIsAskedForNothing(t *testing.T) {
 	got, err := o.answers(t.Context(), inventory{}, "linux/amd64")
 	if err != nil || len(got) != 1 || len(got[0].all()) > 0 {
 		t.Errorf("got %+v, %v", got, err)
-	}
-}
-
-func TestScriptsOfAnExec(t *testing.T) {
-	code, err := scriptFiles()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"resolve.py", "backend.py", "inventory.py", "bridge.py", "sdist.py"} {
-		if code[name] == "" {
-			t.Errorf("there is no %s", name)
-		}
-	}
-	if len(code) != 5 {
-		t.Errorf("there are %d scripts", len(code))
 	}
 }

@@ -22,12 +22,15 @@ import (
 type Logins map[string]userinfo.Login
 
 // Merge returns the logins of l, overridden by others, by host without port: neither a
-// .netrc nor BuildKit supports ports.
+// .netrc nor BuildKit supports ports. A user without a password doesn't override the same one
+// with a password, as in an address next to a .netrc.
 func (l Logins) Merge(others map[string]userinfo.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
 	for _, host := range slices.Sorted(maps.Keys(others)) { // of two ports, always the same one
-		merged[key(host)] = others[host]
+		if other := others[host]; other.Password != "" || other.User != merged[key(host)].User {
+			merged[key(host)] = other
+		}
 	}
 	return merged
 }

@@ -16,7 +16,7 @@ import (
 func TestMerge(t *testing.T) {
 	netrc := uv.Logins{"a.example": {User: "me", Password: "old"}, "b.example": {User: "you", Password: "word"}}
 	got := netrc.Merge(map[string]userinfo.Login{
-		"A.example:8443": {User: "me", Password: "new"}, "c.example": {User: "it", Password: "x"}, "[::1]:80": {User: "six"},
+		"A.example:8443": {User: "me", Password: "new"}, "c.example": {User: "it", Password: "x"}, "[::1]:80": {User: "six"}, "B.example": {User: "you"},
 	})
 	want := map[string][2]string{"a.example": {"me", "new"}, "b.example": {"you", "word"}, "c.example": {"it", "x"}, "::1": {"six", ""}}
 	if diff := cmp.Diff(want, plain(got)); diff != "" {

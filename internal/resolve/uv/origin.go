@@ -16,7 +16,6 @@ import (
 
 // unlike returns why d can't be a file of its project and version, or "".
 func (c claim) unlike(d lock.Distribution, locked lockFile) string {
-	named := &distribution{Name: d.Name}
 	_, _, _, isGit := d.Git()
 	fits := isGit
 	switch {
@@ -24,9 +23,9 @@ func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 		_, rest, _ := strings.Cut(d.File, "-")
 		version, _, _ := strings.Cut(rest, "-")
 		public, _, _ := strings.Cut(version, "+")
-		fits = isFileOf(d.File, named) && (pep508.SameVersion(d.Version, version) || pep508.SameVersion(d.Version, public))
+		fits = door.IsFileOf(d.File, d.Name) && (pep508.SameVersion(d.Version, version) || pep508.SameVersion(d.Version, public))
 	case d.Index != "":
-		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
+		fits = door.IsFileOf(d.File, d.Name) && archive.MatchString(d.File)
 	}
 	if address, _ := d.Archive(); d.Index == "" && !isGit {
 		name, isLocal := d.Local()

@@ -3,7 +3,6 @@ package uv
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"path"
 	"regexp"
 	"slices"
@@ -35,12 +34,11 @@ func (c claim) lockFile() (f lockFile) {
 	if f.name = c.Lock; f.name == "" && i >= 0 {
 		f.name = c.ProjectFiles[i]
 	}
-	data, err := fs.ReadFile(c.project, cmp.Or(f.name, "."))
 	var file struct {
 		PyLock []map[string]any `toml:"packages"`
 		UVLock []map[string]any `toml:"package"`
 	}
-	if f.name == "" || err != nil || toml.Unmarshal(data, &file) != nil {
+	if c.LockText == "" || toml.Unmarshal([]byte(c.LockText), &file) != nil {
 		return lockFile{}
 	}
 	f.entries = map[string][]lockEntry{}

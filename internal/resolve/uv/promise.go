@@ -24,7 +24,7 @@ import (
 func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
 	isServing := func(index string) bool { return c.request.mayServe(index, d.Name, c.Indexes) }
 	f, ok := c.door.File(d.URL)
-	if ok && (f.Project == d.Name && isServing(f.Index) || f.Project == "" && isFileOf(f.Name, d)) {
+	if ok && (f.Project == d.Name && isServing(f.Index) || f.Project == "" && door.IsFileOf(f.Name, d.Name)) {
 		return &f, nil
 	}
 	if name, ok := c.direct[door.Key(d.URL)]; ok && (name == "" || name == d.Name) {
@@ -35,7 +35,7 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
 		}
 	}
-	return c.asked(ctx, d, c.request.serving(d.Name, c.Indexes))
+	return c.asked(ctx, d)
 }
 
 // page returns the page from which a file was chosen: that of the earlier lock if the file
@@ -67,20 +67,13 @@ func (c completion) page(ctx context.Context, d *distribution, f *door.File) (pa
 
 // asked asks the indexes that may list a file. An index's error matters only if no other
 // lists it.
-func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {
+func (c completion) asked(ctx context.Context, d *distribution) (*door.File, error) {
 	var failed error
-	for _, index := range indexes {
-		files, err := door.ReadProject(ctx, c.HTTP, index, d.Name)
-		if f, ok := files[door.Key(d.URL)]; ok {
-			f.Index = index
-			return &f, nil
-		}
-		failed = cmp.Or(failed, unlessMissing(err))
-	}
-	for _, link := range c.request.links() {
-		files, err := door.ReadPage(ctx, c.HTTP, link)
-		if f, ok := files[door.Key(d.URL)]; ok && isFileOf(f.Name, d) {
-			f.Index = link
+	indexes := append(c.request.serving(d.Name, c.Indexes), c.request.links()...)
+	for i, page := range c.request.pages(indexes, d.Name) {
+		files, err := door.ReadPage(ctx, c.HTTP, page)
+		if f, ok := files[door.Key(d.URL)]; ok && (page != indexes[i] || door.IsFileOf(f.Name, d.Name)) {
+			f.Index = indexes[i]
 			return &f, nil
 		}
 		failed = cmp.Or(failed, unlessMissing(err))
@@ -143,17 +136,11 @@ func (completion) promised(d *distribution, f *door.File) error {
 	return nil
 }
 
-// isFileOf reports whether a file's name is of a project.
-func isFileOf(file string, d *distribution) bool {
-	rest, ok := strings.CutPrefix(normal(file), d.Name+"-")
-	return ok && strings.IndexAny(rest, "0123456789v") == 0
-}
-
 // checkFile requires a valid file name, which for wheels and files of an index must be of the
 // project.
 func checkFile(d *distribution) error {
 	isWheel := strings.HasSuffix(d.File, ".whl")
-	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel && d.Index == "" || isFileOf(d.File, d)) {
+	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel && d.Index == "" || door.IsFileOf(d.File, d.Name)) {
 		return nil
 	}
 	return failure.New(failure.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))

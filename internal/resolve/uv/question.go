@@ -1,7 +1,6 @@
 package uv
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,7 +11,7 @@ import (
 	"lamina.build/internal/resolve/reqfile"
 )
 
-// question is a request in the terms of scripts/resolve.py.
+// question is a request in the terms of scripts/resolve.py, which takes null for an empty list.
 type question struct {
 	Requirements  []requirement       `json:"requirements"`
 	Constraints   []string            `json:"constraints"`
@@ -64,7 +63,7 @@ const (
 func (r Request) ask(where Indexes, there inventory, before versions) question {
 	q := question{
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
-		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{}, Hashes: map[string][]string{},
+		BuildRequires: maps.Collect(maps.All(r.BuildRequires)), Optional: r.Optional, Trees: map[string]string{}, Hashes: map[string][]string{},
 		Image: there.Image, Builder: there.Builder,
 		Refresh: before.asksAnew(r.Set), Known: before.known(r, where), Before: before.texts(r),
 	}
@@ -79,7 +78,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	}
 	switch {
 	case r.Project != "":
-		q.Pylock, q.Dir, q.Locked = "uv.lock", r.Project, r.uses.lock
+		q.Pylock, q.Dir, q.Locked = "uv.lock", r.Project, r.Uses.Locked
 	case r.Lock != "":
 		q.Pylock, q.Dir = r.Lock, path.Dir(r.Lock)
 	}
@@ -119,24 +118,6 @@ func line(r reqfile.Requirement) string {
 		return projectPath + "/" + below
 	}
 	return strings.Replace(r.Line, " @ ./", " @ "+projectPath+"/", 1)
-}
-
-// text returns q as JSON for the script, without nil lists, which would be null.
-func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Bound, &q.Dirs, &q.Optional, &q.Known} {
-		*list = append([]string{}, *list...)
-	}
-	q.Requirements = append([]requirement{}, q.Requirements...)
-	for _, table := range []*map[string]string{&q.Trees, &q.Before, &q.Image, &q.Builder} {
-		if *table == nil {
-			*table = map[string]string{}
-		}
-	}
-	if q.BuildRequires == nil {
-		q.BuildRequires = map[string][]string{}
-	}
-	data, err := json.Marshal(q)
-	return string(data), err
 }
 
 // overHTTPS rewrites ssh addresses in a question.

@@ -1,13 +1,10 @@
 package uv
 
 import (
-	"io/fs"
-	"path"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/reqfile"
@@ -24,6 +21,9 @@ type Request struct {
 	Lock          string                // a pylock.toml below the project, instead of Files
 	Project       string                // directory of a pyproject.toml below the project, with or without a uv.lock, instead of Files
 	ProjectFiles  []string              // that uv reads for Project or Lock
+	ProjectTexts  []string              // their parts that have requirements, without LockText
+	LockText      string                // the content of Lock, or of the uv.lock of Project
+	Uses          ProjectIndexes        // of Project
 	Declared      []reqfile.Requirement // of the pyproject.toml of Project
 	Extras        []string              // of Lock or Project
 	Groups        []string              // likewise
@@ -33,14 +33,24 @@ type Request struct {
 	Indexes       []Index
 	BuildRequires map[string][]string // by normalized project, or by the name of a source tree
 	Sources       map[string]string   // directories of source trees, by name
+	TreeTexts     []string            // the parts of their pyproject.toml files that have requirements
+	TreePrograms  []string            // their other files that may have some, without comments
 	Optional      []string            // normalized projects that may be left out
 	Collisions    []string            // globs of paths that two wheels may both have
 	Prune         []string            // globs of paths left out of the image
 	Imports       []string            // modules that the image should have
 	Trees         bool                // some modules may be in git trees or a PYTHONPATH
 	Places        map[string]string   // positions in the spec, by "KEY WORD" with normalized names
+}
 
-	uses projectIndexes
+// ProjectIndexes are the indexes that a project of uv names.
+type ProjectIndexes struct {
+	URLs    []string          // of all
+	Named   []string          // of those in its settings, not only in its uv.lock
+	Links   []string          // pages with links to files
+	Names   map[string]string // URLs by the names in its settings
+	Default bool              // one is for unbound projects
+	Locked  bool              // there is a uv.lock
 }
 
 // Lines returns the requirement files as lines of one, sorted, each once, so that equal
@@ -150,9 +160,9 @@ func (r Request) boundArgs() (args []string) {
 func (r Request) exportArgs(where Indexes) []string {
 	own, _ := r.own(where)
 	switch {
-	case r.uses.lock && (r.uses.own || !slices.Contains(r.uses.urls, own)):
+	case r.Uses.Locked && (r.Uses.Default || !slices.Contains(r.Uses.URLs, own)):
 		return nil
-	case r.uses.own:
+	case r.Uses.Default:
 		return r.boundArgs()
 	}
 	return r.indexArgs(where)
@@ -210,13 +220,24 @@ var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512
 // free returns the indexes that serve unbound projects, by uv's settings or the project's.
 func (r Request) free(where Indexes) []string {
 	own, further := r.own(where)
-	list := slices.Concat(further, []string{own}, r.uses.urls)
+	list := slices.Concat(further, []string{own}, r.Uses.URLs)
 	return slices.DeleteFunc(list, func(url string) bool { return url == "" })
 }
 
 // links returns the addresses of pages that list files.
 func (r Request) links() []string {
-	return slices.DeleteFunc(slices.Clone(r.Files.FindLinks), func(l string) bool { return !strings.Contains(l, "://") })
+	return slices.DeleteFunc(slices.Concat(r.Files.FindLinks, r.Uses.Links), func(l string) bool { return !strings.Contains(l, "://") })
+}
+
+// pages returns the pages of indexes that list the files of a project.
+func (r Request) pages(indexes []string, project string) []string {
+	pages := make([]string, len(indexes))
+	for i, index := range indexes {
+		if pages[i] = index; !slices.Contains(r.links(), index) {
+			pages[i] = strings.TrimRight(index, "/") + "/" + project + "/"
+		}
+	}
+	return pages
 }
 
 // projects returns the projects that the requirement files name.
@@ -236,8 +257,8 @@ func (r Request) asksIndexes() bool {
 
 // Named returns the addresses of the indexes and pages of links that a request itself names:
 // in its spec, its requirement files or its pyproject.toml.
-func (r Request) Named(project fs.FS) []string {
-	list := slices.Concat(r.Files.ExtraIndexURLs, r.links(), r.indexesOf(project).named)
+func (r Request) Named() []string {
+	list := slices.Concat(r.Files.ExtraIndexURLs, r.links(), r.Uses.Named)
 	for _, i := range r.Indexes {
 		list = append(list, i.URL)
 	}
@@ -245,82 +266,11 @@ func (r Request) Named(project fs.FS) []string {
 }
 
 // IndexNames returns the addresses of indexes by name, of the spec and of a pyproject.toml.
-func (r Request) IndexNames(project fs.FS) map[string]string {
-	names := r.indexesOf(project).names
+func (r Request) IndexNames() map[string]string {
+	names := map[string]string{}
+	maps.Copy(names, r.Uses.Names)
 	for _, i := range r.Indexes {
 		names[i.Name] = i.URL
 	}
 	return names
-}
-
-// projectIndexes are the indexes that a uv project names.
-type projectIndexes struct {
-	urls  []string
-	names map[string]string // addresses by their names in a pyproject.toml
-	named []string          // those in a pyproject.toml, not only in the uv.lock
-	own   bool              // they have a default for unbound projects
-	lock  bool              // there is a uv.lock
-}
-
-var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
-
-// indexesOf reads the indexes that a project and its workspace name. A file that can't be
-// read names none: uv will report it.
-func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
-	found.names = map[string]string{}
-	for _, name := range r.ProjectFiles {
-		data, err := fs.ReadFile(project, name)
-		if isAbove := path.Dir(name) == "." || strings.HasPrefix(r.Project+"/", path.Dir(name)+"/"); r.Project == "" || !isAbove || err != nil {
-			continue
-		}
-		switch path.Base(name) {
-		case "pyproject.toml":
-			var file struct {
-				Tool struct {
-					UV settings `toml:"uv"`
-				} `toml:"tool"`
-			}
-			_ = toml.Unmarshal(data, &file)
-			found.add(file.Tool.UV)
-		case "uv.toml":
-			var file settings
-			_ = toml.Unmarshal(data, &file)
-			found.add(file)
-		case "uv.lock":
-			found.lock = true
-			for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
-				found.urls = append(found.urls, m[1])
-			}
-		}
-	}
-	found.named = onTheWeb(found.named)
-	found.urls = onTheWeb(slices.Concat(found.urls, found.named))
-	return found
-}
-
-// settings are the indexes in a table of uv.
-type settings struct {
-	IndexURL      string   `toml:"index-url"`
-	ExtraIndexURL []string `toml:"extra-index-url"`
-	Index         []struct {
-		Name    string `toml:"name"`
-		URL     string `toml:"url"`
-		Default bool   `toml:"default"`
-	} `toml:"index"`
-}
-
-func (found *projectIndexes) add(s settings) {
-	found.own = found.own || s.IndexURL != ""
-	found.named = append(append(found.named, s.ExtraIndexURL...), s.IndexURL)
-	for _, index := range s.Index {
-		found.own = found.own || index.Default
-		found.named = append(found.named, index.URL)
-		found.names[index.Name] = index.URL
-	}
-}
-
-// onTheWeb returns the URLs of a list, each once, without directories.
-func onTheWeb(list []string) []string {
-	slices.Sort(list)
-	return slices.DeleteFunc(slices.Compact(list), func(url string) bool { return !strings.HasPrefix(url, "http") })
 }

@@ -10,14 +10,10 @@ func TestNamedIndexes(t *testing.T) {
 		Files: requirements(t, map[string]string{
 			"requirements.txt": "-i https://own.example\n--extra-index-url https://more.example\n-f https://links.example/x.html\n-f wheels\n", "wheels/a.whl": "",
 		}),
-		Indexes: []Index{{URL: "https://bound.example"}}, Project: "app", ProjectFiles: []string{"app/pyproject.toml", "uv.toml", "app/uv.lock"},
+		Indexes: []Index{{URL: "https://bound.example"}}, Project: "app",
+		Uses: ProjectIndexes{Named: []string{"https://project.example"}, URLs: []string{"https://project.example", "https://pypi.org/simple"}}, // a mirror stands in for that of its uv.lock
 	}
-	got := r.Named(directory(map[string]string{
-		"app/pyproject.toml": "[[tool.uv.index]]\nurl = \"https://project.example\"\n[[tool.uv.index]]\nurl = \"wheels\"\n",
-		"uv.toml":            "[[index]]\nurl = \"https://settings.example\"\n",
-		"app/uv.lock":        "source = { registry = \"https://pypi.org/simple\" }\n", // which a mirror stands in for
-	}))
-	equal(t, "indexes", got, []string{"https://more.example", "https://links.example/x.html", "https://project.example", "https://settings.example", "https://bound.example", "https://own.example"})
+	equal(t, "indexes", r.Named(), []string{"https://more.example", "https://links.example/x.html", "https://project.example", "https://bound.example", "https://own.example"})
 }
 
 func TestLines(t *testing.T) {

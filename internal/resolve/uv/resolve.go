@@ -69,10 +69,6 @@ func (o Options) limit() time.Duration { return cmp.Or(o.Limit, 20*time.Minute) 
 // all sets at once.
 func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	o.Upgrade = o.Upgrade.normal()
-	o.Requests = slices.Clone(o.Requests)
-	for i, r := range o.Requests {
-		o.Requests[i].uses = r.indexesOf(o.Project)
-	}
 	there, err := o.inventory(ctx)
 	if err != nil {
 		return fmt.Errorf("reading what Debian's packages provide: %w", err)
@@ -106,11 +102,7 @@ type inventory struct {
 }
 
 func (o Options) inventory(ctx context.Context) (there inventory, err error) {
-	state, err := o.inventoryGraph()
-	if err != nil {
-		return there, err
-	}
-	text, err := o.read(ctx, state)
+	text, err := o.read(ctx, o.inventoryGraph())
 	if err != nil {
 		return there, err
 	}
@@ -179,11 +171,7 @@ func (o *Options) sideBySide(online []bool) Options {
 // askOffline asks a question without an index. That it needs one after all is an answer.
 func (o Options) askOffline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
 	r := o.Requests[i]
-	state, err := o.resolveGraph(i, q, project, nil)
-	if err != nil {
-		return a, err
-	}
-	text, err := o.read(ctx, state)
+	text, err := o.read(ctx, o.resolveGraph(i, q, project, nil))
 	if err != nil {
 		return a, fmt.Errorf("resolving %s: %w", r.Set, err)
 	}
@@ -203,11 +191,7 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 		return a, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	state, err := o.resolveGraph(i, q, project, d)
-	if err != nil {
-		return a, err
-	}
-	text, err := o.read(ctx, state, sockets{doorID(i): d.Socket()})
+	text, err := o.read(ctx, o.resolveGraph(i, q, project, d), sockets{doorID(i): d.Socket()})
 	if err != nil {
 		return a, o.stopped(ctx, r, d, err)
 	}

@@ -29,18 +29,10 @@ func TestEveryExecOfALockIsSealed(t *testing.T) {
 	}
 	d := openDoor(t, door.Options{Client: quick()})
 	q := r.ask(o.Indexes, inventory{}, versions{})
-	inventory, inventoryErr := o.inventoryGraph()
-	offline, offlineErr := o.resolveGraph(0, q, nil, nil)
-	online, onlineErr := o.resolveGraph(0, q, nil, d)
-	for _, err := range []error{inventoryErr, offlineErr, onlineErr} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	for name, tt := range map[string]struct {
 		state        bkllb.State
 		execs, doors int
-	}{"inventory": {inventory, 1, 0}, "offline": {offline, 1, 0}, "online": {online, 2, 1}} {
+	}{"inventory": {o.inventoryGraph(), 1, 0}, "offline": {o.resolveGraph(0, q, nil, nil), 1, 0}, "online": {o.resolveGraph(0, q, nil, d), 2, 1}} {
 		t.Run(name, func(t *testing.T) {
 			def, err := tt.state.Marshal(t.Context())
 			if err != nil {

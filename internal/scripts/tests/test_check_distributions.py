@@ -39,19 +39,21 @@ class CheckTest(WithDir):
 
     def test_what_nobody_asked_for(self) -> None:
         self.has("a", "B[x]", "gone; os_name == 'nt'")
-        self.has("b", "c; extra == 'x'", "d; extra == 'y'", "odd ?")
+        self.has("b", "c; extra == 'x'", "d; extra == 'y'", "odd ?", "old[x] (>=1.0<2.0)", "? odd")
+        self.has("old", "older; extra == 'x'")
+        self.has("older")
         self.has("c", "a")
         self.has("d", "e")
         self.has("e")
         self.has("tree", "of-tree")
         self.has("of_tree")
-        locked = ["a", "b", "c", "d", "e", "of-tree"]
+        locked = ["a", "b", "c", "d", "e", "of-tree", "old", "older"]
         self.check()
         nobody = "{} 1.0 is required by neither the spec nor its dependencies: the lock must not have it"
         self.check(nobody.format("d"), nobody.format("e"), asked=["A"], locked=locked)
         self.check(asked=["a", "B[y]"], locked=locked)
         self.check(nobody.format("a"), nobody.format("c"), asked=["b", "D"], locked=locked)
-        self.check(*(nobody.format(name) for name in "abcde"), asked=[], locked=locked)
+        self.check(*(nobody.format(name) for name in (*"abcde", "old", "older")), asked=[], locked=locked)
 
     def test_nothing_is_fine(self) -> None:
         self.path("image", "usr", "x")

@@ -55,7 +55,7 @@ class Offline(Problem):
 
 class Resolver:
     def __init__(self, question: dict) -> None:
-        self.question = question
+        self.question = {key: [] if value is None else value for key, value in question.items()}
         self.replaced: dict[str, list[str]] = question["build_requires"]
         self.omitted: dict[str, str] = {}
         self.builds: dict[str, list[dict]] = {}
@@ -282,7 +282,8 @@ class Resolver:
     # Selecting the entries of a pylock.toml.
 
     def applying(self, path: Path) -> list[dict]:
-        path, entries = self.without_trees(path)
+        path, lock = self.without_trees(path)
+        entries = lock.get("packages", [])
         active = self.active(path)
 
         def applies(entry: dict) -> bool:
@@ -290,15 +291,22 @@ class Resolver:
             # A lock for many platforms has several versions of a project, and may lack that of an archive.
             return version is not None and (not version or Version(version) == Version(entry.get("version", version)))
 
-        chosen = [self.choice(entry, PROJECT / self.question["directory"]) for entry in entries if applies(entry)]
+        fitting = [entry for entry in entries if applies(entry)]
+        names = [normal(entry["name"]) for entry in fitting]
+        for entry, name in zip(list(fitting), names):
+            if names.count(name) > 1:  # markers tell entries of one version apart: uv is asked about each alone
+                others = [other for other in entries if other is entry or normal(other["name"]) != name]
+                if name not in self.active(self.written({**lock, "packages": others}, path.name)):
+                    fitting.remove(entry)
+        chosen = [self.choice(entry, PROJECT / self.question["directory"]) for entry in fitting]
         for dist in chosen:
             dist["version"] = dist["version"] and active[dist["name"]] or dist["version"]  # uv reports the spelling in the file
         for name in sorted(active.keys() - {dist["name"] for dist in chosen}):
             raise Problem(f"{path.name}: uv installs {name} {active[name]}, but no entry has that", name)
         return chosen
 
-    def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
-        """Returns a lock and its entries, without what the spec excludes or builds as source trees."""
+    def without_trees(self, path: Path) -> tuple[Path, dict]:
+        """Returns a lock and its content, without what the spec excludes or builds as source trees."""
         kept = []
         try:
             lock = tomllib.loads(path.read_text("utf-8"))
@@ -320,9 +328,14 @@ class Resolver:
             raise Problem(f"{path.name}: its packages are not those of a pylock.toml") from error
         if len(kept) < len(lock.get("packages", [])):
             lock["packages"] = kept
-            path = self.copy() / path.name
-            path.write_text("".join(f"{json.dumps(key)} = {toml(value)}\n" for key, value in lock.items()), "utf-8")
-        return path, kept
+            path = self.written(lock, path.name)
+        return path, lock
+
+    def written(self, lock: dict, name: str) -> Path:
+        """Writes another lock of the project."""
+        path = self.copy() / name
+        path.write_text("".join(f"{json.dumps(key)} = {toml(value)}\n" for key, value in lock.items()), "utf-8")
+        return path
 
     def active(self, path: Path) -> dict[str, str]:
         """Returns the projects that apply here, with the versions that uv reports. uv evaluates markers, extras and groups."""

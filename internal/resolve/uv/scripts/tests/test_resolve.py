@@ -416,6 +416,16 @@ class LockTest(World):
             self.uv(install=[{"stderr": f" + a=={told}\n"}])
             self.assertEqual(titles(self.answer(pylock="pylock.toml", directory=".")["distributions"]), [f"a {told}"])
 
+    def test_entries_of_one_version(self) -> None:
+        mine = wheel("b")
+        here, there = ({**wheel("a"), "marker": f"sys_platform == '{name}'", "index": f"https://{name}.example"} for name in ("linux", "win32"))
+        self.lock(pylock(there, mine, here)["text"])
+        self.uv(install=[{"stderr": told} for told in (" + a==1.0\n + b==1.0\n", " + b==1.0\n", " + a==1.0\n + b==1.0\n")])
+        found = self.answer(pylock="pylock.toml", directory=".")["distributions"]
+        self.assertEqual([(dist["name"], dist["index"]) for dist in found], [("b", ""), ("a", "https://linux.example")])
+        locks = [resolve.tomllib.loads(call["lock"])["packages"] for call in self.calls("install")]
+        self.assertEqual(locks, [[there, mine, here], [there, mine], [mine, here]])
+
     def test_extras_that_it_does_not_have(self) -> None:
         self.lock('extras = ["Fast"]\ndependency-groups = ["dev"]\n' + pylock(wheel("a"))["text"])
         self.uv(install=[{"stderr": " + a==1.0\n"}])

@@ -108,7 +108,7 @@ class World(unittest.TestCase):
 
     def question(self, *lines: str, **more) -> dict:
         empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "directories", "optional", "known", "bound"))
-        question = {key: [] for key in empty} | {"pylock": "", "directory": "", "refresh": False, "locked": False}
+        question = empty | {"pylock": "", "directory": "", "refresh": False, "locked": False}
         question |= {key: {} for key in ("build_requires", "hashes", "trees", "before", "image", "builder")}
         question["requirements"] = [{"name": backend.normal(line.split(" @ ")[0].split("=")[0]), "line": line} for line in lines]
         return question | more
