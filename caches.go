@@ -52,6 +52,9 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (p
 			return problems, errors.Join(err, problem)
 		}
 		problem = registry.ExplainEngine(problem)
+		if entry.Type == "gha" && entry.Attrs["token"] == "" {
+			problem = failure.WithHint(problem, "GitHub's runners give ACTIONS_RUNTIME_TOKEN to actions only: use crazy-max/ghaction-github-runtime in a step before, which exports it")
+		}
 		if entry.Type == "registry" {
 			if said := registry.Diagnose(ctx, entry.Attrs["ref"], j.registry(entry.Attrs["registry.insecure"] == "true")); said != nil {
 				problem = said

@@ -222,5 +222,5 @@ func unwritable(err error) error {
 	if errors.Is(err, syscall.ENOSPC) {
 		hint = "free some space, or run `build engine prune`"
 	}
-	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's directory: %w", err)), hint)
+	return failure.WithHint(noEngine(fmt.Errorf("making the engine's directory: %w", err)), hint)
 }

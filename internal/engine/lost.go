@@ -18,11 +18,36 @@ import (
 // another engine can do the same build.
 var ErrLost = errors.New("went away during the build")
 
+// room is the hint for a full disk of an engine, with which the same flags find it.
+const room = "run `build engine prune` to free space"
+
+// fullError is an engine's disk without room. It matches [syscall.ENOSPC].
+type fullError struct{ error }
+
+func (e *fullError) Is(target error) bool { return target == syscall.ENOSPC }
+
+func (e *fullError) Unwrap() error { return e.error }
+
+// isFull reports whether a program found no space left on a disk, which an engine passes on
+// as text.
+func isFull(err error) bool {
+	return err != nil && strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error())
+}
+
+// noEngine marks an error as [failure.NoEngine], unless a disk is full: that is a plain
+// failure wherever it shows, and another engine isn't the way out.
+func noEngine(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return failure.New(failure.NoEngine, err)
+}
+
 // Explain explains the error of a build whose engine went away or whose disk is full, and
 // returns any other error unchanged.
 func (e *Engine) Explain(ctx context.Context, err error) error {
-	if err != nil && strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error()) && !errors.Is(err, syscall.ENOSPC) && e.Kind == Private {
-		return failure.WithHint(err, "if the engine's disk is full, run `build engine prune` to free space")
+	if isFull(err) && !errors.Is(err, syscall.ENOSPC) {
+		return failure.WithHint(err, "if it is the engine's disk, "+room)
 	}
 	if !lost(err) || ctx.Err() != nil {
 		return err

@@ -110,7 +110,7 @@ func (r report) unfitDisk(need int64) error {
 		return nil
 	}
 	return failure.WithHint(
-		fmt.Errorf("its disk has %s free; this build needs %s", size(r.free), size(need)),
+		&fullError{fmt.Errorf("its disk has %s free; this build needs %s", size(r.free), size(need))},
 		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk",
 	)
 }

@@ -64,7 +64,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e, err := s.connectOrStart(ctx, o, bin)
 	if err != nil {
-		return nil, errors.Join(failure.New(failure.NoEngine, err), lease.Close())
+		return nil, errors.Join(noEngine(err), lease.Close())
 	}
 	e.lease = lease
 	return e, nil
@@ -89,7 +89,11 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			return nil, err
 		}
 		if !alive {
-			return s.start(ctx, o, bin)
+			e, err := s.start(ctx, o, bin)
+			if err != nil {
+				s.removeShort()
+			}
+			return e, err
 		}
 		if answers(waiting, s.socket()) {
 			if outdated := s.outdated(o); len(outdated) > 0 {
@@ -246,6 +250,9 @@ func (s state) died(err error, before int64) error {
 	}
 	if isExit && exit.ExitCode() == noNamespace {
 		err = thisAccount().refused(err)
+	}
+	if isFull(err) {
+		return failure.WithHint(&fullError{err}, room)
 	}
 	return failure.WithHint(err, elsewhere)
 }

@@ -67,11 +67,16 @@ func TestHostUnfit(t *testing.T) {
 // checkNoEngine wants an error of the right kind with each of the words, and with a hint.
 func checkNoEngine(t *testing.T, err error, words ...string) {
 	t.Helper()
+	checkKind(t, err, failure.NoEngine, words...)
+}
+
+func checkKind(t *testing.T, err error, kind failure.Kind, words ...string) {
+	t.Helper()
 	if err == nil {
 		t.Fatal("it was opened")
 	}
-	if got := failure.KindOf(err); got != failure.NoEngine {
-		t.Errorf("got kind %d of %v, want %d", got, err, failure.NoEngine)
+	if got := failure.KindOf(err); got != kind {
+		t.Errorf("got kind %d of %v, want %d", got, err, kind)
 	}
 	if len(failure.Hints(err)) == 0 {
 		t.Errorf("%v has no hint", err)
@@ -166,7 +171,7 @@ func TestFullDiskOfTheRoot(t *testing.T) {
 	}
 	fill()
 	_, err := engine.Open(t.Context(), o)
-	checkNoEngine(t, err, "no space left on device")
+	checkKind(t, err, failure.Failure, "no space left on device")
 	if err = os.Remove(hog); err != nil {
 		t.Fatal(err)
 	}
@@ -197,9 +202,12 @@ func TestNoRuntimeForContainers(t *testing.T) {
 	closeEngine(t, open(t, o)) // compiles its programs
 	waitGone(t, o)
 	t.Setenv("PATH", t.TempDir())
-	o.FetchRunc = nil
+	o.FetchRunc, o.StateDir = nil, filepath.Join(o.StateDir, strings.Repeat("x", 100))
 	_, err := engine.Open(t.Context(), o)
 	checkNoEngine(t, err, "neither runc nor crun")
+	if _, err = os.Lstat(filepath.Dir(engine.Socket(o.StateDir))); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket's directory is still there: %v", err)
+	}
 	o.FetchRunc = func(context.Context) (string, error) { return "", errors.New("no mirror answers") }
 	_, err = engine.Open(t.Context(), o)
 	checkNoEngine(t, err, "neither runc nor crun", "no mirror answers")

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +173,13 @@ func TestUnfit(t *testing.T) {
 				t.Errorf("got error %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestNeedThatOverflows(t *testing.T) {
+	need := engine.Need{Disk: map[string]int64{"a": math.MaxInt64, "b": math.MaxInt64, "c": 1}}
+	if got := need.Bytes(); got != math.MaxInt64 {
+		t.Errorf("it needs %d bytes", got)
 	}
 }
 

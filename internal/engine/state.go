@@ -81,6 +81,14 @@ func (s state) makeShort() error {
 	return nil
 }
 
+// removeShort removes what makeShort made, if no engine came of it.
+func (s state) removeShort() {
+	dir := filepath.Dir(s.socket())
+	if alive, err := s.alive(); err == nil && !alive && filepath.Dir(dir) != s.dir {
+		_ = os.Remove(dir) // an empty directory does no harm
+	}
+}
+
 // write replaces a file of the directory.
 func (s state) write(name string, data []byte) error {
 	if err := atomicfile.Write(s.path(name), data, 0o600); err != nil {

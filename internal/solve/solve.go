@@ -86,9 +86,8 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	// them by the engine's own platform.
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
 		res, buildErr := gw.Solve(ctx, gateway.SolveRequest{
-			Definition: def.ToPB(),
-			// By now the client has written the digest of a local cache into its entries.
-			CacheImports: gatewayEntries(s.options.CacheImports),
+			Definition:   def.ToPB(),
+			CacheImports: imports(s.options.CacheImports, r.Cache.Imports),
 		})
 		if buildErr == nil {
 			buildErr = describe(res, r.Image.Config)
@@ -112,7 +111,7 @@ func (r Request) options(devices []string) client.SolveOpt {
 	return client.SolveOpt{
 		Exports:              dated(r.Exports, r.Image.Config.Created),
 		OCIStores:            r.Sources.stores(r.Store, r.Models),
-		CacheImports:         entries(r.Cache.Imports),
+		CacheImports:         entries(locals(r.Cache.Imports)),
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,
 		AllowedEntitlements:  devices,
@@ -190,9 +189,18 @@ func entries(list []cache.Entry) []client.CacheOptionsEntry {
 	return out
 }
 
-func gatewayEntries(list []client.CacheOptionsEntry) []gateway.CacheOptionsEntry {
-	out := make([]gateway.CacheOptionsEntry, 0, len(list))
-	for _, e := range list {
+// locals returns the caches of this machine. Only those are the client's: it would write all
+// that it gets, with their logins, into what an engine records of each build.
+func locals(list []cache.Entry) []cache.Entry {
+	return slices.DeleteFunc(slices.Clone(list), func(e cache.Entry) bool { return e.Type != "local" })
+}
+
+// imports returns the caches to import, the local ones as the client has completed them with
+// their digests.
+func imports(local []client.CacheOptionsEntry, all []cache.Entry) []gateway.CacheOptionsEntry {
+	others := slices.DeleteFunc(slices.Clone(all), func(e cache.Entry) bool { return e.Type == "local" })
+	out := make([]gateway.CacheOptionsEntry, 0, len(all))
+	for _, e := range slices.Concat(local, entries(others)) {
 		out = append(out, gateway.CacheOptionsEntry(e))
 	}
 	return out

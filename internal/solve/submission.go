@@ -130,11 +130,11 @@ func read(ctx context.Context, c *client.Client, r ReadRequest, use func(context
 	s := submission{
 		client: c, sources: r.Sources, def: def, progress: r.Progress, silence: r.Silence,
 		options: client.SolveOpt{
-			OCIStores: r.Sources.stores(r.Store, nil), SourcePolicy: sourcePolicy, Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
+			OCIStores: r.Sources.stores(r.Store, nil), SourcePolicy: sourcePolicy, Session: r.Session, CacheImports: entries(locals(r.Cache)), FrontendAttrs: map[string]string{},
 		},
 	}
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
-		res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), CacheImports: gatewayEntries(s.options.CacheImports)})
+		res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), CacheImports: imports(s.options.CacheImports, r.Cache)})
 		if solveErr != nil {
 			return nil, solveErr
 		}

@@ -23,8 +23,8 @@ var (
 	digests = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 )
 
-// Each command that a summary prints works, and its image has the names, and the digest or
-// the ID, of the built one.
+// Each command that a summary prints works, those for podman as an ordinary user, too, and its
+// image has the names, and the digest or the ID, of the built one.
 func TestRealPrintedCommands(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "clients" {
 		t.Skip("LAMINA_REAL=clients runs the commands that summaries print")
@@ -91,8 +91,14 @@ weights = "none"
 						continue
 					}
 					seen[once] = true
-					m.forget(t)
-					m.runs(t, found[1], strings.Replace(found[2], "docker://REGISTRY", "--dest-tls-verify=false docker://"+registry, 1), digest, tt.names)
+					users := []string{m.root}
+					if found[1] == "podman" {
+						users = append(users, m.user)
+					}
+					for _, m.path = range users {
+						m.forget(t)
+						m.runs(t, found[1], strings.Replace(found[2], "docker://REGISTRY", "--dest-tls-verify=false docker://"+registry, 1), digest, tt.names)
+					}
 				}
 			}
 			if got := strings.ReplaceAll(strings.Join(ran, " "), " ,", ","); got != ", "+tt.runs {

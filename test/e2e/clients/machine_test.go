@@ -18,16 +18,19 @@ import (
 type machine struct {
 	*e2etest.User
 
-	path string
+	path string // with the clients as they are used now
+	root string // with those of root
+	user string // with podman and skopeo of an ordinary user
 	id   string // of the image that was built
 }
 
 const debian = `name = "debian"
 [debian]
-packages = ["ca-certificates", "containerd", "docker.io", "podman", "runc", "skopeo"]
+packages = ["ca-certificates", "containerd", "docker.io", "podman", "runc", "skopeo", "uidmap"]
 `
 
 // boot is PID 1. Containers and images are in memory, so that they are gone with the machine.
+// Its root isn't a chroot, in which nobody may make a user namespace.
 const boot = `
 mount --bind "$1" "$1"
 cd "$1"
@@ -35,19 +38,29 @@ mount -t proc proc proc
 mount --rbind /sys sys
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
-for d in containers containerd docker; do mkdir -p var/lib/$d; mount -t tmpfs tmpfs var/lib/$d; done
-mkdir -p ".$2"
+for d in lib/containers lib/containerd lib/docker tmp; do mkdir -p var/$d; mount -t tmpfs tmpfs var/$d; done
+chmod 1777 var/tmp
+mkdir -p ".$2" home/plain run/user/1000
 mount --bind "$2" ".$2"
-chroot . /usr/bin/containerd &
+mount -t tmpfs tmpfs home/plain
+chown 1000:1000 home/plain run/user/1000
+chmod 700 run/user/1000
+echo plain:x:1000:1000::/home/plain:/bin/sh >>etc/passwd
+echo plain:x:1000: >>etc/group
+echo plain:100000:65536 | tee etc/subuid >etc/subgid
+pivot_root . mnt
+cd / # what was the root stays in /mnt
+export PATH=/usr/sbin:/usr/bin
+containerd &
 until [ -S run/containerd/containerd.sock ]; do sleep 0.1; done
-chroot . /usr/sbin/dockerd --containerd=/run/containerd/containerd.sock --iptables=false --ip6tables=false --bridge=none &
+dockerd --containerd=/run/containerd/containerd.sock --iptables=false --ip6tables=false --bridge=none &
 wait
 `
 
 func start(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{User: e2etest.NewUser(t)}
-	spec, root, bin := t.TempDir(), filepath.Join(t.TempDir(), "root"), t.TempDir()
+	spec, root, bin, plain := t.TempDir(), filepath.Join(t.TempDir(), "root"), t.TempDir(), t.TempDir()
 	e2etest.Write(t, filepath.Join(spec, "image.toml"), []byte(debian))
 	m.Build(t, spec, "--smoke", "off", "-o", root)
 	log, err := os.Create(filepath.Join(spec, "log"))
@@ -64,18 +77,25 @@ func start(t *testing.T) *machine {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for _, client := range []string{"ctr", "docker", "podman", "skopeo"} {
-		enter := fmt.Sprintf(`#!/bin/sh
-init=$(cat /proc/%d/task/*/children)
-exec nsenter --target ${init%% } --mount --pid -- env -i HOME=/root PATH=/usr/sbin:/usr/bin chroot %s sh -c 'cd "$0" && exec "$@"' "$PWD" %s "$@"
-`, cmd.Process.Pid, root, client)
+	enter := func(bin, client, as string) {
+		t.Helper()
 		name := filepath.Join(bin, client)
-		e2etest.Write(t, name, []byte(enter))
+		e2etest.Write(t, name, fmt.Appendf(nil, `#!/bin/sh
+init=$(cat /proc/%d/task/*/children)
+exec nsenter --target ${init%% } --mount --pid -- env -i PATH=/usr/sbin:/usr/bin %s sh -c 'cd "$0" && exec "$@"' "$PWD" %s "$@"
+`, cmd.Process.Pid, as, client))
 		if err = os.Chmod(name, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m.path = bin + ":" + os.Getenv("PATH")
+	for _, client := range []string{"ctr", "docker", "podman", "skopeo"} {
+		enter(bin, client, "HOME=/root")
+	}
+	for _, client := range []string{"podman", "skopeo"} {
+		enter(plain, client, "HOME=/home/plain XDG_RUNTIME_DIR=/run/user/1000 setpriv --reuid 1000 --regid 1000 --clear-groups")
+	}
+	m.root = bin + ":" + os.Getenv("PATH")
+	m.user, m.path = plain+":"+m.root, m.root
 	for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second / 10) {
 		out, err := m.shell(t, "ctr version && docker version")
 		if err == nil {

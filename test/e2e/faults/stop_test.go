@@ -159,3 +159,25 @@ func TestRealEngineDies(t *testing.T) {
 		})
 	}
 }
+
+// An engine that goes away once the image is complete takes only the cache with it.
+func TestRealEngineDiesWhileItExportsACache(t *testing.T) {
+	t.Parallel()
+	u, dir, r := e2etest.NewUser(t), e2etest.Small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
+	asked := make(silence)
+	r.Fail("POST /v2/cache/**", asked.fault())
+	there := *u
+	var cut func()
+	there.Addr, cut = wire(t, u.Addr)
+	metadata := filepath.Join(t.TempDir(), "made.json")
+	run := there.Start(t, dir, "-t", r.Host+"/app:1", "--push", "--cache-to", r.Host+"/cache", "--insecure-registry", "--smoke", "off", "--progress", "plain", "--metadata-file", metadata)
+	asked.await(t, run)
+	cut()
+	run.Ends(0)
+	if said := run.Said(); !strings.Contains(said, "build: warning: the image is complete, but the next build will miss a cache") || !strings.Contains(said, "went away during the build") {
+		t.Errorf("it does not report the loss:\n%s", e2etest.Tail(said))
+	}
+	if text, err := os.ReadFile(metadata); err != nil || !strings.Contains(string(text), `"lamina.cache-problems"`) || r.Manifest("app", "1") == nil {
+		t.Errorf("the metadata is %s, %v, and the image %q", text, err, r.Manifest("app", "1"))
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lamina.build/internal/test/e2etest"
 )
 
 // bucket is an object store with the parts of S3 that an engine's cache needs.
@@ -90,7 +92,7 @@ func TestRealCacheInABucket(t *testing.T) {
 	server := httptest.NewServer(b)
 	defer server.Close()
 	carries(t, "type=s3,bucket=caches,use_path_style=true,endpoint_url="+server.URL,
-		[]string{"AWS_ACCESS_KEY_ID=somebody", "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=here"})
+		[]string{"AWS_ACCESS_KEY_ID=somebody", "AWS_SECRET_ACCESS_KEY=" + e2etest.Secret, "AWS_REGION=here"})
 	if len(b.objects) == 0 || !slices.Equal(b.keys, []string{"somebody"}) {
 		t.Errorf("the bucket has %d objects, requests were signed by %q", len(b.objects), b.keys)
 	}

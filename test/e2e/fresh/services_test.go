@@ -14,6 +14,7 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
 )
 
 // Caches in third-party services: versitygw for S3, Microsoft's emulator of Azure's, and act
@@ -134,13 +135,11 @@ func azurite(t *testing.T) (cache string, env []string) {
 	return fmt.Sprintf("type=azblob,account_url=%s/somebody,account_name=somebody,secret_access_key=%s", address, key), nil
 }
 
-// runnersCache starts the first version of the protocol, which has no authentication: an
-// engine requires a token anyway, and parses it.
+// runnersCache starts the first version of the protocol, as self-hosted runners have it. It
+// has no authentication; an engine requires a token anyway, and parses it.
 func runnersCache(t *testing.T) (cache string, env []string) {
 	t.Helper()
 	source := filepath.Join(e2etest.Root(t), "test", "e2e", "fresh", "testdata", "act")
 	program := fetched(t, filepath.Join(kept(t), "act"), source, "go", "install", ".")
-	part := base64.RawURLEncoding.EncodeToString
-	token := part([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + part(fmt.Appendf(nil, `{"ac":"[{\"Scope\":\"refs/heads/main\",\"Permission\":3}]","nbf":0,"exp":%d}`, time.Now().Add(time.Hour).Unix())) + "." + part([]byte("unsigned"))
-	return "type=gha", []string{"ACTIONS_CACHE_URL=" + serve(t, "http", nil, program, t.TempDir()) + "/", "ACTIONS_RUNTIME_TOKEN=" + token, "ACTIONS_RESULTS_URL=", "ACTIONS_CACHE_SERVICE_V2="}
+	return "type=gha", []string{"ACTIONS_CACHE_URL=" + serve(t, "http", nil, program, t.TempDir()) + "/", "ACTIONS_RUNTIME_TOKEN=" + testworld.ActionsToken(e2etest.Secret), "ACTIONS_RESULTS_URL=", "ACTIONS_CACHE_SERVICE_V2="}
 }

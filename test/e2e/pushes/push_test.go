@@ -63,6 +63,11 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 		"503 for a while":      {testworld.RegistryOptions{}, blobs, testworld.Status(503, 6), 0, nil},
 		"cut":                  {testworld.RegistryOptions{}, blobs, testworld.CutUpload(1000, false, 3), 0, []string{"pushing layer "}},
 		"a token that expires": {testworld.RegistryOptions{Tokens: true}, blobs, testworld.Status(401, 1), 0, nil},
+		"503 for an hour": {
+			testworld.RegistryOptions{},
+			uploads, testworld.Later(503, "3600", testworld.Always), 75,
+			[]string{"503 Service Unavailable (retry in 1h0m0s)", "hint: check the network", "then run it again"},
+		},
 		"the second tag": {
 			testworld.RegistryOptions{},
 			"PUT /v2/app/manifests/2", says(403, "DENIED", "no", `"2 is immutable"`), 2,
