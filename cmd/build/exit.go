@@ -16,6 +16,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
 )
 
 // interruptedCode is the status that shells report for a command that Ctrl-C ended.
@@ -92,7 +93,8 @@ func (a *app) keepOutput(text string) (place string, err error) {
 		return "", err
 	}
 	place = filepath.Join(dir, "failed-step.log")
-	return place, atomicfile.Write(place, []byte(strings.TrimRight(text, "\n")+"\n"), 0o600)
+	text = strings.TrimRight(report.Shown(text), "\n") + "\n" // it will be shown by another program
+	return place, atomicfile.Write(place, []byte(text), 0o600)
 }
 
 // whenResumed reports that the program continues after it was stopped (Ctrl-Z).

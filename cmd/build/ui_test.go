@@ -89,6 +89,12 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 	if text, err := os.ReadFile(kept); err != nil || string(text) != output.String() {
 		t.Errorf("stored %d bytes, %v", len(text), err)
 	}
+	if _, err := keep("\x1b[2J\n"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != "\\x1b[2J\n" {
+		t.Errorf("stored %q, %v", text, err)
+	}
 }
 
 func TestDidYouMean(t *testing.T) {
