@@ -221,7 +221,7 @@ func build(ctx context.Context, jobs []job) (made Made, err error) {
 		return readback.NewExports(j.Outputs, j.spec.Name, j.spec.Variant, j.hasWeights(), j.Platforms...)
 	}
 	x, err := outputs()
-	if err != nil {
+	if err = errors.Join(err, checkCacheDirs(j.Cache)); err != nil {
 		return made, err
 	}
 	sites, err := openSites(ctx, jobs)

@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/cache"
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
@@ -26,6 +29,43 @@ func (j job) remote() cache.Remote {
 		}
 	}
 	return own
+}
+
+// checkCacheDirs rejects directories of caches that contain links and other than regular
+// files: BuildKit's client would write through them, wait for a FIFO, or quote what isn't an
+// index. A project from elsewhere may have brought the directory.
+func checkCacheDirs(r cache.Remote) error {
+	var problems []error
+	for _, e := range slices.Concat(r.Imports, r.Exports) {
+		if e.Type != "local" {
+			continue
+		}
+		if err := checkCacheDir(e.Attrs["dest"] + e.Attrs["src"]); err != nil {
+			problems = append(problems, failure.New(failure.Usage, fmt.Errorf("using cache %s: %w", e.Name(), err)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func checkCacheDir(dir string) (err error) {
+	root, err := beneath.Typed(dir).Open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	for _, name := range []string{"blobs", "ingest", ocispec.ImageLayoutFile, ocispec.ImageIndexFile, ocispec.ImageIndexFile + ".lock"} {
+		if err = beneath.CheckTree(root, name); err != nil {
+			return err
+		}
+	}
+	_, err = beneath.ReadFile(root, ocispec.ImageIndexFile) // BuildKit reads one of any size
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
 }
 
 // exportCaches exports the caches of an image that is already complete, without its

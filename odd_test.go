@@ -3,6 +3,7 @@ package lamina
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lamina.build/cache"
 	"lamina.build/spec"
 )
 
@@ -75,6 +77,7 @@ func TestOddFiles(t *testing.T) {
 		"directory":        func(at string) error { return os.Mkdir(at, 0o700) },
 		"link that leaves": func(at string) error { return os.Symlink("/etc/hostname", at) },
 		"link to a device": func(at string) error { return os.Symlink("/dev/zero", at) },
+		"link that stays":  func(at string) error { return os.Symlink("other", at) },
 		"link to itself":   func(at string) error { return os.Symlink(filepath.Base(at), at) },
 		"link to a FIFO": func(at string) error {
 			return errors.Join(unix.Mkfifo(at+".fifo", 0o600), os.Symlink(filepath.Base(at)+".fifo", at))
@@ -90,7 +93,11 @@ func TestOddFiles(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				dir := dirOfAll(t, python)
 				at := filepath.Join(dir, name)
-				if err := errors.Join(os.RemoveAll(at), put(at)); err != nil {
+				other := filepath.Join(filepath.Dir(at), "other")
+				if err := os.Rename(at, other); err != nil && !errors.Is(err, fs.ErrNotExist) { // there is no lock
+					t.Fatal(err)
+				}
+				if err := put(at); err != nil {
 					t.Fatal(err)
 				}
 				cache, told := t.TempDir(), make(chan error, 1)
@@ -109,5 +116,66 @@ func TestOddFiles(t *testing.T) {
 	}
 	if err := readAll(t.Context(), dirOfAll(t, requirementFiles), t.TempDir()); err != nil {
 		t.Errorf("without odd files: %v", err)
+	}
+}
+
+// An app that is a link could be the project's .git, with a login in its configuration.
+func TestAppThatIsALink(t *testing.T) {
+	dir := dirOfAll(t, "")
+	if err := errors.Join(os.Rename(filepath.Join(dir, "app"), filepath.Join(dir, ".git")), os.Symlink(".git", filepath.Join(dir, "app"))); err != nil {
+		t.Fatal(err)
+	}
+	want := `source: using "app": it is a symbolic link, which is not followed`
+	if err := readAll(t.Context(), dir, t.TempDir()); KindOf(err) != Usage || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A directory of a cache, which a project may have brought, has no links and FIFOs: BuildKit's
+// client would follow them and overwrite what is there.
+func TestOddCaches(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	check := func() error {
+		in, out := cache.Entry{Type: "local", Attrs: map[string]string{"src": dir}}, cache.Entry{Type: "local", Attrs: map[string]string{"dest": dir}}
+		err := checkCacheDirs(cache.Remote{Imports: []cache.Entry{in}})
+		if again := checkCacheDirs(cache.Remote{Exports: []cache.Entry{out}}); (again == nil) != (err == nil) {
+			t.Errorf("as an export: %v; as an import: %v", again, err)
+		}
+		return err
+	}
+	if err := check(); err != nil {
+		t.Errorf("of no directory: %v", err)
+	}
+	for _, name := range []string{
+		"oci-layout", "index.json", "index.json.lock", "blobs", "blobs/sha256", "blobs/sha256/0a", "ingest", "ingest/0a", "ingest/0a/data",
+	} {
+		at := filepath.Join(dir, name)
+		for kind, put := range map[string]func() error{
+			"link": func() error { return os.Symlink(t.TempDir(), at) }, "FIFO": func() error { return unix.Mkfifo(at, 0o600) },
+		} {
+			if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(filepath.Dir(at), 0o700), put()); err != nil {
+				t.Fatal(err)
+			}
+			if err := check(); KindOf(err) != Usage || !strings.Contains(err.Error(), at) {
+				t.Errorf("%s that is a %s: %v", name, kind, err)
+			}
+		}
+	}
+	index := filepath.Join(dir, "index.json")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(filepath.Join(dir, "blobs/sha256"), 0o700), os.WriteFile(index, []byte("{}"), 0o600), check()); err != nil {
+		t.Errorf("of plain files: %v", err)
+	}
+	if err := errors.Join(os.Symlink(dir, dir+"-link"), os.Truncate(index, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(); KindOf(err) != Usage || !strings.Contains(err.Error(), "index.json") {
+		t.Errorf("of an index without bound: %v", err)
+	}
+	if err := errors.Join(os.Truncate(index, 2), checkCacheDirs(cache.Remote{Imports: []cache.Entry{{Type: "local", Attrs: map[string]string{"src": dir + "-link"}}}})); err != nil {
+		t.Errorf("of a link that was typed: %v", err)
+	}
+	registry := cache.Entry{Type: "registry", Attrs: map[string]string{"ref": "r.example/a"}}
+	if err := checkCacheDirs(cache.Remote{Imports: []cache.Entry{registry}, Exports: []cache.Entry{registry, {Type: "inline"}}}); err != nil {
+		t.Errorf("in a registry: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package lamina
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,9 @@ func newRegistries(env func(string) string, usual bool) *registries {
 	home := env("HOME")
 	if usual {
 		home, _ = os.UserHomeDir() // without one, there are no files to read
+	}
+	if !filepath.IsAbs(home) { // it would be in a project
+		home = ""
 	}
 	return &registries{
 		hosts:  registry.HostDirs(registry.ConfigDir(env, home)),

@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"os/exec"
 	"strings"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/attest"
+	"lamina.build/internal/humanize"
 )
 
 // provenanceRun returns what a provenance records of a build that isn't in the image.
@@ -25,7 +27,7 @@ func (j job) provenanceRun(engine string) attest.Run {
 
 // checkedOut returns the commit of the project, and reports that there is none.
 func (p *Project) checkedOut(ctx context.Context) attest.Source {
-	s, err := commitOf(ctx, p.dir)
+	s, err := commitOf(ctx, p.dir, gitTime)
 	if err != nil {
 		p.note("the provenance names no commit: %v", err)
 	}
@@ -44,9 +46,15 @@ func commitAnnotations(s attest.Source) map[string]string {
 	return named
 }
 
+// gitTime is the timeout of git, which waits for ever where a project has a FIFO as its
+// HEAD, its configuration or a .gitignore.
+const gitTime = time.Minute
+
 // commitOf returns the commit that is checked out in the directory of a project. What a
 // build itself writes there doesn't make it modified.
-func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
+func commitOf(ctx context.Context, dir string, timeout time.Duration) (s attest.Source, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("git took longer than %s", humanize.Duration(timeout)))
+	defer cancel()
 	own, err := guard(ctx, dir)
 	if err != nil {
 		return s, err
@@ -72,7 +80,11 @@ func runGit(ctx context.Context, dir string, config []string, args ...string) (s
 	args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks"}, args...)
 	cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // the directory is an operand of -C
 	cmd.Env = append(cmd.Environ(), append([]string{"GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1"}, config...)...)
+	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		first, _, _ := strings.Cut(strings.TrimSpace(string(failed.Stderr)), "\n")
 		err = fmt.Errorf("git: %q", first)

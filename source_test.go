@@ -1,11 +1,15 @@
 package lamina
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A repository is read without running anything that it configures: no filter, no fetch.
@@ -42,7 +46,7 @@ func TestCommitOfAHostileRepository(t *testing.T) {
 	write(".git/further", "[filter \"a=b\"]\n\tclean = "+program+"\n")
 	git("config", "include.path", "further")
 	git("config", "core.fsmonitor", program)
-	s, err := commitOf(t.Context(), dir)
+	s, err := commitOf(t.Context(), dir, gitTime)
 	if err != nil || s.Commit != git("rev-parse", "HEAD") || !s.Dirty {
 		t.Errorf("got %+v, %v", s, err)
 	}
@@ -51,13 +55,19 @@ func TestCommitOfAHostileRepository(t *testing.T) {
 	}
 	write("a", "one")
 	write("b", "one")
-	if s, err = commitOf(t.Context(), dir); err != nil || s.Dirty {
+	if s, err = commitOf(t.Context(), dir, gitTime); err != nil || s.Dirty {
 		t.Errorf("nothing is changed: got %+v, %v", s, err)
 	}
 	if _, err = os.Stat(ran); err == nil {
 		t.Error("a program was run over unchanged files")
 	}
-	if _, err = commitOf(t.Context(), t.TempDir()); err == nil {
+	if _, err = commitOf(t.Context(), t.TempDir(), gitTime); err == nil {
 		t.Error("a directory without a repository has a commit")
+	}
+	if err = errors.Join(os.Remove(filepath.Join(dir, ".git/further")), unix.Mkfifo(filepath.Join(dir, ".git/further"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = commitOf(t.Context(), dir, 10*time.Millisecond); err == nil || err.Error() != "git took longer than 0.01 s" {
+		t.Errorf("behind a FIFO: got %v", err)
 	}
 }

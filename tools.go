@@ -85,7 +85,7 @@ func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, erro
 
 // unpackTools extracts each tool from its package.
 func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool, dir string) (err error) {
-	directory, err := atomicfile.Dir(dir)
+	directory, err := atomicfile.Dir(dir, 0o700)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool
 			return err
 		}
 	}
-	if err := directory.Commit(0o700); !errors.Is(err, fs.ErrExist) {
+	if err := directory.Commit(); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil // another build has unpacked them

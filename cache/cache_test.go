@@ -198,6 +198,18 @@ func TestAllProblemsOfAnEntryAreToldAtOnce(t *testing.T) {
 	}
 }
 
+// Errors don't quote secrets.
+func TestSecretsStaySecret(t *testing.T) {
+	for _, text := range []string{
+		"type=s3,bucket=b,mode=all,secret_access_key=GEHEIM", "type=s3,secret_access_key=GEHEIM,region=r", "type=s3,bucket=b,secret_acces_key=GEHEIM", `type=s3,bucket=b,sauce=x,"session_token=a,GEHEIM"`,
+		"type=gha,Token = GEHEIM,mode=all", "type=azblob,secret_access_key=GEHEIM", `type=s3,secret_access_key=GEHEIM,"x`, "type=s4,secret_access_key=GEHEIM\nGEHEIM",
+	} {
+		if _, err := cache.ParseExport(text); err == nil || strings.Contains(err.Error(), "GEHEIM") || !strings.Contains(err.Error(), "=…") {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+}
+
 func FuzzParseNeverPanics(f *testing.F) {
 	f.Add("type=registry,ref=r.example/app,mode=max")
 	f.Add(`"a""b`)

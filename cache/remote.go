@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -103,11 +104,16 @@ func ParseExport(s string) (Entry, error) {
 
 func parse(s string, export bool) (Entry, error) {
 	e, err := fields(s)
+	s = secret.ReplaceAllString(s, "$1=…") // for messages
 	if err != nil {
 		return Entry{}, fmt.Errorf("cache %q: %w", s, err)
 	}
 	return e, e.checkKind(s, export)
 }
+
+// secret matches what may be a secret attribute, even misspelled, and everything after it,
+// since a value may contain quoted commas.
+var secret = regexp.MustCompile(`(?is)([\w-]*(?:secret|token|key|passw)[\w-]*)\s*=.*`)
 
 // Check reports the problems of caches made by a program.
 func (r Remote) Check() error {

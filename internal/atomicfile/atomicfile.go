@@ -29,34 +29,40 @@ type Temporary struct {
 	made directories // that hold it
 }
 
-// File makes an empty file that will become path, and the directories above it.
-func File(path string) (*Temporary, error) { return holdAt(path, makeFile) }
+// File makes an empty file that will become path, and the directories above it. It has the
+// mode that it will have: only the system knows the umask.
+func File(path string, mode fs.FileMode) (*Temporary, error) { return holdAt(path, makeFile(mode)) }
 
-// FileIn makes an empty file that will become base in root.
-func FileIn(root *os.Root, base string) (*Temporary, error) {
+// FileIn makes an empty file that will become base in root, as [File] does.
+func FileIn(root *os.Root, base string, mode fs.FileMode) (*Temporary, error) {
 	own, err := root.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}
-	return hold(own, base, nil, makeFile)
+	return hold(own, base, nil, makeFile(mode))
 }
 
-func makeFile(root *os.Root, name string) (*os.File, error) {
-	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+func makeFile(mode fs.FileMode) maker {
+	return func(root *os.Root, name string) (*os.File, error) {
+		return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	}
 }
 
-// Dir makes an empty directory that will become path, and the directories above it.
-func Dir(path string) (*Temporary, error) { return holdAt(path, makeDir) }
+// Dir makes an empty directory that will become path, and the directories above it, as
+// [File] does.
+func Dir(path string, mode fs.FileMode) (*Temporary, error) { return holdAt(path, makeDir(mode)) }
 
-func makeDir(root *os.Root, name string) (*os.File, error) {
-	if err := root.Mkdir(name, 0o700); err != nil {
-		return nil, err
+func makeDir(mode fs.FileMode) maker {
+	return func(root *os.Root, name string) (*os.File, error) {
+		if err := root.Mkdir(name, mode); err != nil {
+			return nil, err
+		}
+		f, err := root.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errRemoved
+		}
+		return f, err
 	}
-	f, err := root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = errRemoved
-	}
-	return f, err
 }
 
 // errRemoved means that a cleanup mistook a new file or directory for a leftover.
@@ -124,13 +130,9 @@ func (t *Temporary) Create() (*os.File, error) {
 	return beneath.File(t.root, t.name, os.O_WRONLY|os.O_TRUNC, 0)
 }
 
-// Commit moves it to its final path, with a mode. After that, Close does nothing.
-func (t *Temporary) Commit(mode fs.FileMode) error {
-	err := t.root.Chmod(t.name, mode)
-	if err == nil {
-		err = t.root.Rename(t.name, t.base)
-	}
-	if err != nil {
+// Commit moves it to its final path. After that, Close does nothing.
+func (t *Temporary) Commit() error {
+	if err := t.root.Rename(t.name, t.base); err != nil {
 		return err
 	}
 	lock := t.lock
@@ -149,7 +151,8 @@ func (t *Temporary) Close() error {
 }
 
 // Write replaces the file at path atomically: nobody ever sees half of it, not even after a
-// crash, and a failure leaves the old one. Its directory must exist.
+// crash, and a failure leaves the old one. Its directory must exist. The umask applies to
+// its mode.
 func Write(path string, data []byte, mode fs.FileMode) (err error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -161,11 +164,11 @@ func Write(path string, data []byte, mode fs.FileMode) (err error) {
 
 // WriteIn replaces the file base in root as [Write] does.
 func WriteIn(root *os.Root, base string, data []byte, mode fs.FileMode) error {
-	t, err := FileIn(root, base)
+	t, err := FileIn(root, base, mode)
 	if err != nil {
 		return err
 	}
-	return t.fill(mode, func(f *os.File) error {
+	return t.fill(func(f *os.File) error {
 		_, err := f.Write(data)
 		return errors.Join(err, f.Sync())
 	})
@@ -175,21 +178,21 @@ func WriteIn(root *os.Root, base string, data []byte, mode fs.FileMode) error {
 // it. It doesn't sync: after a crash of the machine the file may exist and be empty, which
 // its readers must detect.
 func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	t, err := File(path)
+	t, err := File(path, mode)
 	if err != nil {
 		return err
 	}
-	return t.fill(mode, func(f *os.File) error { return write(f) })
+	return t.fill(func(f *os.File) error { return write(f) })
 }
 
 // fill writes the file and commits it.
-func (t *Temporary) fill(mode fs.FileMode, write func(*os.File) error) error {
+func (t *Temporary) fill(write func(*os.File) error) error {
 	f, err := t.Create()
 	if err == nil {
 		err = errors.Join(write(f), f.Close())
 	}
 	if err == nil {
-		err = t.Commit(mode)
+		err = t.Commit()
 	}
 	return errors.Join(err, t.Close())
 }

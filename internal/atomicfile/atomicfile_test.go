@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/test/process"
@@ -30,11 +31,11 @@ func TestMain(m *testing.M) {
 }
 
 func hang(path string) {
-	file, err := atomicfile.File(path)
+	file, err := atomicfile.File(path, 0o644)
 	if err != nil {
 		panic(err)
 	}
-	directory, err := atomicfile.Dir(path)
+	directory, err := atomicfile.Dir(path, 0o755)
 	if err != nil {
 		panic(err)
 	}
@@ -79,8 +80,8 @@ func TestLeftoversOfTheDeadAreRemoved(t *testing.T) {
 	busy := entries(t, dir)
 	attempt := func() {
 		t.Helper()
-		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Dir} {
-			tmp, err := make(path + "/")
+		for _, make := range []func(string, fs.FileMode) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Dir} {
+			tmp, err := make(path+"/", 0o700)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +123,7 @@ func TestLeftoversOfTheDeadAreRemoved(t *testing.T) {
 func TestDirectoriesThatWereMadeGoAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a", "b", "image.tar")
-	tmp, err := atomicfile.File(path)
+	tmp, err := atomicfile.File(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,10 +133,10 @@ func TestDirectoriesThatWereMadeGoAgain(t *testing.T) {
 	if left := entries(t, dir); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
-	if tmp, err = atomicfile.File(path); err != nil {
+	if tmp, err = atomicfile.File(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err = tmp.Commit(0o644); err != nil {
+	if err = tmp.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	if err = tmp.Close(); err != nil {
@@ -157,8 +158,8 @@ func TestPlacesThatCanNotBeMade(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Dir} {
-			if tmp, err := make(filepath.Join(dir, path)); err == nil {
+		for _, make := range []func(string, fs.FileMode) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Dir} {
+			if tmp, err := make(filepath.Join(dir, path), 0o700); err == nil {
 				t.Errorf("%s: it is made", name)
 				tmp.Close()
 			}
@@ -171,7 +172,7 @@ func TestPlacesThatCanNotBeMade(t *testing.T) {
 
 func TestDirectoriesThatOthersUseStay(t *testing.T) {
 	dir := t.TempDir()
-	tmp, err := atomicfile.File(filepath.Join(dir, "a", "b", "c", "image.tar"))
+	tmp, err := atomicfile.File(filepath.Join(dir, "a", "b", "c", "image.tar"), 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func TestManyBeginAtOnePlace(t *testing.T) {
 		}
 		all.Go(func() {
 			for range 300 {
-				tmp, err := begin(path)
+				tmp, err := begin(path, 0o700)
 				if err == nil {
 					err = tmp.Close()
 				}
@@ -270,6 +271,28 @@ func TestReadersSeeAWholeFile(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"image.lock", "old"}, entries(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// The umask applies to what is written, and to directories.
+func TestUmask(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o027))
+	dir := t.TempDir()
+	write := func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err }
+	err := errors.Join(
+		atomicfile.Write(filepath.Join(dir, "file"), nil, 0o644), atomicfile.Write(filepath.Join(dir, "secret"), nil, 0o600),
+		atomicfile.Stream(filepath.Join(dir, "made/program"), 0o755, write),
+	)
+	tmp, dirErr := atomicfile.Dir(filepath.Join(dir, "directory"), 0o755)
+	if err = errors.Join(err, dirErr, tmp.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{
+		"file": 0o640, "secret": 0o600, "made": fs.ModeDir | 0o750, "made/program": 0o750, "directory": fs.ModeDir | 0o750,
+	} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != want {
+			t.Errorf("%s: got %v, %v; want %v", name, info, err, want)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@
 // be directories, and files regular files, so that no FIFO or device is opened, either.
 // What was checked is what is opened, even if somebody swaps it in between.
 //
-// A project's own files, which are only read, may be links that stay inside it ([FS],
+// A project's own files, which are only read, are opened in the same way ([FS],
 // [ReadAtMost]).
 package beneath
 
@@ -25,7 +25,7 @@ import (
 )
 
 // hint is the hint for anything of the wrong kind.
-const hint = "links are not followed there: remove it, or choose another directory with -o type=oci,dest=DIR,tar=false"
+const hint = "links are not followed there: remove it, or choose another directory; for an image, with -o type=oci,dest=DIR,tar=false"
 
 // refuse returns an error that says what name in root is.
 func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
@@ -107,14 +107,18 @@ func File(root *os.Root, name string, flag int, mode fs.FileMode) (*os.File, err
 	return f, nil
 }
 
-// ReadFile reads a regular file in root.
+// ReadFile reads a regular file in root, of at most 64 MB.
 func ReadFile(root *os.Root, name string) (data []byte, err error) {
 	f, err := File(root, name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(f)
+	data, err = io.ReadAll(io.LimitReader(f, readLimit+1))
+	if err == nil && len(data) > readLimit {
+		return nil, failure.New(failure.Usage, &SizeError{f.Name(), readLimit})
+	}
+	return data, err
 }
 
 // ReadDir lists the directory name, sorted.
@@ -149,6 +153,27 @@ func CheckFile(root *os.Root, name string) error {
 		err = refuse(root, name, seen.Mode(), "a regular file")
 	}
 	return err
+}
+
+// CheckTree rejects name, a file or a directory with everything below, if there is anything
+// but regular files and directories; it need not exist.
+func CheckTree(root *os.Root, name string) error {
+	seen, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if mode := seen.Mode(); !mode.IsRegular() && !mode.IsDir() { // WalkDir would follow it
+		return refuse(root, name, mode, "a file or directory")
+	}
+	return fs.WalkDir(root.FS(), name, func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.Type().IsRegular() && !e.IsDir() {
+			err = refuse(root, name, e.Type(), "a file or directory")
+		}
+		return err
+	})
 }
 
 // CheckFiles rejects the directory name if it contains anything but regular files and

@@ -170,6 +170,18 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// A file without bound doesn't fill the memory.
+func TestFileWithoutBound(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "index.json"), nil, 0o600), os.Truncate(filepath.Join(dir, "index.json"), 1<<40))
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	defer root.Close()
+	if _, err = beneath.ReadFile(root, "index.json"); failure.KindOf(err) != failure.Usage || !strings.HasSuffix(err.Error(), `index.json" has more than 67108864 bytes`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A typed path is made and removed without checks.
 func TestTypedPlaces(t *testing.T) {
 	dir, _ := world(t)

@@ -7,18 +7,20 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/failure"
 )
 
-// FS returns the file system of a project's directory. Links may stay inside it, as in a
-// workspace, and never lead out of it. It opens only regular files and directories, so
-// that no FIFO blocks. [fs.ReadFile] reads at most 64 MB, the size of a large uv.lock;
-// see [ReadAtMost].
-func FS(root *os.Root) fs.FS { return projectFS{root.FS().(rootFS), root} }
+// FS returns the file system of a project's directory. It follows no link, not even one
+// that stays inside: an app that is a link to .git would put a login into the image. It
+// opens only regular files and directories, so that no FIFO blocks. [fs.ReadFile] reads
+// at most 64 MB, the size of a large uv.lock; see [ReadAtMost].
+func FS(root *os.Root) fs.FS { return projectFS{root.FS().(rootFS), root, &sync.Map{}} }
 
 // rootFS is what the file system of an [os.Root] implements.
 type rootFS interface {
@@ -30,6 +32,30 @@ type rootFS interface {
 type projectFS struct {
 	rootFS
 	root *os.Root
+	dirs *sync.Map // paths of directories that were looked at
+}
+
+// look rejects a path with a link in it. What else may be wrong with it is found when it
+// is used.
+func (p projectFS) look(op, name string) error {
+	if !fs.ValidPath(name) || name == "." {
+		return nil
+	}
+	if _, known := p.dirs.Load(name); known {
+		return nil
+	}
+	if err := p.look(op, path.Dir(name)); err != nil {
+		return err
+	}
+	info, err := p.root.Lstat(name)
+	switch {
+	case err != nil:
+	case info.Mode()&fs.ModeSymlink != 0:
+		return &fs.PathError{Op: op, Path: name, Err: errors.New("it is a symbolic link, which is not followed")}
+	case info.IsDir():
+		p.dirs.Store(name, true)
+	}
+	return nil
 }
 
 // readLimit is the default limit for the size of a file, in bytes.
@@ -37,14 +63,28 @@ const readLimit = 64 << 20
 
 // Stat implements [fs.StatFS].
 func (p projectFS) Stat(name string) (fs.FileInfo, error) {
+	if err := p.look("stat", name); err != nil {
+		return nil, err
+	}
 	info, err := p.rootFS.Stat(name)
 	return info, worded(err)
+}
+
+// ReadDir implements [fs.ReadDirFS].
+func (p projectFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if err := p.look("open", name); err != nil {
+		return nil, err
+	}
+	return p.rootFS.ReadDir(name)
 }
 
 // Open implements [fs.FS].
 func (p projectFS) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	if err := p.look("open", name); err != nil {
+		return nil, err
 	}
 	f, err := p.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -124,16 +164,11 @@ func Kind(mode fs.FileMode) string {
 	return "a special file"
 }
 
-// worded rewords an error of an [os.Root] to name the operation and not the system call, and
-// to say if a link leads out: package os has no error value for that.
+// worded rewords an error of an [os.Root] to name the operation and not the system call.
 func worded(err error) error {
 	at, ok := errors.AsType[*fs.PathError](err)
 	if !ok {
 		return err
 	}
-	why := at.Err
-	if strings.Contains(why.Error(), "escapes from parent") {
-		why = errors.New("a link leads out of the directory")
-	}
-	return &fs.PathError{Op: strings.TrimSuffix(at.Op, "at"), Path: at.Path, Err: why}
+	return &fs.PathError{Op: strings.TrimSuffix(at.Op, "at"), Path: at.Path, Err: at.Err}
 }

@@ -21,25 +21,39 @@ func TestFilesOfAProject(t *testing.T) {
 	dir := t.TempDir()
 	must(
 		t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o755), os.WriteFile(filepath.Join(dir, "a/b/c"), []byte("text"), 0o644),
-		os.Symlink("a/b", filepath.Join(dir, "link")), os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644),
+		os.Symlink("a/b", filepath.Join(dir, "link")), os.Mkdir(filepath.Join(dir, "d"), 0o755), os.Symlink("../a/b/c", filepath.Join(dir, "d/file")), os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644),
 	)
 	root, err := os.OpenRoot(dir)
 	must(t, err)
 	defer root.Close()
 	project := beneath.FS(root)
-	data, err := fs.ReadFile(project, "link/c")
-	if string(data) != "text" || err != nil {
-		t.Errorf("through a link that stays: %q, %v", data, err)
-	}
 	sub, err := fs.Sub(project, "a")
 	must(t, err)
+	behind, err := fs.Sub(project, "link")
+	must(t, err)
+	other, err := fs.Sub(project, "d")
+	must(t, err)
+	_, statErr := fs.Stat(project, "link")
+	_, listErr := fs.ReadDir(project, "link")
+	_, readErr := fs.ReadFile(project, "link/c")
+	_, openErr := project.Open("d/file")
+	_, limitErr := beneath.ReadAtMost(other, "file", 9)
+	_, subErr := fs.ReadDir(behind, ".")
+	for name, err := range map[string]error{
+		"stat link": statErr, "open link": listErr, "stat link ": readErr, "open d/file": openErr, "open file": limitErr, "open .": subErr,
+	} {
+		want := strings.TrimSpace(name) + ": it is a symbolic link, which is not followed"
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 	if err = fstest.TestFS(sub, "b/c"); err != nil {
 		t.Error(err)
 	}
 	if to, bad := fs.ReadLink(project, "link"); to != "a/b" || bad != nil {
 		t.Errorf("the link leads to %q, %v", to, bad)
 	}
-	for name, text := range map[string]string{"link/c": "text", "empty": ""} {
+	for name, text := range map[string]string{"a/b/c": "text", "empty": ""} {
 		if got, bad := beneath.ReadAtMost(project, name, int64(len(text))); string(got) != text || bad != nil {
 			t.Errorf("%s is %q, %v", name, got, bad)
 		}
@@ -96,7 +110,7 @@ func TestNobodyWaitsForAFIFO(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	must(t, err)
 	defer root.Close()
-	for name, want := range map[string]string{"pipe": "open pipe: it is a named pipe and not a regular file", "zero": "open zero: a link leads out of the directory", "../x": "open ../x: invalid argument"} {
+	for name, want := range map[string]string{"pipe": "open pipe: it is a named pipe and not a regular file", "zero": "open zero: it is a symbolic link, which is not followed", "../x": "open ../x: invalid argument"} {
 		told := make(chan error, 1)
 		go func() {
 			f, err := beneath.FS(root).Open(name)

@@ -87,4 +87,7 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 	if text := errs.String(); len(text) > 5*lineBytes || !strings.Contains(text, "output of x, lines 1 to 1; the full output is in "+kept+"\n  │ \\x00") {
 		t.Errorf("a line of 64 kB prints %d bytes: %.100s", len(text), text)
 	}
+	if text, err := os.ReadFile(kept); err != nil || !strings.HasPrefix(string(text), `\x00\x00`) {
+		t.Errorf("stored %.20q, %v", text, err)
+	}
 }

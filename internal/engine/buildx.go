@@ -30,7 +30,10 @@ type builder struct {
 func dockerDirs(env func(string) string) (docker, buildx string) {
 	home := env("HOME")
 	if home == "" {
-		home, _ = os.UserHomeDir() // without one, nothing is found
+		home, _ = os.UserHomeDir()
+	}
+	if !filepath.IsAbs(home) { // it would be in a project; in the root, nothing is found
+		home = "/"
 	}
 	docker = cmp.Or(env("DOCKER_CONFIG"), filepath.Join(home, ".docker"))
 	return docker, cmp.Or(env("BUILDX_CONFIG"), filepath.Join(docker, "buildx"))

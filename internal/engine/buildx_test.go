@@ -138,4 +138,16 @@ func TestCurrentBuilderIsTheLastResort(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// Without a home, a builder of the working directory is a project's.
+	t.Chdir(t.TempDir())
+	if err = errors.Join(os.Mkdir(".docker", 0o700), os.Symlink(docker+"/buildx", ".docker/buildx")); err != nil {
+		t.Fatal(err)
+	}
+	for _, home := range []string{"", "."} {
+		t.Setenv("HOME", home)
+		o.Env = lookup(map[string]string{"HOME": home})
+		if _, err = engine.OpenCurrent(t.Context(), o, unfit); !errors.Is(err, unfit) {
+			t.Errorf("with HOME=%q: %v", home, err)
+		}
+	}
 }

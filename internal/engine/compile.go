@@ -90,13 +90,13 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	if bin.exist() { // another process has just compiled them
 		return bin, nil
 	}
-	out, err := atomicfile.Dir(dir)
+	out, err := atomicfile.Dir(dir, 0o700)
 	if err != nil {
 		return bin, unwritable(err)
 	}
 	err = errors.Join(os.RemoveAll(dir), compile(ctx, o, out.Name(), runtime.GOARCH, files))
 	if err == nil {
-		err = out.Commit(0o700)
+		err = out.Commit()
 	}
 	return bin, errors.Join(err, out.Close())
 }

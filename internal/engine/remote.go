@@ -247,7 +247,7 @@ func errNotOurs(socket string) error {
 func standardSockets(env func(string) string) []string {
 	user := fmt.Sprintf("/run/user/%d", os.Geteuid())
 	directories := []string{"/run", user}
-	if dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":"); dir != "" && dir != user {
+	if dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":"); filepath.IsAbs(dir) && dir != user {
 		directories = []string{"/run", dir, user}
 	}
 	sockets := make([]string, len(directories))

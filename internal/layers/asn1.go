@@ -52,11 +52,11 @@ func asn1Key(data []byte) string {
 	}
 	first := readValue(whole.content)
 	second := readValue(first.rest)
-	if first.tag == tagSequence {
-		if oid := readValue(first.content); oid.tag == tagOID && encrypts(oid.content) && second.tag == tagOctets && len(second.rest) == 0 {
-			return "encrypted PKCS#8"
-		}
-		return ""
+	switch {
+	case first.tag == tagSequence && isEncrypted(whole.content):
+		return "encrypted PKCS#8"
+	case first.tag == tagSequence && len(first.rest) > 0 && isEncrypted(first.content):
+		return "BCFKS" // it encrypts certificates, too
 	}
 	if first.tag != tagInteger || len(first.content) != 1 {
 		return ""
@@ -82,6 +82,13 @@ var (
 	keyBag         = []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01")
 	shroudedKeyBag = []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02")
 )
+
+// isEncrypted reports whether data is the name of a cipher and what it has encrypted.
+func isEncrypted(data []byte) bool {
+	cipher := readValue(data)
+	name, content := readValue(cipher.content), readValue(cipher.rest)
+	return cipher.tag == tagSequence && name.tag == tagOID && encrypts(name.content) && content.tag == tagOctets && len(content.rest) == 0
+}
 
 // encrypts reports whether an object identifier belongs to PKCS#5, or to PKCS#12's own ciphers.
 func encrypts(oid []byte) bool {

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,6 +100,7 @@ func (e entry) privateKey(path string) (kind string, err error) {
 	if err != nil || bytes.HasPrefix(data, []byte("\x7fELF")) {
 		return "", err
 	}
+	data = narrow(data)
 	for _, t := range keys().texts {
 		if bytes.Contains(data, t.hint) && t.text.Match(data) {
 			return t.kind, nil
@@ -112,8 +114,29 @@ func (e entry) privateKey(path string) (kind string, err error) {
 	return kind, nil
 }
 
+// narrow returns a text of Windows, with a byte order mark and perhaps two bytes for each
+// letter, as others are.
+func narrow(data []byte) []byte {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return bytes.ReplaceAll(data[2:], []byte{0}, nil)
+	}
+	return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+}
+
 func binaryKey(data []byte) string {
 	switch {
+	case bytes.HasPrefix(data, []byte("\x05\x01")):
+		if hasPrincipal(data[2:], binary.NativeEndian) {
+			return "Kerberos"
+		}
+	case bytes.HasPrefix(data, []byte("\x05\x02")):
+		if hasPrincipal(data[2:], binary.BigEndian) {
+			return "Kerberos"
+		}
+	case len(data) > 0 && bytes.IndexByte([]byte("\x94\x95\x96\xc5"), data[0]) >= 0:
+		if isSecretPacket(data) {
+			return "OpenPGP"
+		}
 	case bytes.HasPrefix(data, []byte("\xfe\xed\xfe\xed")), bytes.HasPrefix(data, []byte("\xce\xce\xce\xce")):
 		if hasPrivateEntry(data[4:]) {
 			return "JKS"
@@ -122,6 +145,69 @@ func binaryKey(data []byte) string {
 		return asn1Key(data)
 	}
 	return ""
+}
+
+// hasPrincipal reads a keytab up to the realm of its first entry; those that were removed
+// have a negative size.
+func hasPrincipal(data []byte, order binary.ByteOrder) bool {
+	for len(data) >= 8 {
+		size := int(int32(order.Uint32(data))) //nolint:gosec // it has a sign
+		if size > 0 {
+			realm := int(order.Uint16(data[6:]))
+			if realm == 0 || 4+size > len(data) || 8+realm > len(data) {
+				return false
+			}
+			return !bytes.ContainsFunc(data[8:8+realm], func(r rune) bool { return r <= ' ' || r >= 0x7f })
+		}
+		data = data[min(4-size, len(data)):]
+	}
+	return false
+}
+
+// isSecretPacket reads an OpenPGP secret key (RFC 9580, section 4.2), and whether a packet
+// that may follow it does.
+func isSecretPacket(data []byte) bool {
+	first, length := data[0], data[1:]
+	var size, skip int
+	switch {
+	case first != 0xc5:
+		skip = 1 << (first & 3)
+		if len(length) < skip {
+			return false
+		}
+		for _, b := range length[:skip] {
+			size = size<<8 | int(b)
+		}
+	case len(length) < 5:
+		return false
+	case length[0] < 0xc0:
+		size, skip = int(length[0]), 1
+	case length[0] < 0xe0:
+		size, skip = int(length[0]-0xc0)<<8+int(length[1])+0xc0, 2
+	default:
+		size, skip = int(binary.BigEndian.Uint32(length[1:])), 5
+	}
+	body := length[skip:]
+	if size < 20 || size > len(body) {
+		return false
+	}
+	version, algorithm := body[0], body[5]
+	if version == 3 {
+		algorithm = body[7]
+	}
+	known := algorithm > 0 && algorithm < 4 || algorithm > 15 && algorithm < 23 || algorithm > 24 && algorithm < 37
+	if version < 3 || version > 6 || !known {
+		return false
+	}
+	if len(body) == size {
+		return true
+	}
+	after := body[size]
+	tag := after >> 2 & 0xf
+	if after&0x40 != 0 {
+		tag = after & 0x3f
+	}
+	return after&0x80 != 0 && bytes.IndexByte([]byte{2, 7, 13, 17}, tag) >= 0
 }
 
 // hasPrivateEntry reads a Java key store up to its first entry that isn't a certificate.

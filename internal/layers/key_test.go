@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -94,6 +96,25 @@ func samples(t *testing.T) []sample {
 		}
 		return []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x02" + entry(2) + entry(tag) + "digest")
 	}
+	packet := func(header string, version byte, after string) []byte {
+		body := append([]byte{version, 1, 2, 3, 4, 22}, make([]byte, 94)...) // 100 bytes
+		if version == 3 {
+			body[7] = 1
+		}
+		return slices.Concat([]byte(header), body, []byte(after))
+	}
+	keytab := func(order, holes, realm string) []byte {
+		entry := "\x00\x02\x00" + string(byte(len(realm))) + realm + "\x00\x04HTTP\x00\x01a"
+		return []byte("\x05" + order + holes + "\x00\x00\x00" + string(byte(len(entry))) + entry)
+	}
+	bcfks := der(encrypted, der(der(asn1.ObjectIdentifier{1, 2}), octets(make([]byte, 64))))
+	wide := func(text string) []byte {
+		data := []byte("\xff\xfe")
+		for _, r := range text {
+			data = append(data, byte(r), 0)
+		}
+		return data
+	}
 	openssh := pem.EncodeToMemory(block)
 	text := string(armoured("PRIVATE KEY", pkcs8))
 	quoted := must(json.Marshal(map[string]string{"private_key": text}))
@@ -109,15 +130,34 @@ func samples(t *testing.T) []sample {
 		{"service.json", quoted, "PEM"},
 		{"deploy.yaml", []byte("key: |\n    " + strings.ReplaceAll(text, "\n", "\n    ")), "PEM"},
 		{"test_tls.py", []byte("KEY = (\n    b\"" + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\\n\"\n    b\"") + "\")\n"), "PEM"},
+		{"twice.json", must(json.Marshal(string(quoted))), "PEM"},
+		{"notepad.pem", append([]byte("\xef\xbb\xbf"), text...), "PEM"},
+		{"powershell.pem", wide(text), "PEM"},
+		{"kubeconfig", []byte("client-key-data: " + base64.StdEncoding.EncodeToString(armoured("EC PRIVATE KEY", sec1))), "PEM in base64"},
+		{"secret.yaml", []byte("tls.key: " + base64.StdEncoding.EncodeToString([]byte(text))), "PEM in base64"},
 		{"id_ed25519", openssh, "OpenSSH"},
+		{"identity", []byte("SSH PRIVATE KEY FILE FORMAT 1.1\n\x00\x03"), "SSH1"},
+		{"ta.key", []byte("#\n-----BEGIN OpenVPN Static key V1-----\n" + strings.Repeat("0af1", 8) + "\n"), "OpenVPN"},
+		{"minisign.key", []byte("untrusted comment: minisign encrypted secret key\nRWRTY0Iy" + strings.Repeat("a", 60) + "\n"), "minisign"},
+		{"account.json", []byte(`{"n": "abc", "d": "` + strings.Repeat("d", 43) + `", "key_ops": ["sign"], "ext": true, "kty": "RSA"}`), "JWK"},
+		{"jwks.json", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"abc","d":"` + strings.Repeat("d", 43) + `"}]}`), "JWK"},
+		{"named.conf.keys", []byte("key \"rndc-key\" {\n\talgorithm hmac-sha256;\n\tsecret \"" + strings.Repeat("a", 43) + "=\";\n};\n"), "TSIG"},
+		{"ceph.client.admin.keyring", []byte("[client.admin]\n\tkey = AQ" + strings.Repeat("a", 36) + "==\n"), "Ceph"},
 		{"secret.asc", []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\nComment: x\n\n" + strings.Repeat("lQOYBF", 12) + "\n-----END PGP PRIVATE KEY BLOCK-----\n"), "PGP"},
 		{"ssh2", []byte("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: x\nP2/5\n"), "SSH2"},
 		{"x.ppk", []byte("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n"), "PuTTY"},
 		{"keys.txt", []byte("# created\nAGE-SECRET-KEY-1" + strings.Repeat("Q", 58) + "\n"), "age"},
 		{"wg0.conf", []byte("[Interface]\nPrivateKey = " + strings.Repeat("A", 43) + "=\n"), "WireGuard"},
+		{"wg1.conf", []byte("[Interface]\nPrivateKey=" + strings.Repeat("A", 43) + "= # of the server\r\n"), "WireGuard"},
 		{"Kx.+013+1.private", []byte("Private-key-format: v1.3\n"), "DNSSEC"},
 		{"0A.key", []byte("(11:private-key(3:rsa(1:n"), "GnuPG"},
 		{"new.key", []byte("Key: (protected-private-key (ecc"), "GnuPG"},
+		{"0B.key", []byte("Created: 20260101T000000\nKey: (protected-private-key (ecc"), "GnuPG"},
+		{"secring.gpg", packet("\x95\x00\x64", 4, "\xb4\x01a"), "OpenPGP"},
+		{"short.gpg", packet("\x94\x64", 4, ""), "OpenPGP"},
+		{"older.gpg", packet("\x96\x00\x00\x00\x64", 3, "\x89\x01"), "OpenPGP"},
+		{"newer.gpg", packet("\xc5\x64", 6, "\xc2\x01"), "OpenPGP"},
+		{"newest.gpg", packet("\xc5\xff\x00\x00\x00\x64", 5, "\xcd\x01"), "OpenPGP"},
 		{"hs_ed25519_secret_key", []byte("== ed25519v1-secret: type0 ==\x00\x00\x00"), "Tor"},
 		{"pkcs8.der", pkcs8, "PKCS#8"},
 		{"rsa8.der", must(x509.MarshalPKCS8PrivateKey(rsaKey)), "PKCS#8"},
@@ -128,6 +168,11 @@ func samples(t *testing.T) []sample {
 		{"shrouded.p12", store(2), "PKCS#12"},
 		{"java.p12", unbounded(2), "PKCS#12"},
 		{"identity.jks", jks(1), "JKS"},
+		{"identity.bcfks", bcfks, "BCFKS"},
+		{"http.kt", keytab("\x02", "", "EXAMPLE.COM"), "Kerberos"},
+		{"removed.kt", keytab("\x02", "\xff\xff\xff\xfc????", "EXAMPLE.COM"), "Kerberos"},
+		{"/var/lib/krb5kdc/.k5.EXAMPLE.COM", []byte("?"), "Kerberos"},
+		{"/etc/xrdp/rsakeys.ini", []byte("[keys]\n"), "xrdp"},
 		{"/etc/munge/munge.key", []byte("\x01\x02"), "munge"},
 		{"/etc/ssh/ssh_host_x_key", []byte("?"), "OpenSSH"},
 		{"/etc/dropbear/dropbear_rsa_host_key", []byte("?"), "Dropbear"},
@@ -156,6 +201,21 @@ func samples(t *testing.T) []sample {
 		{"example.conf", []byte("[Interface]\nPrivateKey = <yours>\n"), ""},
 		{"libcrypto.so", []byte("\x7fELF" + text), ""},
 		{"zero", []byte{0x30}, ""},
+		{"mark", []byte("\xff\xfe"), ""},
+		{"nothing.kt", []byte("\x05\x02"), ""},
+		{"cut.kt", keytab("\x02", "", "EXAMPLE.COM")[:12], ""},
+		{"version.kt", keytab("\x02", "", "\x00\x01"), ""},
+		{"cut.gpg", packet("\x95\x00\x64", 4, "")[:50], ""},
+		{"header.gpg", []byte("\x95\x00"), ""},
+		{"pubring.gpg", packet("\x99\x00\x64", 4, "\xb4\x01a"), ""},
+		{"weights.bin", packet("\x95\x00\x64", 4, "\x00\x01a"), ""},
+		{"version.gpg", packet("\x95\x00\x64", 9, "\xb4"), ""},
+		{"public.json", []byte(`{"kty":"OKP","crv":"Ed25519","x":"` + strings.Repeat("d", 43) + `"}`), ""},
+		{"named.conf", []byte("key \"x\" {\n\talgorithm hmac-sha256;\n\tsecret \"...\";\n};\n"), ""},
+		{"minisign.pub", []byte("untrusted comment: minisign public key\nRWRTY0Iy" + strings.Repeat("a", 60) + "\n"), ""},
+		// These took a search for ever, which tried each of many ways to read them.
+		{"backslashes", []byte("-----BEGIN PRIVATE KEY-----" + strings.Repeat(`\r"`, 1<<17)), ""},
+		{"lines", []byte("PrivateKey" + strings.Repeat("\n", 1<<19)), ""},
 		{"many", []byte("\x30\x84\xff\xff\xff\xff\x02\x01\x00"), ""},
 	}
 }

@@ -3,6 +3,7 @@ package layout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -102,12 +103,28 @@ func children(
 // artifact is a manifest without layers that some registries keep.
 const artifact = "application/vnd.oci.artifact.manifest.v1+json"
 
+// Small provides only small blobs: those of a directory that others have filled may have any
+// size, whatever their descriptors say.
+type Small struct{ content.Provider }
+
+// ReaderAt implements [content.Provider].
+func (s Small) ReaderAt(ctx context.Context, d ocispec.Descriptor) (content.ReaderAt, error) {
+	r, err := s.Provider.ReaderAt(ctx, d)
+	if err == nil && r.Size() > maxManifest {
+		err = errors.Join(fmt.Errorf("%d bytes are too many for a manifest", r.Size()), r.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 // readSmall reads a small blob and verifies it.
 func readSmall(ctx context.Context, p content.Provider, d ocispec.Descriptor) ([]byte, error) {
 	if d.Size > maxManifest {
 		return nil, fmt.Errorf("reading %s: %d bytes are too many for a manifest", d.Digest, d.Size)
 	}
-	data, err := content.ReadBlob(ctx, p, d)
+	data, err := content.ReadBlob(ctx, Small{p}, d)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", d.Digest, err)
 	}

@@ -209,6 +209,19 @@ func TestCleanupOfADamagedLayoutRemovesNothing(t *testing.T) {
 	}
 }
 
+// A manifest that is larger than any doesn't fill the memory.
+func TestAManifestWithoutBound(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	desc := export(t, l, "x")
+	must(t, l.Tag(t.Context(), "x", desc))
+	blob := filepath.Join(dir, "blobs/sha256", desc.Digest.Encoded())
+	must(t, os.Chmod(blob, 0o600), os.Truncate(blob, 1<<40))
+	if _, err := l.Read(t.Context(), "x"); err == nil || !strings.HasSuffix(err.Error(), "1099511627776 bytes are too many for a manifest") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestADirectoryOfSomethingElseIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "image.toml"), nil, 0o600))

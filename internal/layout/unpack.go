@@ -41,7 +41,7 @@ func PrepareDir(path string) (*Dir, error) {
 	if len(entries) > 0 {
 		return nil, fmt.Errorf("directory %q is not empty", path)
 	}
-	temporary, err := atomicfile.Dir(path)
+	temporary, err := atomicfile.Dir(path, 0o755)
 	return &Dir{path: path, dirs: map[string]*tar.Header{}, temporary: temporary}, err
 }
 
@@ -56,7 +56,7 @@ func (f *Dir) Commit() error {
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return f.temporary.Commit(0o755)
+	return f.temporary.Commit()
 }
 
 // Close removes what was not committed.

@@ -34,7 +34,7 @@ func Writable(place beneath.Place) error {
 	root, err := place.Nearest()
 	if err == nil {
 		var probe *atomicfile.Temporary
-		if probe, err = atomicfile.FileIn(root, "writable"); err == nil {
+		if probe, err = atomicfile.FileIn(root, "writable", 0o600); err == nil {
 			err = probe.Close()
 		}
 		err = errors.Join(err, root.Close())

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
@@ -103,7 +104,13 @@ func (r *Repository) Manifest(ctx context.Context, reference string) (desc ocisp
 	return desc, data, err
 }
 
+// aTag is the grammar of tags in registries.
+var aTag = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
+
 func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.Descriptor, *answer, error) {
+	if digest.Digest(reference).Validate() != nil && !aTag.MatchString(reference) { // of an index
+		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: neither a tag nor a digest", reference, r.Name())
+	}
 	q := request{method: http.MethodGet, url: r.url("/manifests/" + reference), header: http.Header{"Accept": {
 		ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex,
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -119,8 +126,8 @@ func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.De
 		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: larger than %d bytes", reference, r.Name(), maxAnswer)
 	}
 	d := digest.FromBytes(a.data)
-	if want := a.promised(reference); want != d && want.Algorithm() == d.Algorithm() {
-		return ocispec.Descriptor{}, nil, &MismatchError{fmt.Sprintf("manifest %q of %q", reference, r.Name()), want, d}
+	if want, got := a.promised(reference, d); want != got {
+		return ocispec.Descriptor{}, nil, &MismatchError{fmt.Sprintf("manifest %q of %q", reference, r.Name()), want, got}
 	}
 	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if err != nil {
@@ -129,15 +136,18 @@ func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.De
 	return ocispec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(a.data))}, a, nil
 }
 
-// promised returns the digest that a manifest must have: the requested one, else
-// the announced one, else a placeholder of no algorithm.
-func (a *answer) promised(reference string) digest.Digest {
-	for _, d := range []string{reference, a.header.Get("Docker-Content-Digest")} {
-		if digest.Digest(d).Validate() == nil {
-			return digest.Digest(d)
-		}
+// promised returns the digest that a manifest must have, the requested or the announced one,
+// and that of its content d, by the same algorithm. An announcement in another algorithm is
+// ignored.
+func (a *answer) promised(reference string, d digest.Digest) (want, got digest.Digest) {
+	if want = digest.Digest(reference); want.Validate() == nil {
+		return want, want.Algorithm().FromBytes(a.data)
 	}
-	return "none:"
+	want = digest.Digest(a.header.Get("Docker-Content-Digest"))
+	if want.Validate() != nil || want.Algorithm() != d.Algorithm() {
+		want = d
+	}
+	return want, d
 }
 
 // PutManifest uploads a manifest under a tag, or under its digest.

@@ -80,7 +80,7 @@ func LoadLogins(env func(name string) string, home string) *Logins {
 // podmanFiles returns where podman keeps logins, as of containers-auth.json(5).
 func podmanFiles(env func(string) string, home string) []string {
 	var directories []string
-	if dir := env("XDG_RUNTIME_DIR"); dir != "" {
+	if dir := env("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		directories = append(directories, filepath.Join(dir, "containers"))
 	} else {
 		directories = append(directories, filepath.Join("/run/containers", strconv.Itoa(os.Geteuid())))
@@ -94,10 +94,14 @@ func podmanFiles(env func(string) string, home string) []string {
 	return directories
 }
 
-// ConfigDir returns where a user's programs keep their configuration, or "".
+// ConfigDir returns where a user's programs keep their configuration, or "". A relative
+// directory, which would be in a project, is ignored.
 func ConfigDir(env func(name string) string, home string) string {
-	if dir := env("XDG_CONFIG_HOME"); dir != "" || home == "" {
+	switch dir := env("XDG_CONFIG_HOME"); {
+	case filepath.IsAbs(dir):
 		return dir
+	case home == "":
+		return ""
 	}
 	return filepath.Join(home, ".config")
 }

@@ -77,9 +77,14 @@ func TestLoginsByFile(t *testing.T) {
 func TestLoginsAreNotThoseOfTheWorkingDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	put(t, "containers/auth.json", auths("r.test", "planted:x"))
-	l := registry.LoadLogins(func(string) string { return "" }, "")
-	if got := userOf(t, l, "r.test", "acme/app"); got != "" {
-		t.Errorf("got %q", got)
+	for _, dir := range []string{"", "."} {
+		env := func(name string) string {
+			return map[string]string{"XDG_RUNTIME_DIR": dir, "XDG_CONFIG_HOME": dir}[name]
+		}
+		l := registry.LoadLogins(env, "")
+		if got := userOf(t, l, "r.test", "acme/app"); got != "" || registry.ConfigDir(env, "") != "" {
+			t.Errorf("with directory %q, got %q", dir, got)
+		}
 	}
 }
 

@@ -139,6 +139,9 @@ func TestOddManifests(t *testing.T) {
 		{"announced in another algorithm", "1", "sha512:" + strings.Repeat("a", 128), "application/json", ""},
 		{"another announced", "1", other.String(), "application/json", "its digest is " + own.String() + " and not " + other.String()},
 		{"another requested", other.String(), own.String(), "application/json", "its digest is " + own.String() + " and not " + other.String()},
+		{"another requested in another algorithm", digest.SHA512.FromString("other").String(), own.String(), "application/json", "its digest is " + digest.SHA512.FromString(text).String()},
+		{"requested in another algorithm", digest.SHA512.FromString(text).String(), own.String(), "application/json", ""},
+		{"a path", "../../other/manifests/1", "", "application/json", "neither a tag nor a digest"},
 		{"no type", own.String(), "", "/", "reading its media type"},
 	} {
 		s := odd(t, false, func(w http.ResponseWriter, _ *http.Request) {

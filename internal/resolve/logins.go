@@ -27,6 +27,9 @@ import (
 // only for logins that none of these has.
 func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
 	name := cmp.Or(p.Env("NETRC"), filepath.Join(p.Env("HOME"), ".netrc"))
+	if p.Env("NETRC") == "" && !filepath.IsAbs(name) { // without HOME, it would be the project's
+		name = os.DevNull
+	}
 	data, err := os.ReadFile(name) //nolint:gosec // the user names the path
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))

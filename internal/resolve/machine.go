@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -28,7 +29,7 @@ type settings struct {
 // settings reads the files of uv and pip, highest precedence first. Without HOME there are
 // none, and a project without Python packages doesn't report their problems.
 func (p Project) settings() ([]settings, error) {
-	if p.Env("HOME") == "" || len(p.Requirements.Python) == 0 {
+	if !filepath.IsAbs(p.Env("HOME")) || len(p.Requirements.Python) == 0 {
 		return nil, nil
 	}
 	uv, err := p.uvSettings()
@@ -42,10 +43,14 @@ func (p Project) settings() ([]settings, error) {
 	return append(uv, pip), nil
 }
 
-// configDirs are the configuration directories of the user and the machine.
+// configDirs are the configuration directories of the user and the machine. Relative ones,
+// which would be in the project, are ignored, as the specification of XDG requires.
 func (p Project) configDirs() (user string, system []string) {
-	user = cmp.Or(p.Env("XDG_CONFIG_HOME"), filepath.Join(p.Env("HOME"), ".config"))
-	return user, filepath.SplitList(cmp.Or(p.Env("XDG_CONFIG_DIRS"), "/etc/xdg"))
+	if user = p.Env("XDG_CONFIG_HOME"); !filepath.IsAbs(user) {
+		user = filepath.Join(p.Env("HOME"), ".config")
+	}
+	system = filepath.SplitList(cmp.Or(p.Env("XDG_CONFIG_DIRS"), "/etc/xdg"))
+	return user, slices.DeleteFunc(system, func(dir string) bool { return !filepath.IsAbs(dir) })
 }
 
 func (p Project) etc() string { return cmp.Or(p.etcDir, "/etc") }

@@ -128,6 +128,14 @@ format = "flat"
 			}
 		})
 	}
+	// What a project has at relative places isn't the machine's.
+	p, home := machine(t, map[string]string{"XDG_CONFIG_DIRS": ":HOME/system:.", "XDG_CONFIG_HOME": "."}, map[string]string{
+		"project/uv/uv.toml": "index-url = 'https://wrong.example'", "project/pip/pip.conf": "[global]\nextra-index-url = https://wrong.example", uvToml: "index-url = 'https://uv.example'",
+	})
+	t.Chdir(filepath.Join(home, "project"))
+	if x, err := p.indexes(); err != nil || x.Default != "https://uv.example" || len(x.Further) > 0 {
+		t.Errorf("in a project: %+v, %v", x.Indexes, err)
+	}
 	for name, text := range map[string]string{uvToml: "a = 1\nb =", pipConf: "[global]\nindex-url = ftp://me:secret@x.example"} {
 		p, home := machine(t, nil, map[string]string{name: text})
 		_, err := p.indexes()

@@ -50,7 +50,7 @@ func (p Project) python(
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	sockets, err := atomicfile.Dir(dir)
+	sockets, err := atomicfile.Dir(dir, 0o700)
 	if err != nil {
 		return lock.Lock{}, fmt.Errorf("making a directory for sockets: %w", err)
 	}

@@ -150,7 +150,17 @@ func TestLogins(t *testing.T) {
 	if _, err = p.logins(t.Context(), indexes{}); failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), "reading logins: ") {
 		t.Errorf("of a directory: %v", err)
 	}
-	env["NETRC"], env["HOME"] = "", t.TempDir()
+	t.Chdir(filepath.Dir(netrc)) // a project
+	if err = os.Rename(netrc, ".netrc"); err != nil {
+		t.Fatal(err)
+	}
+	for _, home := range []string{"", "."} {
+		env["NETRC"], env["HOME"] = "", home
+		if logins, err = p.logins(t.Context(), indexes{}); err != nil || len(logins) != 1 {
+			t.Errorf("with HOME=%q, the project's file is read: %v, %v", home, len(logins), err)
+		}
+	}
+	env["HOME"] = t.TempDir()
 	if logins, err = p.logins(t.Context(), indexes{}); err != nil || len(logins) != 1 {
 		t.Errorf("without a file: %v, %v", len(logins), err)
 	}

@@ -8,6 +8,7 @@ keys, only at the head. ELF files are skipped: a program may contain the beginni
 import json
 import os
 import re
+import sys
 
 from globs import pattern
 
@@ -45,6 +46,7 @@ class Keys:
         return self.of_content(data) or next((kind for kind, test in self.paths if test.fullmatch(path)), "")
 
     def of_content(self, data: bytes) -> str:
+        data = narrow(data)
         for kind, hint, test in self.texts:
             if hint in data and test.search(data):
                 return kind
@@ -54,10 +56,57 @@ class Keys:
             return ""
 
 
+def narrow(data: bytes) -> bytes:
+    """Returns a text of Windows, with a byte order mark and perhaps two bytes for each letter, as others are."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data[2:].replace(b"\0", b"")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
 def binary(data: bytes) -> str:
     if data[:4] in (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"):
         return "JKS" if has_private_entry(data) else ""
+    if data[:2] in (b"\x05\x01", b"\x05\x02"):
+        return "Kerberos" if has_principal(data) else ""
+    if data[0] in (0x94, 0x95, 0x96, 0xC5):
+        return "OpenPGP" if is_secret_packet(data) else ""
     return der(data) if data[:1] == b"\x30" else ""
+
+
+def has_principal(data: bytes) -> bool:
+    """Reads a keytab up to the realm of its first entry; those that were removed have a negative size."""
+    at, order = 2, "big" if data[1] == 2 else sys.byteorder
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], order, signed=True)
+        if size > 0:
+            realm = int.from_bytes(data[at + 6 : at + 8], order)
+            name = data[at + 8 : at + 8 + realm]
+            return at + 4 + size <= len(data) and len(name) == realm > 0 and all(0x20 < byte < 0x7F for byte in name)
+        at += 4 - size
+    return False
+
+
+ALGORITHMS = (*range(1, 4), *range(16, 23), *range(25, 37))  # of OpenPGP's public keys
+
+
+def is_secret_packet(data: bytes) -> bool:
+    """Reads an OpenPGP secret key, and whether a packet that may follow it does."""
+    first, at = data[0], 2
+    if first != 0xC5:
+        at = 1 + (1 << (first & 3))
+        end = at + number(data, 1, at - 1)
+    elif data[1] < 0xC0:
+        end = at + data[1]
+    elif data[1] < 0xE0:
+        at, end = 3, 3 + ((data[1] - 0xC0) << 8) + data[2] + 0xC0
+    else:
+        at, end = 6, 6 + number(data, 2)
+    version = data[at]
+    algorithm = data[at + (7 if version == 3 else 5)]
+    if version not in range(3, 7) or algorithm not in ALGORITHMS or end - at < 20 or end > len(data):
+        return False
+    after = data[end] if end < len(data) else 0x88  # a signature
+    return (after & 0x3F if after & 0x40 else after >> 2 & 0xF) in (2, 7, 13, 17) and after & 0x80 > 0
 
 
 def has_private_entry(data: bytes) -> bool:
@@ -87,9 +136,9 @@ def der(data: bytes) -> str:
         return ""
     first, body, after = head(data, at)
     if first == SEQUENCE:
-        oid, start, stop = head(data, body)
-        known = oid == OID and data[start:stop].startswith(ENCRYPTIONS)
-        return "encrypted PKCS#8" if known and head(data, after)[0] == OCTETS and head(data, after)[2] == end else ""
+        if encrypted(data, at, end):
+            return "encrypted PKCS#8"
+        return "BCFKS" if data[after:end] and encrypted(data, body, after) else ""
     if first != INTEGER or after - body != 1:
         return ""
     version, (second, start, stop) = data[body], head(data, after)
@@ -102,6 +151,14 @@ def der(data: bytes) -> str:
     if version in (0, 1) and second == INTEGER and stop - start > 60 and data[stop] == INTEGER:
         return "PKCS#1"
     return ""
+
+
+def encrypted(data: bytes, at: int, end: int) -> bool:
+    """Reports whether a value's content is the name of a cipher and what it has encrypted."""
+    first, body, after = head(data, at)
+    name, start, stop = head(data, body)
+    known = first == SEQUENCE and name == OID and data[start:stop].startswith(ENCRYPTIONS)
+    return known and head(data, after)[0] == OCTETS and head(data, after)[2] == end
 
 
 def head(data: bytes, at: int) -> tuple[int, int, int]:

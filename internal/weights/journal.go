@@ -83,9 +83,18 @@ func (j journal) name(key digest.Digest) string {
 
 // read reads a JSON file and reports whether it could.
 func read(path string, into any) bool {
-	data, err := os.ReadFile(path) //nolint:gosec // in the user's own cache directory
+	f, err := os.Open(path) //nolint:gosec // in the user's own cache directory, or checked by [Pull]
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxNote))
 	return err == nil && json.Unmarshal(data, into) == nil
 }
+
+// maxNote is more than any file of the journal has, in bytes: in a directory from elsewhere
+// there may be anything.
+const maxNote = 1 << 20
 
 // write replaces a file atomically. Only its owner may read it: it contains locations
 // of uploads.

@@ -19,7 +19,7 @@ type partial struct {
 }
 
 func openPartial(path string) (*partial, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // in the user's own layout
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // in the user's own layout, for others to read
 	if err != nil {
 		return nil, err
 	}

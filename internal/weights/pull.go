@@ -185,7 +185,10 @@ func (p *puller) keep(i int, key digest.Digest) error {
 	if err := os.Rename(p.partial(key), blob); err != nil {
 		return err
 	}
-	err := os.Chmod(blob, 0o444) //nolint:gosec // the mode that blobs have
+	info, err := os.Stat(blob)
+	if err == nil { // like other blobs; the umask stays
+		err = os.Chmod(blob, info.Mode()&^0o222)
+	}
 	return errors.Join(err, syncDir(p.blobs()))
 }
 

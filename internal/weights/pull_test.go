@@ -164,6 +164,20 @@ func TestPullDropsStaleFiles(t *testing.T) {
 	}
 }
 
+// Files of the journal that nobody could read into memory count as missing.
+func TestPullWithAJournalWithoutBound(t *testing.T) {
+	o := into(t, job(t, model(t, "a.bin 3000"), &hub{}))
+	_, err := weights.Pull(t.Context(), o)
+	must(t, err)
+	known, err := filepath.Glob(filepath.Join(o.Dir, ".weights/*.json"))
+	if err != nil || len(known) != 1 {
+		t.Fatalf("the journal is %q, %v", known, err)
+	}
+	must(t, os.Truncate(known[0], 1<<40))
+	_, err = weights.Pull(t.Context(), o)
+	must(t, err)
+}
+
 // A directory that others have filled may have links where a pull keeps its journal.
 func TestPullFollowsNoLinks(t *testing.T) {
 	for _, link := range []string{".weights", ".weights/note.json"} {

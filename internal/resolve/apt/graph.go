@@ -31,7 +31,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 	}
 	a.part = a.index.Part(asked(o.Requirements.Requests)...)
 	// It is never committed: the next run removes what a killed one left.
-	work, err := atomicfile.Dir(filepath.Join(o.Getter.CacheDir, "resolve"))
+	work, err := atomicfile.Dir(filepath.Join(o.Getter.CacheDir, "resolve"), 0o700)
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for apt: %w", err)
 	}

@@ -272,7 +272,7 @@ type writer = func(map[string]string) (io.WriteCloser, error)
 
 // archive makes the temporary file of an archive.
 func (x *Exports) archive(i int) error {
-	t, err := atomicfile.File(x.Outputs[i].Dest)
+	t, err := atomicfile.File(x.Outputs[i].Dest, 0o644)
 	if err != nil {
 		return err
 	}

@@ -318,7 +318,7 @@ func (x *Exports) commit() error {
 	for _, a := range x.archives {
 		err := errors.Join(a.content.Close(), a.to.Close())
 		if err == nil && a.temporary != nil {
-			err = a.temporary.Commit(0o644)
+			err = a.temporary.Commit()
 		}
 		problems = append(problems, err)
 	}

@@ -178,7 +178,7 @@ func sideBySide[T any](ctx context.Context, layers []T, add func(context.Context
 type layoutPlace struct{ store heldStore }
 
 func (p layoutPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
-	return content.ReadBlob(ctx, p.store, d)
+	return content.ReadBlob(ctx, layout.Small{Provider: p.store}, d)
 }
 
 func (p layoutPlace) has(ctx context.Context, d ocispec.Descriptor) (bool, error) {

@@ -15,7 +15,7 @@ func OpenRoom(path string, runc func() (string, error)) (*atomicfile.Temporary, 
 			return nil, err
 		}
 	}
-	return atomicfile.Dir(path)
+	return atomicfile.Dir(path, 0o700)
 }
 
 // cleanup ends the containers of all machines one or two levels below a directory. What can't
