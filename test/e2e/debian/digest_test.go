@@ -12,20 +12,6 @@ import (
 	"lamina.build/internal/test/imagetest"
 )
 
-// A set of packages that make each kind of file that differs between builds gives one
-// digest, under another clock, on another engine and with another number of CPUs.
-func TestRealDigestOfEachKind(t *testing.T) {
-	longer(t)
-	u := e2etest.NewUser(t)
-	dir := e2etest.PythonProject(t, "", nil)
-	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["dbus", "default-jre-headless", "fontconfig", "fonts-dejavu-core", "munge", "openssh-server", "postfix", "postgresql", `+
-		`"ssl-cert", "systemd", "texlive-latex-base"]`)
-	u.Build(t, dir, "--smoke", "off")
-	there := e2etest.Elsewhere(t, dir)
-	there.Build(t, dir, "--smoke", "off")
-	same(t, u, there)
-}
-
 // same compares the images of two users, and reports the files that differ.
 func same(t *testing.T, here, there *e2etest.User) {
 	t.Helper()

@@ -10,15 +10,16 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Files that packages make for one machine are the same in each build or in none: under a
+// A set that makes each kind of file that differs between builds gives one digest: under a
 // clock 400 days ahead, on another engine with another number of CPUs, and with directories
-// read in reverse order. The first start makes them.
-func TestRealWhatPackagesMake(t *testing.T) {
+// read in reverse order. The first start makes what the image lacks.
+func TestRealDigestOfEachKind(t *testing.T) {
 	longer(t)
 	t.Parallel()
 	u := e2etest.NewUser(t)
 	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\nentrypoint = [\"sh\", \"-c\"]\ncommand = [\"id; echo $HOME\"]\nfirst-start = true\n", map[string]string{"app/main": ""})
-	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["bacula-fd", "dbus", "munge", "nsd", "openssh-server", "postgresql", "ssl-cert"]`)
+	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["bacula-fd", "dbus", "default-jre-headless", "fontconfig", "fonts-dejavu-core", "munge", "nsd", "openssh-server", `+
+		`"postfix", "postgresql", "ssl-cert", "systemd", "texlive-latex-base"]`)
 	u.Build(t, dir, "--smoke", "off")
 
 	there := e2etest.Elsewhere(t, dir)
