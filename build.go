@@ -313,6 +313,7 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 		return made, 0, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
+	x.IndexDocuments = sites[0].indexDocuments(ctx)
 	results := make([]solved, len(sites))
 	for i, s := range sites {
 		if len(sites) > 1 {
