@@ -314,9 +314,17 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
 	x.IndexDocuments = sites[0].indexDocuments(ctx)
-	results := make([]solved, len(sites))
+	results, isMade := make([]solved, len(sites)), false
+	if len(sites) > 1 {
+		if isMade, err = sideBySide(ctx, sites); err != nil {
+			return made, 0, err
+		}
+	}
 	for i, s := range sites {
-		if len(sites) > 1 {
+		if isMade {
+			s.NoCache = false // all steps have run
+			s.note("exporting for %s", s.on)
+		} else if len(sites) > 1 {
 			s.note("building for %s", s.on)
 		}
 		if results[i], err = s.make(ctx, x); err == nil && i < len(sites)-1 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/opencontainers/go-digest"
 
@@ -42,11 +43,13 @@ type job struct {
 	vendor      *vendorstore.Store       // the mirror; nil for none
 	vendored    map[string]digest.Digest // from [vendorstore.Store.Find]
 	unvendored  []vendorstore.Source
-	unpublished bool // take models from the layout even if they are published
+	unpublished bool                       // take models from the layout even if they are published
 
 	signer  signing.Signer // nil if nothing is signed
 	archive bool           // take Debian's packages from the snapshot archive
 	start   time.Time
+
+	shown func(context.Context, chan *client.SolveStatus) error // shows its part of what several jobs do; nil if it is alone
 }
 
 // draw draws the image.
