@@ -90,7 +90,7 @@ func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err 
 	if p.o.Insecure {
 		b = b.insecurely()
 	}
-	j := job{Project: p, Build: b, start: time.Now(), unpublished: p.o.Offline}
+	j := job{Project: p, Build: b, start: time.Now(), unpublished: p.o.Offline, submodules: map[string][]llb.Submodule{}}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
