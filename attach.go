@@ -155,6 +155,22 @@ func (j job) statements(ctx context.Context, in stages.Input, image digest.Diges
 	return list, nil
 }
 
+// indexDocuments returns a function that signs an index, whose images have their own
+// documents: nothing else says that they belong together.
+func (j job) indexDocuments(ctx context.Context) func(layout.Image) ([]referrer.Attachment, error) {
+	if j.signer == nil {
+		return nil
+	}
+	return func(index layout.Image) ([]referrer.Attachment, error) {
+		a, err := attachStatement(ctx, j.signer, attest.Signature(index.Desc.Digest))
+		if err != nil {
+			return nil, err
+		}
+		a.Created, a.Annotations[VariantAnnotation] = j.lock.Created(), j.spec.Variant
+		return []referrer.Attachment{a}, nil
+	}
+}
+
 // attachStatement returns the attachment of a statement, signed if there is a signer.
 func attachStatement(ctx context.Context, signer signing.Signer, text []byte) (a referrer.Attachment, err error) {
 	s, err := attest.Parse(text)

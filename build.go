@@ -92,7 +92,7 @@ func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err 
 	if p.o.Insecure {
 		b = b.insecurely()
 	}
-	j := job{Project: p, Build: b, start: time.Now(), unpublished: p.o.Offline}
+	j := job{Project: p, Build: b, start: time.Now(), unpublished: p.o.Offline, submodules: map[string][]llb.Submodule{}}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
@@ -316,9 +316,18 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 		return made, 0, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	results := make([]solved, len(sites))
+	x.IndexDocuments = sites[0].indexDocuments(ctx)
+	results, isMade := make([]solved, len(sites)), false
+	if len(sites) > 1 {
+		if isMade, err = sideBySide(ctx, sites); err != nil {
+			return made, 0, err
+		}
+	}
 	for i, s := range sites {
-		if len(sites) > 1 {
+		if isMade {
+			s.NoCache = false // all steps have run
+			s.note("exporting for %s", s.on)
+		} else if len(sites) > 1 {
 			s.note("building for %s", s.on)
 		}
 		if results[i], err = s.make(ctx, x); err == nil && i < len(sites)-1 {

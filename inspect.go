@@ -40,6 +40,13 @@ type Inspected struct {
 	Layers   []Layer                         `json:"layers"`
 	Attached []Attached                      `json:"attached"`
 	Further  []Inspected                     `json:"further,omitempty"` // the images of an index for other platforms
+	Index    *InspectedIndex                 `json:"index,omitempty"`   // what the name stands for, if it is not the image itself
+}
+
+// InspectedIndex is an index of images, as its registry or layout describes it.
+type InspectedIndex struct {
+	Digest   digest.Digest `json:"digest"`
+	Attached []Attached    `json:"attached"`
 }
 
 // Attached is a document that refers to an image.
@@ -118,29 +125,39 @@ func Inspect(ctx context.Context, name string, o Options) (image Inspected, err 
 	return source.inspect(ctx, name)
 }
 
-func (source imageSource) inspect(ctx context.Context, name string) (Inspected, error) {
+func (source imageSource) inspect(ctx context.Context, name string) (image Inspected, err error) {
 	list := make([]Inspected, len(source.images))
-	for i, image := range source.images {
-		var err error
-		if list[i], err = source.inspectOne(ctx, name, image); err != nil {
+	for i, of := range source.images {
+		if list[i], err = source.inspectOne(ctx, name, of); err != nil {
 			return list[i], err
 		}
 	}
-	list[0].Further = list[1:]
-	return list[0], nil
+	image = list[0]
+	image.Further = list[1:]
+	if images.IsIndexType(source.top.MediaType) {
+		image.Index = &InspectedIndex{Digest: source.top.Digest}
+		image.Index.Attached, err = source.attached(ctx, name, source.top.Digest)
+	}
+	return image, err
 }
 
-func (source imageSource) inspectOne(ctx context.Context, name string, of layout.Image) (Inspected, error) {
-	image := Inspected{
+func (source imageSource) inspectOne(ctx context.Context, name string, of layout.Image) (image Inspected, err error) {
+	image = Inspected{
 		Name: name, Manifest: of.Desc.Digest, Platform: platforms.Format(platforms.Normalize(of.Config.Platform)),
 		Config: of.Config.Config, Layers: layersOf(of.Manifest, of.Config.Image),
 	}
 	if created := of.Config.Created; created != nil {
 		image.Created = *created
 	}
-	list, err := source.referrers(ctx, image.Manifest)
+	image.Attached, err = source.attached(ctx, name, image.Manifest)
+	return image, err
+}
+
+// attached returns the documents that refer to an image or an index.
+func (source imageSource) attached(ctx context.Context, name string, subject digest.Digest) (all []Attached, err error) {
+	list, err := source.referrers(ctx, subject)
 	if err != nil {
-		return image, err
+		return nil, err
 	}
 	for _, d := range list {
 		a := Attached{Type: d.ArtifactType, Digest: d.Digest, Annotations: d.Annotations}
@@ -150,12 +167,12 @@ func (source imageSource) inspectOne(ctx context.Context, name string, of layout
 				err = nil // not a statement, whatever others call it, so nobody signed it
 			}
 			if err != nil {
-				return image, fmt.Errorf("reading the attachments of %s: %w", name, err)
+				return nil, fmt.Errorf("reading the attachments of %s: %w", name, err)
 			}
 		}
-		image.Attached = append(image.Attached, a)
+		all = append(all, a)
 	}
-	return image, nil
+	return all, nil
 }
 
 func isOurs(media string) bool {
@@ -184,8 +201,9 @@ func (i Inspected) AttachedLock() (l lock.Lock, err error) {
 
 // imageSource is a registry or layout with an image, and how to read its referrers there.
 type imageSource struct {
-	images    []layout.Image // one, or those of an index
-	name      string         // in a registry; "" for a layout
+	top       ocispec.Descriptor // what the name stands for
+	images    []layout.Image     // one, or those of an index
+	name      string             // in a registry; "" for a layout
 	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
 	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
@@ -216,7 +234,7 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
 		blob: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
 	}
-	source.images, err = publishedImages(ctx, r, referenceOf(name))
+	source.top, source.images, err = publishedImages(ctx, r, referenceOf(name))
 	source.attach = func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
 		writable, problem := registry.Open(ctx, name, h.registry(false))
 		if problem != nil {
@@ -239,14 +257,18 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 	if err != nil {
 		return imageSource{}, err
 	}
-	list, err := l.ReadAll(ctx, tag)
+	top, err := l.Tagged(tag)
+	var list []layout.Image
+	if err == nil {
+		list, err = l.ReadAll(ctx, tag)
+	}
 	if err != nil {
 		tags, _ := l.Tags()
 		err = errors.Join(failure.New(failure.Usage, fmt.Errorf("%w; the layout has %s", err, strings.Join(tags, ", "))), l.Close())
 		return imageSource{}, err
 	}
 	return imageSource{
-		images:    list,
+		top: top, images: list,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
 		attach: func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
 			writable, problem := layout.Open(ctx, dir) // l is only read
@@ -270,22 +292,22 @@ func referenceOf(name string) string {
 }
 
 // publishedImages reads an image of a registry, or all of an index except BuildKit's
-// attestations.
-func publishedImages(ctx context.Context, r *registry.Repository, name string) (list []layout.Image, err error) {
+// attestations, and the descriptor of what the name stands for.
+func publishedImages(ctx context.Context, r *registry.Repository, name string) (desc ocispec.Descriptor, list []layout.Image, err error) {
 	desc, data, err := r.Manifest(ctx, name)
 	if err != nil {
-		return nil, err
+		return desc, nil, err
 	}
 	if images.IsIndexType(desc.MediaType) {
 		var index ocispec.Index
 		if err = json.Unmarshal(data, &index); err != nil {
-			return nil, err
+			return desc, nil, err
 		}
 		for _, d := range index.Manifests {
 			if d.Platform == nil || d.Platform.OS != "unknown" {
-				below, problem := publishedImages(ctx, r, d.Digest.String())
+				_, below, problem := publishedImages(ctx, r, d.Digest.String())
 				if problem != nil {
-					return nil, problem
+					return desc, nil, problem
 				}
 				list = append(list, below...)
 			}
@@ -293,14 +315,14 @@ func publishedImages(ctx context.Context, r *registry.Repository, name string) (
 		if len(list) == 0 {
 			err = errors.New("the index has no image")
 		}
-		return list, err
+		return desc, list, err
 	}
 	image := layout.Image{Desc: desc}
 	if err = json.Unmarshal(data, &image.Manifest); err != nil {
-		return nil, err
+		return desc, nil, err
 	}
 	if data, err = r.ReadBlob(ctx, image.Manifest.Config.Digest); err != nil {
-		return nil, err
+		return desc, nil, err
 	}
-	return []layout.Image{image}, json.Unmarshal(data, &image.Config)
+	return desc, []layout.Image{image}, json.Unmarshal(data, &image.Config)
 }

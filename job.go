@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/opencontainers/go-digest"
 
@@ -43,17 +44,23 @@ type job struct {
 	vendor      *vendorstore.Store       // the mirror; nil for none
 	vendored    map[string]digest.Digest // from [vendorstore.Store.Find]
 	unvendored  []vendorstore.Source
-	unpublished bool // take models from the layout even if they are published
+	submodules  map[string][]llb.Submodule // of vendored git trees, by the commit of the tree
+	unpublished bool                       // take models from the layout even if they are published
 
 	signer  signing.Signer       // nil if nothing is signed
 	source  func() attest.Source // the commit of the project, the same for all platforms
 	archive bool                 // take Debian's packages from the snapshot archive
 	start   time.Time
+
+	shown func(context.Context, chan *client.SolveStatus) error // shows its part of what several jobs do; nil if it is alone
 }
 
 // draw draws the image.
 func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.Input, error) {
 	in, err := j.input(ctx, e)
+	if err == nil && e != nil {
+		err = j.findSubmodules(ctx, e, in)
+	}
 	if err == nil && e != nil {
 		in.Apart, err = j.isApart(ctx, e, in)
 	}
@@ -105,7 +112,12 @@ func (j job) allowed(in stages.Input) *solve.Sources {
 
 // from returns named sources and where they come from.
 func (j job) from(named ...llb.State) *solve.Sources {
-	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Offline: j.o.Offline}
+	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Submodules: j.submodules, Offline: j.o.Offline}
+	for _, list := range j.submodules {
+		for _, m := range list {
+			s.Named = append(s.Named, llb.Git(m.Remote, m.Commit))
+		}
+	}
 	for key, blob := range j.vendored {
 		s.Vendored[key] = j.vendor.Identifier(blob)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -108,8 +109,9 @@ func (t Trust) Check() error {
 }
 
 // Verify returns the image with Signed set on the attachments that a signer trusted by t has
-// signed. The error is of the kind [Findings] if the image isn't signed so, or a document is
-// not the one that was signed. It contacts no server.
+// signed. The error is of the kind [Findings] if the image, an index or another image in it
+// isn't signed so, or a document is not the one that was signed; it names each. It contacts
+// no server.
 func (i Inspected) Verify(t Trust) (Inspected, error) {
 	v, err := t.verifier()
 	if err == nil && v == nil {
@@ -118,18 +120,45 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 	if err != nil {
 		return i, err
 	}
-	checked := make([]Attached, len(i.Attached))
-	copy(checked, i.Attached)
-	i.Attached = checked
-	named := map[digest.Digest]bool{}
+	if i.Index == nil {
+		i, err = i.verify(v, i.Name)
+		return i, failure.New(failure.Findings, err)
+	}
+	index := *i.Index
+	index.Attached, _, err = signed(v, index.Attached, index.Digest, "index "+i.Name)
+	problems := []error{err}
+	images := append([]Inspected{i}, i.Further...)
+	for k, image := range images {
+		images[k], err = image.verify(v, image.Name+" for "+image.Platform)
+		problems = append(problems, err)
+	}
+	i = images[0]
+	i.Index, i.Further = &index, images[1:]
+	return i, failure.New(failure.Findings, errors.Join(problems...))
+}
+
+// verify does so for one image.
+func (i Inspected) verify(v *signing.Verifier, called string) (Inspected, error) {
+	var named map[digest.Digest]bool
+	var err error
+	if i.Attached, named, err = signed(v, i.Attached, i.Manifest, called); err == nil {
+		err = i.checkDocuments(named, called)
+	}
+	return i, err
+}
+
+// signed marks the statements about a manifest or an index that a trusted signer has signed,
+// and returns the documents that they name. One of them must be the signature itself.
+func signed(v *signing.Verifier, attached []Attached, of digest.Digest, called string) (checked []Attached, named map[digest.Digest]bool, err error) {
+	checked, named = slices.Clone(attached), map[digest.Digest]bool{}
 	isSigned := false
 	var problems []error
-	for k, a := range i.Attached {
+	for k, a := range checked {
 		if a.Type != BundleType {
 			continue
 		}
 		var documents map[digest.Digest]bool
-		s, problem := v.Verify(a.Data, i.Manifest)
+		s, problem := v.Verify(a.Data, of)
 		if problem == nil {
 			documents, problem = s.Byproducts()
 		}
@@ -137,32 +166,22 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 			problems = append(problems, fmt.Errorf("%s: %w", a.Digest, problem))
 			continue
 		}
-		i.Attached[k].Signed = true
+		checked[k].Signed = true
 		isSigned = isSigned || s.PredicateType == attest.SignatureV1
-		for d := range documents {
-			named[d] = true
-		}
+		maps.Copy(named, documents)
 	}
 	if !isSigned {
-		err = fmt.Errorf("%s has no signature by the required signer", i.Name)
+		err = fmt.Errorf("%s has no signature by the required signer", called)
 		if len(problems) > 0 {
 			err = fmt.Errorf("%w: %w", err, errors.Join(problems...))
 		}
-		return i, failure.New(failure.Findings, err)
 	}
-	err = i.checkDocuments(named)
-	i.Further = slices.Clone(i.Further)
-	for k, further := range i.Further {
-		var problem error
-		i.Further[k], problem = further.Verify(t)
-		err = errors.Join(err, problem)
-	}
-	return i, failure.New(failure.Findings, err)
+	return checked, named, err
 }
 
 // checkDocuments marks the documents that are named. At least one of each kind must be:
 // others may be from an earlier build with the same result.
-func (i Inspected) checkDocuments(named map[digest.Digest]bool) error {
+func (i Inspected) checkDocuments(named map[digest.Digest]bool, called string) error {
 	found := map[string]bool{}
 	for k, a := range i.Attached {
 		if isDocument(a.Type) {
@@ -173,7 +192,7 @@ func (i Inspected) checkDocuments(named map[digest.Digest]bool) error {
 	var problems []error
 	for _, a := range i.Attached {
 		if signed, is := found[a.Type]; is && !signed {
-			problems = append(problems, fmt.Errorf("the attachment of %s with type %s is not the one that was signed", i.Name, a.Type))
+			problems = append(problems, fmt.Errorf("the attachment of %s with type %s is not the one that was signed", called, a.Type))
 			delete(found, a.Type)
 		}
 	}

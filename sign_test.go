@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,67 @@ func TestVerifySignatures(t *testing.T) {
 		}
 		if _, ok := got.Provenance(); !ok {
 			t.Errorf("%s: there is no provenance", name)
+		}
+	}
+}
+
+// All that lacks a signature is named at once: the index, and each of its images.
+func TestVerifyAnIndex(t *testing.T) {
+	private, public := testKey(t)
+	h, err := openHost(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := h.signer(Signing{Key: private})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := func(of digest.Digest) []Attached {
+		a, signErr := attachStatement(t.Context(), signer, attest.Signature(of))
+		if signErr != nil {
+			t.Fatal(signErr)
+		}
+		return []Attached{{Type: a.Type, Data: a.Data}}
+	}
+	top, amd64, arm64 := digest.FromString("index"), digest.FromString("amd64"), digest.FromString("arm64")
+	for _, tt := range []struct {
+		signed []digest.Digest
+		says   []string // of the error; none if there is none
+	}{
+		{[]digest.Digest{top, amd64, arm64}, nil},
+		{[]digest.Digest{amd64, arm64}, []string{"index it has no signature"}},
+		{[]digest.Digest{top, amd64}, []string{"it for linux/arm64 has no signature"}},
+		{[]digest.Digest{top, arm64}, []string{"it for linux/amd64 has no signature"}},
+		{[]digest.Digest{top}, []string{"it for linux/amd64 has no signature", "it for linux/arm64 has no signature"}},
+		{nil, []string{"index it has no signature", "it for linux/amd64 has no signature", "it for linux/arm64 has no signature"}},
+	} {
+		attached := func(of digest.Digest) []Attached {
+			if slices.Contains(tt.signed, of) {
+				return signature(of)
+			}
+			return signature(digest.FromString("another"))
+		}
+		image := Inspected{
+			Name: "it", Manifest: amd64, Platform: "linux/amd64", Attached: attached(amd64),
+			Further: []Inspected{{Name: "it", Manifest: arm64, Platform: "linux/arm64", Attached: attached(arm64)}},
+			Index:   &InspectedIndex{Digest: top, Attached: attached(top)},
+		}
+		got, err := image.Verify(Trust{Key: public})
+		if tt.says == nil != (err == nil) || err != nil && (KindOf(err) != Findings || strings.Count(err.Error(), "has no signature") != len(tt.says)) {
+			t.Errorf("%v are signed: it says %v", tt.signed, err)
+		}
+		for _, part := range tt.says {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("%v are signed: it does not say %q: %v", tt.signed, part, err)
+			}
+		}
+		for of, list := range map[digest.Digest][]Attached{top: got.Index.Attached, amd64: got.Attached, arm64: got.Further[0].Attached} {
+			if list[0].Signed != slices.Contains(tt.signed, of) {
+				t.Errorf("%v are signed: %s is %v", tt.signed, of, list[0].Signed)
+			}
+		}
+		if image.Attached[0].Signed || image.Index.Attached[0].Signed {
+			t.Error("the argument has changed")
 		}
 	}
 }

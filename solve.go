@@ -204,11 +204,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 		}
 	}
 	x.Of(image, from)
-	request := solve.Request{
-		Image: image.Lean(), Sources: *j.allowed(in), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
-		Told:    filepath.Join(j.cacheDir, "told"),
-		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
-	}
+	request := j.request(image, in)
 	request.Cache.Exports, _ = request.Cache.Split() // the others once the image is complete
 	made.in = in
 	batches, err := x.Batches(ctx)
@@ -234,6 +230,15 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 	return made, nil
 }
 
+// request returns the request for an image, without exports.
+func (j job) request(image stages.Image, in stages.Input) solve.Request {
+	return solve.Request{
+		Image: image.Lean(), Sources: *j.allowed(in), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
+		Told:    filepath.Join(j.cacheDir, "told"),
+		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
+	}
+}
+
 // sources returns where the layers are that are added to what the engine exports.
 func (j job) sources() readback.Sources {
 	from := readback.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note}
@@ -247,7 +252,11 @@ func (j job) sources() readback.Sources {
 
 // run has an engine solve a request; sent says meanwhile how far pushes are.
 func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request, sent <-chan *client.SolveStatus) (result solve.Result, err error) {
-	r.Progress = j.heard(j.watch(j.work()), sent)
+	show := j.shown
+	if show == nil {
+		show = j.watch(j.work())
+	}
+	r.Progress = j.heard(show, sent)
 	result, err = solve.Run(ctx, e.Client(), r)
 	return result, e.Explain(ctx, err)
 }

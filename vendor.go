@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/session"
@@ -54,6 +53,10 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 		if err != nil {
 			return err
 		}
+		open := sync.OnceValues(func() (*engine.Engine, error) { return j.openEngine(ctx, engine.Need{Platform: j.on}) })
+		if sources, err = j.withSubmodules(ctx, open, sources); err != nil {
+			return err
+		}
 		store, err := p.openStoreOf(ctx, dir, true)
 		if err != nil {
 			return err
@@ -61,7 +64,7 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 		defer func() { err = errors.Join(err, store.Close()) }()
 		j.note("vendoring %d files, %s", len(sources), humanize.Size(bytesOf(sources, func(s vendorable) int64 { return s.Size })))
 		v.Files = len(sources)
-		v.Fetched, err = store.Fill(ctx, j.spec.Name, plain(sources), j.fetchSources(ctx, sources))
+		v.Fetched, err = store.Fill(ctx, j.spec.Name, plain(sources), j.fetchSources(open, sources))
 		return err
 	})
 	if err != nil || o.NoModels {
@@ -198,13 +201,47 @@ func (j job) vendorable() (list []vendorable, err error) {
 
 func sha256Of(sum string) digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, sum) }
 
+// withSubmodules adds the submodules of git trees, which bundles don't include.
+func (j job) withSubmodules(ctx context.Context, open func() (*engine.Engine, error), sources []vendorable) ([]vendorable, error) {
+	all := slices.Clone(sources)
+	seen := map[string]bool{}
+	for _, s := range sources {
+		seen[s.Commit] = true
+	}
+	for i := range sources {
+		if sources[i].Commit == "" {
+			continue
+		}
+		e, err := open()
+		if err != nil {
+			return nil, err
+		}
+		err = j.walkSubmodules(ctx, e, sources[i].remote, sources[i].Commit, func(_ context.Context, m llb.Submodule) error {
+			if !seen[m.Commit] {
+				name := llb.Tree{Remote: m.Remote, Commit: m.Commit}.Name()
+				all = append(all, vendorable{Source: vendorstore.Source{Name: name, Commit: m.Commit}, remote: m.Remote})
+			}
+			seen[m.Commit] = true
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("looking for the submodules of %s: %w", sources[i].Name, err)
+		}
+	}
+	for i, s := range all {
+		for _, m := range j.submodules[s.Commit] {
+			all[i].Submodules = append(all[i].Submodules, m.Commit)
+		}
+	}
+	return all, nil
+}
+
 // fetchSources fetches files itself, and git trees through an engine.
-func (j job) fetchSources(ctx context.Context, sources []vendorable) func(context.Context, vendorstore.Source, io.Writer) error {
+func (j job) fetchSources(open func() (*engine.Engine, error), sources []vendorable) func(context.Context, vendorstore.Source, io.Writer) error {
 	known := map[string]vendorable{}
 	for _, s := range sources {
 		known[s.Key()] = s
 	}
-	open := sync.OnceValues(func() (*engine.Engine, error) { return j.openEngine(ctx, engine.Need{Platform: j.on}) })
 	getter := &debian.Getter{HTTP: fetch.New(fetch.Options{Logins: j.python.Logins.For})}
 	return func(ctx context.Context, source vendorstore.Source, w io.Writer) error {
 		s := known[source.Key()]
@@ -235,19 +272,13 @@ func copyFrom(ctx context.Context, g *debian.Getter, address string, w io.Writer
 	return errors.Join(err, body.Close())
 }
 
-// bundle has an engine pack a git tree, from which the commit is unpacked by its hash. It
-// rejects submodules, which a bundle doesn't include.
+// bundle has an engine pack a git tree without its submodules, from which the commit is
+// unpacked by its hash.
 func (j job) bundle(ctx context.Context, e *engine.Engine, s vendorable, w io.Writer) error {
-	tree := llb.Git(s.remote, s.Commit)
+	tree := llb.Bundle(s.remote, s.Commit)
 	request := solve.ReadRequest{
-		State: tree, Names: []string{".gitmodules"}, Platform: j.platform(), Store: j.store, Sources: &solve.Sources{Named: []llb.State{tree}},
+		State: tree, Names: []string{llb.BundleName}, Platform: j.platform(), Store: j.store, Sources: &solve.Sources{Named: []llb.State{tree}},
 		Session: []session.Attachable{j.secrets()}, Progress: j.watch(j.work()),
 	}
-	if _, err := solve.Read(ctx, e.Client(), request); err == nil {
-		return failure.New(failure.Usage, errors.New("it has submodules, which can't be vendored"))
-	} else if !strings.Contains(err.Error(), "no such file") {
-		return e.Explain(ctx, err)
-	}
-	request.State, request.Names = llb.Bundle(s.remote, s.Commit), []string{llb.BundleName}
 	return e.Explain(ctx, solve.Copy(ctx, e.Client(), request, w))
 }

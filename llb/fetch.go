@@ -46,6 +46,33 @@ func Git(remote, commit string) State {
 		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
 }
 
+// Submodule is a commit of another repository at a path of a tree.
+type Submodule struct {
+	Path   string
+	Remote string
+	Commit string
+}
+
+// GitFiles returns the tree of a commit without its submodules, and git's own files in .git,
+// of which "index" lists them.
+func GitFiles(remote, commit string) State {
+	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit), bkllb.KeepGitDir(), bkllb.GitSkipSubmodules(),
+		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
+}
+
+// GitOf returns what [Git] does, put together from the trees of single commits; submodules
+// returns the submodules of each.
+func GitOf(remote, commit string, submodules func(commit string) []Submodule) State {
+	tree := bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit), bkllb.GitSkipSubmodules(),
+		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
+	for _, m := range submodules(commit) {
+		tree = tree.File(bkllb.Copy(GitOf(m.Remote, m.Commit, submodules), "/", path.Join("/", m.Path), &bkllb.CopyInfo{
+			CopyDirContentsOnly: true, CreateDestPath: true,
+		}), bkllb.WithCustomName(gitName(remote, commit)+": "+m.Path), here())
+	}
+	return tree
+}
+
 // BundleName is the name of [Bundle]'s file.
 const BundleName = "bundle"
 

@@ -32,24 +32,32 @@ func (l *Layout) Read(ctx context.Context, tag string) (Image, error) {
 
 // ReadAll reads the image of a tag, or all of an index.
 func (l *Layout) ReadAll(ctx context.Context, tag string) ([]Image, error) {
-	index, err := l.index()
+	desc, err := l.Tagged(tag)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range index.Manifests {
-		if tagOf(d) != tag {
-			continue
-		}
-		list, err := Images(ctx, l.store, d)
-		if err == nil && len(list) == 0 {
-			err = errors.New("the index has no image")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading image %q: %w", tag, err)
-		}
-		return list, nil
+	list, err := Images(ctx, l.store, desc)
+	if err == nil && len(list) == 0 {
+		err = errors.New("the index has no image")
 	}
-	return nil, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
+	if err != nil {
+		return nil, fmt.Errorf("reading image %q: %w", tag, err)
+	}
+	return list, nil
+}
+
+// Tagged returns what a tag names: a manifest or an index.
+func (l *Layout) Tagged(tag string) (ocispec.Descriptor, error) {
+	index, err := l.index()
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	for _, d := range index.Manifests {
+		if tagOf(d) == tag {
+			return d, nil
+		}
+	}
+	return ocispec.Descriptor{}, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
 }
 
 // Images reads the image that desc names, or all of an index, including nested ones. It

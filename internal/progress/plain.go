@@ -23,7 +23,7 @@ const (
 )
 
 // Plain makes the lines of a log: "#NUMBER [STAGE] TEXT", so that grep finds all lines of a
-// step or a stage. A step begins with its name, and ends in DONE, CACHED, CANCELED or ERROR.
+// step or a stage; if several engines work at the same time, "#NUMBER [ENGINE STAGE] TEXT", where ENGINE is the progress group. A step begins with its name, and ends in DONE, CACHED, CANCELED or ERROR.
 // The numbers continue from one piece of work to the next.
 type Plain struct {
 	classifier
@@ -90,7 +90,7 @@ func (p *Plain) begin(b *strings.Builder, v *client.Vertex) {
 	}
 	if at == nil {
 		at = &logged{
-			prefix: fmt.Sprintf("#%d [%s] ", len(p.byID)+1, stage), size: p.sizes[v.Name],
+			prefix: fmt.Sprintf("#%d [%s%s] ", len(p.byID)+1, groupOf(v, " "), stage), size: p.sizes[v.Name],
 			streams: map[int][]byte{}, parts: map[string]time.Time{},
 		}
 		p.byID[v.Digest] = at

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/report"
@@ -94,6 +96,30 @@ func TestPlain(t *testing.T) {
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Steps of several engines are told apart, in a log and in a view.
+func TestProgressGroups(t *testing.T) {
+	of := func(platform string, started, completed *time.Time) *client.Vertex {
+		v := vertex("a: compile", started, completed)
+		v.Digest, v.ProgressGroup = digest.FromString(platform), &pb.ProgressGroup{Id: platform, Name: platform}
+		return v
+	}
+	var p Plain
+	p.Of("", nil)
+	view := New("", nil)
+	var b strings.Builder
+	for _, s := range []*client.SolveStatus{told(of("linux/amd64", at(0), nil)), told(of("linux/arm64", at(0), nil)), told(of("linux/arm64", at(0), at(2)))} {
+		b.WriteString(p.Lines(s))
+		view.Update(s, epoch)
+	}
+	want := "#1 [linux/amd64 wheels] a: compile\n#2 [linux/arm64 wheels] a: compile\n#2 [linux/arm64 wheels] DONE 2.0s\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got, want := trimmed(view.View(*at(2), 60, 24)), []string{"• wheels   linux/amd64: a: compile"}; !slices.Equal(got, want) {
+		t.Errorf("it shows %q, want %q", got, want)
 	}
 }
 

@@ -20,6 +20,7 @@ const tailLimit = 4 << 10
 // step is a vertex of the graph that has begun.
 type step struct {
 	name, stage    string
+	group          string    // the engine that runs it, "linux/arm64: "; "" if there is only one
 	began, started time.Time // at first, and when it last did: an engine may return to a step
 	ended          time.Time // zero while it runs
 	looked, worked bool      // see isLook; a step that didn't work came from the cache
@@ -89,6 +90,18 @@ func isLook(v *client.Vertex, stage string, looked bool) bool {
 
 func isCanceled(v *client.Vertex) bool { return strings.HasSuffix(v.Error, "context canceled") }
 
+// groupOf returns the progress group of a step and what is between it and the next word; ""
+// if it has none.
+func groupOf(v *client.Vertex, after string) string {
+	if v.ProgressGroup.GetName() == "" {
+		return ""
+	}
+	return report.ShownLine(v.ProgressGroup.GetName()) + after
+}
+
+// title returns the name of a step for the view.
+func (s *step) title() string { return s.group + short(s.name, s.stage) }
+
 // gate begins the names of vertices that only pass on the results of others.
 const gate = "passthrough "
 
@@ -110,6 +123,7 @@ func (s *Steps) vertex(v *client.Vertex, now time.Time) {
 		at = &step{stage: s.stage(v.Name), began: *v.Started}
 		s.list, s.byID[v.Digest] = append(s.list, at), at
 	}
+	at.group = groupOf(v, ": ")
 	at.name, at.started, at.ended = report.ShownLine(v.Name), *v.Started, time.Time{}
 	at.stopped = isCanceled(v)
 	at.failed = v.Error != "" && !at.stopped

@@ -85,7 +85,7 @@ func (s *Steps) stageLines(stage string, now time.Time) []line {
 			return append(lines, line{mark: runs, stage: stage, parts: []string{fmt.Sprintf("and %d more", len(running)-i)}})
 		}
 		took := now.Sub(at.started)
-		parts := []string{short(at.name, stage)}
+		parts := []string{at.title()}
 		if s.only != Model { // its steps have it in their names
 			have, want := at.bytes()
 			parts = append(parts, moved(have, want, took)...)
@@ -114,7 +114,7 @@ func (s *Steps) sum(all []*step) line {
 	began, ended := all[0].began, all[0].ended
 	for _, at := range all {
 		if at.failed || at.stopped && l.mark == done {
-			l.mark, l.parts = stopped, []string{short(at.name, at.stage)}
+			l.mark, l.parts = stopped, []string{at.title()}
 			if at.failed {
 				l.mark = failed
 			}

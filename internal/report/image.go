@@ -82,9 +82,12 @@ func layerTable(layers []lamina.Layer, size int64) string {
 }
 
 // Inspected describes an image in a registry or a layout: its digest, its layers, how it
-// starts and its attachments.
+// starts and its attachments; of an index first what is attached to itself.
 func Inspected(i lamina.Inspected) string {
 	var b strings.Builder
+	if index := i.Index; index != nil {
+		fmt.Fprintf(&b, "%s  index of %s\n%s\n\n%s\n", i.Name, humanize.Count(1+len(i.Further), "image"), index.Digest, attached(index.Attached))
+	}
 	fmt.Fprintf(&b, "%s  %s\n%s\n\n%s\n", i.Name, i.Platform, i.Manifest, layerTable(i.Layers, i.Size()))
 	line := func(key, value string) {
 		if value != "" {
@@ -106,10 +109,19 @@ func Inspected(i lamina.Inspected) string {
 	line("entrypoint", words(i.Config.Entrypoint))
 	line("command", words(i.Config.Cmd))
 	line("ports", strings.Join(slices.Sorted(maps.Keys(i.Config.ExposedPorts)), " "))
-	if len(i.Attached) == 0 {
-		line("attached", "nothing")
+	b.WriteString(attached(i.Attached))
+	for _, other := range i.Further {
+		b.WriteString("\n" + Inspected(other))
 	}
-	for _, a := range i.Attached {
+	return b.String()
+}
+
+func attached(list []lamina.Attached) string {
+	if len(list) == 0 {
+		return "attached    nothing\n"
+	}
+	var b strings.Builder
+	for _, a := range list {
 		text := a.Type + "  " + a.Digest.String()
 		if kind := a.Predicate(); kind != "" {
 			text += "  " + kind
@@ -117,10 +129,7 @@ func Inspected(i lamina.Inspected) string {
 		if a.Signed {
 			text += "  signed"
 		}
-		line("attached", text)
-	}
-	for _, other := range i.Further {
-		b.WriteString("\n" + Inspected(other))
+		fmt.Fprintf(&b, "attached    %s\n", text)
 	}
 	return b.String()
 }

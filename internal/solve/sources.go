@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,7 +28,9 @@ type Sources struct {
 	Named    []llb.State       // made from what may be fetched, each source by its digest
 	Vendored map[string]string // identifiers of blobs, as of [llb.Vendored], by the SHA-256 of a file or the commit of a git tree
 	Store    content.Store     // of those on the client; nil for none
-	Offline  bool              // the network may not be used
+	// Submodules are those of vendored git trees, by the commit of the tree, which are vendored, too.
+	Submodules map[string][]llb.Submodule
+	Offline    bool // the network may not be used
 }
 
 // policy lets an engine fetch the named sources, each with its digest, and nothing else: the
@@ -107,7 +110,7 @@ func (s *Sources) apply(ctx context.Context, platform ocispec.Platform, graphs .
 		return nil, nil
 	}
 	for _, def := range graphs {
-		if err := s.redirect(def); err != nil {
+		if err := s.redirect(ctx, platform, def); err != nil {
 			return nil, err
 		}
 	}
@@ -125,34 +128,76 @@ func (s *Sources) stores(packed, models content.Store) map[string]content.Store 
 
 // redirect redirects the sources of a graph to their places. The results of the graph stay
 // the same.
-func (s Sources) redirect(def *bkllb.Definition) error {
+func (s Sources) redirect(ctx context.Context, platform ocispec.Platform, def *bkllb.Definition) error {
 	if !s.Offline && len(s.Vendored) == 0 {
 		return nil
 	}
 	moved := map[string]string{}
-	for i, data := range def.Def { // inputs come first
-		var op pb.Op
-		if err := op.UnmarshalVT(data); err != nil {
-			return fmt.Errorf("reading the graph: %w", err)
-		}
-		if source := op.GetSource(); source != nil {
-			s.place(source)
-		}
-		for _, in := range op.Inputs {
-			in.Digest = cmp.Or(moved[in.Digest], in.Digest)
-		}
-		changed, err := proto.MarshalOptions{Deterministic: true}.Marshal(&op)
+	all := def.Def
+	def.Def = nil
+	for _, data := range all { // inputs come first
+		parts, err := s.parts(ctx, platform, data)
 		if err != nil {
-			return fmt.Errorf("writing the graph: %w", err)
+			return err
 		}
-		before, after := digest.FromBytes(data), digest.FromBytes(changed)
-		if before == after {
-			continue
+		id := digest.FromBytes(data)
+		if parts == nil {
+			err = s.move(def, data, moved)
+		} else {
+			maps.Copy(def.Metadata, parts.Metadata)
+			delete(def.Metadata, id)
 		}
-		moved[before.String()] = after.String()
-		def.Def[i], def.Metadata[after] = changed, def.Metadata[before]
-		delete(def.Metadata, before)
+		for i := 0; parts != nil && err == nil && i < len(parts.Def)-1; i++ { // the last one only names the result
+			err = s.move(def, parts.Def[i], moved)
+			moved[id.String()] = digest.FromBytes(def.Def[len(def.Def)-1]).String()
+		}
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// parts returns the graph that makes a vendored git tree with submodules, which a bundle
+// doesn't have; nil if the operation is something else.
+func (s Sources) parts(ctx context.Context, platform ocispec.Platform, data []byte) (*bkllb.Definition, error) {
+	var op pb.Op
+	if err := op.UnmarshalVT(data); err != nil {
+		return nil, fmt.Errorf("reading the graph: %w", err)
+	}
+	attrs := op.GetSource().GetAttrs()
+	commit := attrs[pb.AttrGitChecksum]
+	if len(s.Submodules[commit]) == 0 || attrs[pb.AttrGitSkipSubmodules] != "" {
+		return nil, nil
+	}
+	return llb.Marshal(ctx, llb.GitOf(attrs[pb.AttrFullRemoteURL], commit, func(commit string) []llb.Submodule { return s.Submodules[commit] }), platform)
+}
+
+// move adds an operation to a graph, with its sources in their places.
+func (s Sources) move(def *bkllb.Definition, data []byte, moved map[string]string) error {
+	var op pb.Op
+	if err := op.UnmarshalVT(data); err != nil {
+		return fmt.Errorf("reading the graph: %w", err)
+	}
+	if source := op.GetSource(); source != nil {
+		s.place(source)
+	}
+	for _, in := range op.Inputs {
+		in.Digest = cmp.Or(moved[in.Digest], in.Digest)
+	}
+	changed, err := proto.MarshalOptions{Deterministic: true}.Marshal(&op)
+	if err != nil {
+		return fmt.Errorf("writing the graph: %w", err)
+	}
+	if before, after := digest.FromBytes(data), digest.FromBytes(changed); before != after {
+		moved[before.String()] = after.String()
+		if meta, ok := def.Metadata[before]; ok { // else an equal one has moved
+			def.Metadata[after] = meta
+			delete(def.Metadata, before)
+		}
+		data = changed
+	}
+	def.Def = append(def.Def, data)
 	return nil
 }
 

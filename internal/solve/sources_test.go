@@ -114,6 +114,58 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// A vendored tree with submodules is put together from their bundles, with all that the policy
+// allows and without any submodule that git would fetch itself.
+func TestVendoredSubmodules(t *testing.T) {
+	const inner, below = "1123456789012345678901234567890123456789", "2123456789012345678901234567890123456789"
+	s := Sources{
+		Vendored: map[string]string{}, Offline: true,
+		Submodules: map[string][]llb.Submodule{
+			commit: {{Path: "one", Remote: "https://git.example/inner.git", Commit: inner}, {Path: "two/three", Remote: "https://git.example/inner.git", Commit: inner}},
+			inner:  {{Path: "deep", Remote: "https://git.example/below.git", Commit: below}},
+		},
+	}
+	tree := llb.Git("https://git.example/a/b.git", commit)
+	s.Named = []llb.State{tree, llb.Git("https://git.example/inner.git", inner), llb.Git("https://git.example/below.git", below)}
+	for _, c := range []string{commit, inner, below} {
+		s.Vendored[c] = llb.Vendored(digest.FromString(c))
+	}
+	def, err := llb.Marshal(t.Context(), llb.Clean("tree", tree, "/", "/opt"), amd64())
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := s.apply(t.Context(), amd64(), def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, bundles := sourcepolicy.NewEngine([]*policypb.Policy{policy}), map[string]bool{}
+	for _, source := range ops(t, def) {
+		if _, err = engine.Evaluate(t.Context(), source); err != nil {
+			t.Errorf("%s: %v", source.Identifier, err)
+		}
+		if source.Attrs[pb.AttrGitSkipSubmodules] != "true" {
+			t.Errorf("git fetches the submodules of %s", source.Identifier)
+		}
+		bundles[source.Attrs[pb.AttrGitBundle]] = true
+	}
+	if len(bundles) != 3 || bundles[""] {
+		t.Errorf("it comes from %v", bundles)
+	}
+	var copies []string
+	for _, data := range def.Def {
+		var op pb.Op
+		if err = op.UnmarshalVT(data); err != nil {
+			t.Fatal(err)
+		}
+		for _, action := range op.GetFile().GetActions() {
+			copies = append(copies, action.GetCopy().GetDest())
+		}
+	}
+	if got, want := strings.Join(copies, " "), "/deep /one /two/three /opt"; !strings.HasPrefix(got, want) {
+		t.Errorf("it copies to %s, want %s", got, want)
+	}
+}
+
 // An engine that can't be restricted to the sources builds nothing.
 func TestEnginesWithoutPolicies(t *testing.T) {
 	caps := func(ids ...apicaps.CapID) apicaps.CapSet {

@@ -25,7 +25,8 @@ import (
 const (
 	artifactType = "application/vnd.lamina.sources.v1"
 	mediaType    = "application/octet-stream"
-	commitKey    = "build.lamina.commit" // annotation of a git tree's bundle
+	commitKey    = "build.lamina.commit"     // annotation of a git tree's bundle
+	belowKey     = "build.lamina.submodules" // annotation of the same: the commits of its submodules, which are bundles of their own
 )
 
 // Source is something that a lock or a spec names.
@@ -34,6 +35,8 @@ type Source struct {
 	Digest digest.Digest // of the file; "" of a git tree
 	Size   int64         // of the file
 	Commit string        // of a git tree, which is kept as a bundle
+
+	Submodules []string // of the git tree: commits, which are sources, too
 }
 
 // Key returns what identifies the source in a graph.
@@ -134,19 +137,29 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 	return found, missing, nil
 }
 
-// Check reads all of the sources, and returns one problem for each that is missing or altered.
+// Check reads all of the sources, and the submodules that they are listed with, and returns the
+// problems of each that is missing or altered.
 func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
 	problems := make([]error, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for i, source := range sources {
 		group.Go(func() error {
-			problems[i] = s.check(ctx, source, true)
+			problems[i] = s.checkWhole(ctx, source)
 			return ctx.Err()
 		})
 	}
 	err := group.Wait()
 	return slices.DeleteFunc(problems, func(problem error) bool { return problem == nil }), err
+}
+
+func (s *Store) checkWhole(ctx context.Context, source Source) error {
+	problems := []error{s.check(ctx, source, true)}
+	d, _ := s.descriptor(source)
+	for commit := range strings.FieldsSeq(d.Annotations[belowKey]) {
+		problems = append(problems, s.checkWhole(ctx, Source{Name: fmt.Sprintf("submodule %.12s of %s", commit, source.Name), Commit: commit}))
+	}
+	return errors.Join(problems...)
 }
 
 // readers is how many blobs are hashed or fetched at once.
@@ -202,6 +215,9 @@ func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetc
 			list[i] = ocispec.Descriptor{MediaType: mediaType, Digest: d.Digest, Size: d.Size, Annotations: map[string]string{ocispec.AnnotationTitle: source.Name}}
 			if source.Commit != "" {
 				list[i].Annotations[commitKey] = source.Commit
+			}
+			if len(source.Submodules) > 0 {
+				list[i].Annotations[belowKey] = strings.Join(source.Submodules, " ")
 			}
 			if failure.KindOf(problems[i]) == failure.Transient { // the others would fail likewise
 				return problems[i]

@@ -39,6 +39,8 @@ type Exports struct {
 	Entries []client.ExportEntry // for the engine, once they are open
 	// Documents makes what to attach to an image in a layout or a registry; nil attaches nothing.
 	Documents func(layout.Image) ([]referrer.Attachment, error)
+	// IndexDocuments does so for the index of several images, of which it has only the descriptor.
+	IndexDocuments func(layout.Image) ([]referrer.Attachment, error)
 
 	Kept     []digest.Digest      // the manifest or index of each, once it is kept; "" if there is none or it can't be read
 	Images   []layout.Image       // the image of each platform as in the layout, else in a registry, else in an archive

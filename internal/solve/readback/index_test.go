@@ -74,6 +74,12 @@ func keepAnIndex(t *testing.T, send func(*client.SolveStatus)) {
 	}
 	sources := modelSources(t, testworld.NewRegistry(t, testworld.RegistryOptions{}))
 	sources.Send = send
+	x.IndexDocuments = func(of layout.Image) ([]referrer.Attachment, error) {
+		if got := tagged(t, names[0]); got != nil {
+			t.Errorf("there is a tag before the documents: %s", got)
+		}
+		return []referrer.Attachment{{Type: "text/plain", Name: "x", Data: []byte(of.Desc.Digest)}}, nil
+	}
 	exportEach(t, x, sources)
 	if got := tagged(t, names[0]); got != nil {
 		t.Errorf("there is a tag before everything is read back: %s", got)
@@ -109,6 +115,15 @@ func keepAnIndex(t *testing.T, send func(*client.SolveStatus)) {
 		}
 	}
 	want, _ := json.MarshalIndent(index, "", "  ")
+	for _, where := range []string{"a", "b"} {
+		list, problem := repository(t, r.Host+"/"+where).Referrers(t.Context(), digest.FromBytes(want))
+		if len(list) != 1 || problem != nil {
+			t.Errorf("%v refer to the index in %s, %v", list, where, problem)
+		}
+	}
+	if len(x.Attached) != 3 {
+		t.Errorf("the build reports the artifacts %v, want one for each image and one for the index", x.Attached)
+	}
 	for i, o := range x.Outputs {
 		if is, files := x.Kept[i] == digest.FromBytes(want), !o.HasImage(); is == files {
 			t.Errorf("output %q is kept as %q", o, x.Kept[i])
@@ -152,6 +167,9 @@ func isInLayout(t *testing.T, dir string, index ocispec.Index, want []byte) {
 		if err != nil || len(all) != 2 {
 			t.Fatalf("%s: %v, %v", tag, all, err)
 		}
+		if list, err := l.Referrers(top.Digest); len(list) != 1 || err != nil {
+			t.Errorf("%s: %v refer to the index, %v", tag, list, err)
+		}
 		for i, d := range index.Manifests {
 			list, err := l.Referrers(d.Digest)
 			if all[i].Desc.Digest != d.Digest || len(list) != 1 || err != nil {
@@ -170,8 +188,10 @@ func isInLayout(t *testing.T, dir string, index ocispec.Index, want []byte) {
 			t.Fatal(err)
 		}
 	}
-	if list, err := l.Referrers(index.Manifests[1].Digest); len(list) > 0 || err != nil {
-		t.Errorf("%v refer to what is gone, %v", list, err)
+	for _, gone := range []digest.Digest{top.Digest, index.Manifests[1].Digest} {
+		if list, err := l.Referrers(gone); len(list) > 0 || err != nil {
+			t.Errorf("%v refer to what is gone, %v", list, err)
+		}
 	}
 }
 

@@ -78,6 +78,9 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 			return layout.Image{}, err
 		}
 		x.Kept[i], image = tops[i].Desc.Digest, tops[i].Image
+		if x.several() {
+			tops[i].documents = x.IndexDocuments
+		}
 		if a := x.archives[i]; a != nil && x.several() {
 			err = a.content.(*layout.Archive).Gather(tops[i].Desc, tops[i].manifest)
 		}
@@ -85,7 +88,7 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 			return layout.Image{}, err
 		}
 	}
-	documents, err := x.documents()
+	documents, err := x.documents(tops)
 	if err != nil {
 		return layout.Image{}, attaching(err)
 	}
@@ -98,12 +101,12 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		}
 	}
 	for _, p := range x.pushed {
-		if err = x.attach(ctx, p, documents); err != nil {
+		if err = x.attach(ctx, p, tops[p.output], documents); err != nil {
 			return layout.Image{}, err
 		}
 	}
 	for _, p := range x.pushed { // every repository has the documents before a tag moves
-		if err = x.tag(ctx, p); err != nil {
+		if err = x.tag(ctx, p, tops[p.output]); err != nil {
 			return layout.Image{}, err
 		}
 	}
@@ -127,6 +130,14 @@ func top(o output.Output, images []exported) (exported, error) {
 	return x, err
 }
 
+// with returns images and the index of several.
+func (x *Exports) with(top exported, images []exported) []exported {
+	if x.several() {
+		return append(slices.Clone(images), top)
+	}
+	return images
+}
+
 // name gives the image in the layout its tags and documents.
 func (x *Exports) name(ctx context.Context, top exported, documents attachments) error {
 	last := len(x.Outputs) - 1
@@ -134,7 +145,7 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 	if err == nil {
 		err = tagAll(ctx, x.layout, append([]string{x.called}, x.Outputs[last].Names...), top.Desc)
 	}
-	for _, one := range x.taken[last] {
+	for _, one := range x.with(top, x.taken[last]) {
 		if err == nil {
 			err = x.noted(x.layout.Attach(ctx, one.Desc, documents[one.Desc.Digest]))
 		}
@@ -147,11 +158,13 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 
 // attach attaches the documents to the images of a repository before they are visible there.
 // It first pushes the manifests of an index's images.
-func (x *Exports) attach(ctx context.Context, p *pushed, documents attachments) (err error) {
+func (x *Exports) attach(ctx context.Context, p *pushed, top exported, documents attachments) (err error) {
 	for _, one := range p.images {
 		if err == nil && x.several() {
 			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
 		}
+	}
+	for _, one := range x.with(top, p.images) {
 		if list := documents[one.Desc.Digest]; err == nil && len(list) > 0 {
 			err = x.noted(p.Attach(ctx, one.Desc, list...))
 		}
@@ -170,9 +183,8 @@ func (x *Exports) noted(made []ocispec.Descriptor, err error) error {
 }
 
 // tag gives the image in a repository its tags.
-func (x *Exports) tag(ctx context.Context, p *pushed) error {
+func (x *Exports) tag(ctx context.Context, p *pushed, top exported) (err error) {
 	o := x.Outputs[p.output]
-	top, err := top(o, p.images)
 	for _, name := range o.Names {
 		where, tag := output.SplitName(name)
 		if o.ByDigest {
@@ -187,19 +199,19 @@ func (x *Exports) tag(ctx context.Context, p *pushed) error {
 	return err
 }
 
-// attachments are the documents of each image.
+// attachments are the documents of each image and index.
 type attachments map[digest.Digest][]referrer.Attachment
 
-// documents makes what is attached to each image before any is visible: if signing fails, no
-// name has moved.
-func (x *Exports) documents() (attachments, error) {
+// documents makes what is attached to each image and index before any is visible: if signing
+// fails, no name has moved.
+func (x *Exports) documents(tops []exported) (attachments, error) {
 	made := attachments{}
 	var images []exported
-	if x.layout != nil {
-		images = slices.Clone(x.taken[len(x.Outputs)-1])
+	if last := len(x.Outputs) - 1; x.layout != nil {
+		images = slices.Clone(x.with(tops[last], x.taken[last]))
 	}
 	for _, p := range x.pushed {
-		images = append(images, p.images...)
+		images = append(images, x.with(tops[p.output], p.images)...)
 	}
 	for _, one := range images {
 		if _, known := made[one.Desc.Digest]; known || one.documents == nil {

@@ -10,9 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lamina.build"
+
 	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/indextest"
 	"lamina.build/internal/test/sigstoretest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/output"
 )
 
 func gated(t *testing.T) {
@@ -77,6 +81,34 @@ func TestRealCosign(t *testing.T) {
 		}
 		if out := c.must(t, "download", "attestation", "--allow-http-registry", keyed); !strings.Contains(out, "dsse") {
 			t.Errorf("cosign downloads\n%.500s", out)
+		}
+	})
+}
+
+// cosign verifies the tag of an index, its digest and each of its images, and refuses all of
+// them for another key.
+func TestRealCosignOfAnIndex(t *testing.T) {
+	gated(t)
+	c := newProgram(t, "cosign")
+	c.must(t, "generate-key-pair")
+	c.must(t, "generate-key-pair", "--output-key-prefix", "other")
+	u := e2etest.NewUser(t)
+	u.Env = append(u.Env, "COSIGN_PASSWORD="+e2etest.Secret)
+	p := indextest.New(t, u)
+	inBoth(t, func(t *testing.T, r *testworld.Registry) {
+		name := r.Host + "/acme/two:1"
+		made, err := p.Build(t.Context(), t, lamina.Build{
+			Sign: lamina.Signing{Key: filepath.Join(c.dir, "cosign.key")}, Outputs: []output.Output{{Type: output.Image, Push: true, Names: []string{name}, Insecure: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{name, name + "@" + made.Manifest.String(), name + "@" + made.Images[0].Manifest.String(), name + "@" + made.Images[1].Manifest.String()} {
+			for key, want := range map[string]bool{"cosign.pub": true, "other.pub": false} {
+				if _, err := c.run(t, "verify", "--insecure-ignore-tlog", "--allow-http-registry", "--key", key, what); (err == nil) != want {
+					t.Errorf("cosign verify --key %s %s: %v", key, what, err)
+				}
+			}
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
 	"lamina.build/internal/test/e2etest"
@@ -167,14 +168,18 @@ func TestRealSignatures(t *testing.T) {
 // move puts a tag on an empty index.
 func move(t *testing.T, r *testworld.Registry, repository, tag string) {
 	t.Helper()
-	const index = "application/vnd.oci.image.index.v1+json"
-	body := `{"schemaVersion":2,"mediaType":"` + index + `","manifests":[]}`
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, r.URL+"/v2/"+repository+"/manifests/"+tag, strings.NewReader(body))
+	put(t, r, repository, tag, []byte(`{"schemaVersion":2,"mediaType":"`+ocispec.MediaTypeImageIndex+`","manifests":[]}`))
+}
+
+// put puts a tag on an index.
+func put(t *testing.T, r *testworld.Registry, repository, tag string, index []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, r.URL+"/v2/"+repository+"/manifests/"+tag, bytes.NewReader(index))
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	req.Header.Set("Content-Type", index)
+	req.Header.Set("Content-Type", ocispec.MediaTypeImageIndex)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil || resp.StatusCode != http.StatusCreated {
 		t.Errorf("moving the tag: %v", err)

@@ -22,9 +22,10 @@ type workflow struct {
 }
 
 type workflowJob struct {
-	Needs    string
-	Strategy struct{ Matrix struct{ Variant string } }
-	Steps    []workflowStep
+	Needs       string
+	Permissions map[string]string
+	Strategy    struct{ Matrix struct{ Variant string } }
+	Steps       []workflowStep
 }
 
 type workflowStep struct {
@@ -63,7 +64,7 @@ type runner struct {
 	project   string
 	artifacts string
 	inputs    map[string]string // of actions, in place of the workflow's
-	without   []string          // variables of steps that are empty
+	more      map[string]string // what variables of steps end in
 }
 
 var expression = regexp.MustCompile(`\$\{\{\s*(.*?)\s*\}\}`)
@@ -162,8 +163,10 @@ func (r *runner) command(s workflowStep) {
 	r.Helper()
 	env := maps.Clone(r.env)
 	maps.Copy(env, r.texts(s.Env))
-	for _, key := range r.without {
-		env[key] = ""
+	for key, value := range r.more {
+		if env[key] != "" {
+			env[key] += value
+		}
 	}
 	for _, name := range []string{"GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"} {
 		env[name] = filepath.Join(r.files, name)

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/crane"
 
 	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/sigstoretest"
 	"lamina.build/internal/test/testworld"
 )
 
@@ -40,7 +42,8 @@ func TestWorkflowIsOne(t *testing.T) {
 }
 
 // The commands of the workflow that publishes Wan, unchanged, publish another project with
-// weights of a hub, on runners that share only artifacts. Its last job builds a base from
+// weights of a hub, on runners that share only artifacts, and sign by the identity of the workflow,
+// which only jobs that may request one get. Its last job builds a base from
 // nothing, and isn't part of the usual run.
 func TestRealWorkflow(t *testing.T) {
 	if _, err := exec.LookPath("jq"); err != nil {
@@ -79,21 +82,28 @@ entrypoint = ["/app/run"]
 		"secrets.REGISTRY_USER": "me", "secrets.REGISTRY_PASSWORD": e2etest.Secret, "secrets.HF_TOKEN": "hf_" + e2etest.Secret,
 	}
 	artifacts := t.TempDir()
-	start := func(t *testing.T) *runner {
+	values["github.server_url"], values["github.workflow_ref"] = "https://github.example", "acme/images/.github/workflows/publish-wan.yml@refs/heads/main"
+	s := sigstoretest.New(t, values["github.server_url"]+"/"+values["github.workflow_ref"], "token."+e2etest.Secret)
+	s.Issuer = "https://token.actions.githubusercontent.com"
+	trusted := filepath.Join(t.TempDir(), "trusted_root.json")
+	e2etest.Write(t, trusted, s.TrustedRoot(false))
+	start := func(t *testing.T, j workflowJob) *runner {
 		r := &runner{
 			T: t, values: maps.Clone(values), dir: t.TempDir(), files: t.TempDir(), project: project, artifacts: artifacts,
-			// Nothing is signed here without a key, and the command is already compiled.
-			inputs:  map[string]string{"command": e2etest.Program(t), "attach": "lock,sbom", "sign": ""},
-			without: []string{"SIGNER"},
+			// The command is already compiled, and sigstore's servers are those of the test.
+			inputs: map[string]string{"command": e2etest.Program(t), "flags": "--fulcio-url=" + s.URL + "\n--rekor-url=" + s.URL},
+			more:   map[string]string{"SIGNER": " --trusted-root=" + trusted},
 		}
 		r.values["runner.temp"] = t.TempDir()
-		r.values["github.server_url"], r.values["github.workflow_ref"] = "https://github.example", "acme/images/.github/workflows/publish-wan.yml@refs/heads/main"
 		r.env = map[string]string{
 			"RUNNER_TEMP": r.values["runner.temp"], "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": r.dir, "PATH": os.Getenv("PATH"),
 			"HOME": t.TempDir(), "XDG_CACHE_HOME": u.Cache, "BUILDKIT_HOST": u.Addr, "HF_ENDPOINT": hub.Endpoint,
 		}
 		for key, value := range flow.Env {
 			r.env[key] = r.text(value)
+		}
+		if j.Permissions["id-token"] == "write" { // only then a job gets a token
+			r.env["ACTIONS_ID_TOKEN_REQUEST_URL"], r.env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = s.URL+"/token?api-version=2.0", s.Token
 		}
 		return r
 	}
@@ -104,7 +114,7 @@ entrypoint = ["/app/run"]
 	for _, job := range []string{"prepare", "publish", "verify"} {
 		j := flow.Jobs[job]
 		if j.Strategy.Matrix.Variant == "" {
-			t.Run(job, func(t *testing.T) { runSteps(start(t), j.Steps) })
+			t.Run(job, func(t *testing.T) { runSteps(start(t, j), j.Steps) })
 			continue
 		}
 		if want := "${{ fromJSON(inputs.variants) }}"; j.Strategy.Matrix.Variant != want {
@@ -115,12 +125,18 @@ entrypoint = ["/app/run"]
 				if job == "verify" && os.Getenv("LAMINA_REAL") != "verify" {
 					t.Skip("it builds a base from nothing: LAMINA_REAL=verify runs it")
 				}
-				r := start(t)
+				r := start(t, j)
 				r.values["matrix.variant"] = variant
 				runSteps(r, j.Steps)
 			})
 		}
 	}
+	if n := s.Logged.Load(); n != int64(2*len(variants)) {
+		t.Errorf("%d signatures are logged, want that of each image and of its provenance", n)
+	}
+	login := t.TempDir()
+	e2etest.Write(t, filepath.Join(login, "config.json"), []byte(`{"auths":{"`+registry.Host+`":{"auth":"`+base64.StdEncoding.EncodeToString([]byte("me:"+e2etest.Secret))+`"}}}`))
+	u.Env = append(u.Env, "DOCKER_CONFIG="+login)
 	for _, variant := range variants {
 		name := registry.Host + "/acme/wan22-animate:" + variant
 		digest, err := crane.Digest(name, crane.Insecure, crane.WithAuth(&authn.Basic{Username: "me", Password: e2etest.Secret}))
@@ -128,6 +144,11 @@ entrypoint = ["/app/run"]
 		if want := strings.TrimSuffix(name, ":"+variant) + "@" + digest + "\n"; err != nil || string(kept) != want {
 			t.Errorf("variant %s: kept %q, want %q, %v", variant, kept, want, err)
 		}
+		inspect := []string{"inspect", "--insecure-registry", "--trusted-root", trusted, "--certificate-oidc-issuer", s.Issuer, name, "--certificate-identity"}
+		if shown := u.Build(t, append(inspect, s.Identity)...); strings.Count(shown.Stdout, "  signed\n") != 5 {
+			t.Errorf("variant %s: the workflow's identity signed\n%s", variant, shown.Stdout)
+		}
+		u.Fails(t, 3, []string{"no signature by the required signer"}, append(inspect, strings.Replace(s.Identity, "heads/main", "pull/1/head", 1))...)
 	}
 	if sent := hub.CDN.Sent("/**"); sent < 3_000_000 || sent > 3_500_000 {
 		t.Errorf("%d bytes of weights came from the hub: they must go to the registry once", sent)

@@ -12,10 +12,12 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/internal/vendorstore"
 )
 
-// vendorable makes a project with a source of each kind, which no engine has yet.
-func vendorable(t *testing.T, u *e2etest.User, w *testworld.World) string {
+// vendorable makes a project with a source of each kind, which no engine has yet, and returns
+// the commit of a submodule, which has a submodule itself.
+func vendorable(t *testing.T, u *e2etest.User, w *testworld.World) (dir, submodule string) {
 	t.Helper()
 	now := "# " + time.Now().String()
 	x := w.Index(testworld.IndexOptions{JSON: true}, testworld.Backend(),
@@ -26,6 +28,12 @@ func vendorable(t *testing.T, u *e2etest.User, w *testworld.World) string {
 		"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n",
 		"PKG-INFO":       "Metadata-Version: 2.1\nName: required\nVersion: 1.0\n", "required.py": now,
 	})
+	below, inner := w.Git("below", map[string]string{"b.txt": now}), w.Git("inner", map[string]string{"i.txt": now, "bin/run": "#!/bin/sh\n"})
+	inner.Submodule("deep/below", below)
+	relative := *inner
+	relative.URL = "../inner.git"
+	tree.Submodule("sub", &relative)
+	required.Submodule("data", inner)
 	hub := w.Hub(testworld.HubOptions{})
 	seed := rand.Uint64()
 	hub.Repo("a/b", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{"model.bin": testworld.Large(testworld.Generated(seed, 3_000_000)), "config.json": testworld.Small(fmt.Sprint(seed))})
@@ -41,7 +49,22 @@ path = "/opt/tree"
 [[model]]
 from = "hf://a/b@main"
 path = "/models/b"
-`, tree.URL, tree.Commit), map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\nbeta\nrequired @ git+" + required.URL + "\n"})
+`, tree.URL, tree.Commit), map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\nbeta\nrequired @ git+" + required.URL + "\n"}), inner.Commit
+}
+
+// bundleOf returns the path of a commit's bundle in a directory.
+func bundleOf(t *testing.T, dir, commit string) string {
+	t.Helper()
+	s, err := vendorstore.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	found, _, err := s.Find(t.Context(), []vendorstore.Source{{Commit: commit}})
+	if err != nil || found[commit] == "" {
+		t.Fatalf("there is no bundle of %s: %v", commit, err)
+	}
+	return blobOf(dir, found[commit].Encoded())
 }
 
 // blobOf returns the path of a lock's file in a directory.
@@ -52,7 +75,8 @@ func blobOf(dir, sum string) string { return filepath.Join(dir, "blobs", "sha256
 func TestRealVendored(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
-	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
+	dir, submodule := vendorable(t, u, w)
+	store := filepath.Join(t.TempDir(), "vendored")
 	u.Fails(t, 3, []string{"image.lock does not exist"}, "vendor", store, "--check", "--spec", dir)
 	u.Build(t, "lock", dir)
 	u.Fails(t, 2, []string{"holds no vendored sources", "hint: \"build vendor "}, "--mirror", store, dir)
@@ -85,16 +109,25 @@ func TestRealVendored(t *testing.T) {
 	u.HasNoImage(t)
 	u.Build(t, "vendor", store, "--spec", dir)
 
-	inner, outer := w.Git("inner", map[string]string{"a": ""}), w.Git("outer", map[string]string{"b": ""})
-	outer.Submodule("sub", inner)
-	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[[model]]", fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n[[model]]", outer.URL, outer.Commit))
-	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
-	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
+	if err = os.Remove(bundleOf(t, store, submodule)); err != nil {
+		t.Fatal(err)
+	}
+	u.Fails(t, 3, []string{"submodule " + submodule[:12] + " of tree ", "submodule " + submodule[:12] + " of required ", "is missing"}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{"its submodule \"sub\" is missing in ", "hint: run \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	u.Build(t, "vendor", store, "--spec", dir, "--check")
 
 	u.Fails(t, 3, []string{"the engine doesn't have it, and the network may not be used", "hint: run \"build vendor DEST\""}, "--offline", dir)
 	w.Stop()
 	u.Build(t, "--mirror", store, "--offline", dir)
 	offline := u.Digest(t)
+	l, image := u.Image(t, "production")
+	files := e2etest.Files(t, l, image)
+	for _, path := range []string{"/opt/tree/a.txt", "/opt/tree/sub/i.txt", "/opt/tree/sub/deep/below/b.txt"} {
+		if _, ok := files[path]; !ok {
+			t.Errorf("the image has no %s", path)
+		}
+	}
 	u.Build(t, "--offline", "--mirror", store, dir)
 	if again := u.Digest(t); again != offline {
 		t.Errorf("again it is %s, not %s", again, offline)
@@ -107,7 +140,8 @@ func TestRealVendoredElsewhere(t *testing.T) {
 		t.Skip("LAMINA_REAL=vendor builds an image on an engine that has nothing")
 	}
 	u, w := e2etest.NewUser(t), testworld.New(t)
-	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
+	dir, _ := vendorable(t, u, w)
+	store := filepath.Join(t.TempDir(), "vendored")
 	u.Build(t, dir)
 	u.Build(t, "vendor", store, "--spec", dir)
 	registry := "oci://" + testworld.NewRegistry(t, testworld.RegistryOptions{}).Host + "/team/sources:1"

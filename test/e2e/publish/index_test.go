@@ -1,0 +1,249 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/indextest"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/llb"
+	"lamina.build/output"
+	"lamina.build/stages"
+)
+
+// An index is signed as a whole, in registries with and without the referrers API and in a
+// layout, before its tag moves; an image in it that isn't signed by the same key is named.
+func TestRealSignedIndex(t *testing.T) {
+	t.Parallel()
+	u := e2etest.NewUser(t)
+	p := indextest.New(t, u)
+	private, public := cosignKey(t, "")
+	_, other := cosignKey(t, "")
+	registry := testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true})
+	older := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	tagged := false
+	for _, r := range []*testworld.Registry{registry, older} {
+		r.Fail("PUT /v2/**", testworld.Around(-1, func(rw http.ResponseWriter, req *http.Request, right http.Handler) {
+			data, _ := io.ReadAll(req.Body)
+			req.Body = io.NopCloser(bytes.NewReader(data))
+			if bytes.Contains(data, []byte(`"subject"`)) && r.Manifest("acme/two", "1") != nil {
+				tagged = true
+			}
+			right.ServeHTTP(rw, req)
+		}))
+	}
+	layout := filepath.Join(t.TempDir(), "two")
+	made, err := p.Build(t.Context(), t, lamina.Build{
+		Sign: lamina.Signing{Key: private}, Attach: []lamina.Attachment{lamina.AttachLock},
+		Outputs: []output.Output{
+			{Type: output.Image, Push: true, Names: []string{registry.Host + "/acme/two:1", older.Host + "/acme/two:1"}, Insecure: true},
+			{Type: output.OCI, Dest: layout},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tagged {
+		t.Error("a document came after the tag")
+	}
+	for _, place := range []string{registry.Host + "/acme/two:1", older.Host + "/acme/two:1", layout} {
+		shown := u.Build(t, "inspect", "--insecure-registry", "--key", public, place)
+		if n := strings.Count(shown.Stdout, "  signed\n"); n != 7 || !strings.Contains(shown.Stdout, place+"  index of 2 images\n"+made.Manifest.String()+"\n") {
+			t.Errorf("%s: %d documents are signed\n%s", place, n, shown.Stdout)
+		}
+		said := u.Build(t, "inspect", "--json", "--insecure-registry", "--key", public, place)
+		var seen lamina.Inspected
+		if err = json.Unmarshal([]byte(said.Stdout), &seen); err != nil || seen.Index == nil || seen.Index.Digest != made.Manifest || len(seen.Index.Attached) != 1 {
+			t.Errorf("%s: %v\n%s", place, err, said.Stdout)
+		}
+		for _, command := range []string{"inspect", "verify"} {
+			args := []string{command, "--insecure-registry", "--key", other, place}
+			if command == "verify" {
+				args = append(args, p.Dir)
+			}
+			u.Fails(t, 3, []string{"index " + place + " has no signature", place + " for linux/amd64 has no signature", place + " for linux/arm64 has no signature"}, args...)
+		}
+	}
+
+	// An index that somebody else put together from signed images isn't what was signed.
+	var index map[string]any
+	if err = json.Unmarshal(registry.Manifest("acme/two", "1"), &index); err != nil {
+		t.Fatal(err)
+	}
+	index["annotations"] = map[string]string{"by": "somebody"}
+	text, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, registry, "acme/two", "other", text)
+	u.Fails(t, 3, []string{"index " + registry.Host + "/acme/two:other has no signature"}, "inspect", "--insecure-registry", "--key", public, registry.Host+"/acme/two:other")
+	u.Build(t, "inspect", "--insecure-registry", "--key", public, registry.Host+"/acme/two@"+digest.FromBytes(registry.Manifest("acme/two", "1")).String())
+}
+
+// meeting is a server whose files come only once all of them have been requested.
+type meeting struct {
+	*httptest.Server
+
+	content string
+	mu      sync.Mutex
+	missing map[string]bool
+	met     chan struct{}
+}
+
+// meet makes a server with files that no engine has.
+func meet(t *testing.T, names ...string) *meeting {
+	t.Helper()
+	m := &meeting{content: fmt.Sprint(time.Now()), missing: map[string]bool{}, met: make(chan struct{})}
+	for _, name := range names {
+		m.missing["/"+name] = true
+	}
+	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.mu.Lock()
+		if m.missing[r.URL.Path] {
+			if delete(m.missing, r.URL.Path); len(m.missing) == 0 {
+				close(m.met)
+			}
+		}
+		m.mu.Unlock()
+		select {
+		case <-m.met:
+			_, _ = io.WriteString(w, m.content+r.URL.Path)
+		case <-r.Context().Done():
+		case <-time.After(time.Minute):
+			http.Error(w, "nobody else came", http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(m.Close)
+	return m
+}
+
+// file returns the file for a platform, as an engine fetches it.
+func (m *meeting) file(arch string) llb.State {
+	return llb.Fetch(m.URL+"/"+arch, digest.FromString(m.content+"/"+arch), arch)
+}
+
+// draw draws the app over a layer with the file of the platform.
+func (m *meeting) draw(in stages.Input) (stages.Image, error) {
+	image, err := indextest.Draw(in)
+	if err != nil {
+		return image, err
+	}
+	arch := in.Platform.Architecture
+	app, own := image.Parts[0], stages.Part{Stage: "own", State: llb.Clean("own", m.file(arch), "/"+arch, "/"+arch), Layers: []stages.Layer{{What: "a file"}}}
+	image.Parts, image.State = []stages.Part{own, app}, llb.Merge("image", own.State, app.State)
+	of := image.Config.History[0]
+	of.CreatedBy, of.Comment = "lamina own", "a file"
+	image.Config.History = append(image.Config.History[:0:0], of, image.Config.History[0])
+	return image, nil
+}
+
+// watched records the progress groups of steps, and which views were open at the same time.
+type watched struct {
+	mu         sync.Mutex
+	open, most int
+	groups     map[string]bool
+}
+
+func (*watched) Note(string) {}
+
+func (w *watched) Watch(_ context.Context, _ lamina.Work, steps chan *client.SolveStatus) error {
+	w.mu.Lock()
+	w.open++
+	w.most = max(w.most, w.open)
+	w.mu.Unlock()
+	for s := range steps {
+		w.mu.Lock()
+		for _, v := range s.Vertexes {
+			if v.ProgressGroup != nil && v.Started != nil {
+				w.groups[v.ProgressGroup.Name] = true
+			}
+		}
+		w.mu.Unlock()
+	}
+	w.mu.Lock()
+	w.open--
+	w.mu.Unlock()
+	return nil
+}
+
+// The engines of several platforms work at the same time, in one display, and the result is
+// what each makes alone.
+func TestRealPlatformsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	u := e2etest.NewUser(t)
+	p := indextest.New(t, u)
+	m := meet(t, "amd64", "arm64")
+	seen := &watched{groups: map[string]bool{}}
+	p.Progress = seen
+	b := lamina.Build{Draw: m.draw, Allow: []llb.State{m.file("amd64"), m.file("arm64")}}
+	at := func(name string) []output.Output {
+		return []output.Output{{Type: output.OCI, Dest: filepath.Join(t.TempDir(), name)}, {Type: output.OCI, Tar: true, Dest: filepath.Join(t.TempDir(), name+".tar")}}
+	}
+	b.Outputs = at("both")
+	both, err := p.Build(t.Context(), t, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen.most != 1 || len(seen.groups) != 2 || !seen.groups["linux/amd64"] || !seen.groups["linux/arm64"] {
+		t.Errorf("%d views were open at the same time, with the steps of %v", seen.most, seen.groups)
+	}
+	for i, platform := range indextest.Platforms() {
+		b.Outputs, b.Platforms = at("one"), []string{platform}
+		one, err := p.Build(t.Context(), t, b)
+		if err != nil || one.Manifest != both.Images[i].Manifest {
+			t.Errorf("%s: alone it is %s, %v, not %s", platform, one.Manifest, err, both.Images[i].Manifest)
+		}
+	}
+}
+
+// What fails for each platform is reported at once; a canceled build ends on all engines.
+func TestRealPlatformsThatFail(t *testing.T) {
+	t.Parallel()
+	u := e2etest.NewUser(t)
+	p := indextest.New(t, u)
+	draw := func(in stages.Input) (stages.Image, error) {
+		image, err := indextest.Draw(in)
+		if err == nil {
+			image.State = llb.Merge("image", image.State, llb.Clean("own", image.State, "/none/"+in.Platform.Architecture, "/own"))
+		}
+		return image, err
+	}
+	_, err := p.Build(t.Context(), t, lamina.Build{Draw: draw, Outputs: []output.Output{{Type: output.CacheOnly}}})
+	for _, arch := range []string{"amd64", "arm64"} {
+		if err == nil || !strings.Contains(err.Error(), "linux/"+arch+": ") || !strings.Contains(err.Error(), "/none/"+arch) {
+			t.Errorf("it says %v", err)
+		}
+	}
+	m := meet(t, "amd64", "arm64", "never")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for n := 3; n > 1; time.Sleep(10 * time.Millisecond) { // until both engines wait
+			m.mu.Lock()
+			n = len(m.missing)
+			m.mu.Unlock()
+		}
+		cancel()
+	}()
+	_, err = p.Build(ctx, t, lamina.Build{Draw: m.draw, Allow: []llb.State{m.file("amd64"), m.file("arm64")}, Outputs: []output.Output{{Type: output.CacheOnly}}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+}
