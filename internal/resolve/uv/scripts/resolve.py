@@ -289,7 +289,7 @@ class Resolver:
         def applies(entry: dict) -> bool:
             version = active.get(normal(entry["name"]))
             # A lock for many platforms has several versions of a project, and may lack that of an archive.
-            return version is not None and (not version or Version(version) == Version(entry.get("version", version)))
+            return version is not None and (not version or "directory" in entry or Version(version) == Version(entry.get("version", version)))
 
         fitting = [entry for entry in entries if applies(entry)]
         names = [normal(entry["name"]) for entry in fitting]
@@ -311,14 +311,9 @@ class Resolver:
         try:
             lock = tomllib.loads(path.read_text("utf-8"))
             for entry in lock.get("packages", []):
-                if normal(entry.get("name", "")) in self.question["excludes"]:
-                    continue
-                if "directory" in entry:
-                    directory = os.path.normpath(os.path.join(self.question["directory"], entry["directory"].get("path", "")))
-                    if directory in self.question["directories"]:
-                        continue
-                    raise Problem(f"{entry['name']}: it is the directory {directory!r}", normal(entry["name"]))
-                kept.append(entry)
+                is_tree = "directory" in entry and self.directory_of(entry) in self.question["directories"]
+                if not is_tree and normal(entry["name"]) not in self.question["excludes"]:
+                    kept.append(entry)
             for kind, key in (("extra", "extras"), ("group", "dependency-groups")):
                 known = {normal(name) for name in lock.get(key, [])}
                 NOTES.update(f"{path.name} has no {kind} {name}" for name in self.question[f"{kind}s"] if normal(name) not in known)
@@ -326,14 +321,19 @@ class Resolver:
             raise Problem(f"{path.name}: {error}") from error
         except (AttributeError, KeyError, TypeError) as error:
             raise Problem(f"{path.name}: its packages are not those of a pylock.toml") from error
-        if len(kept) < len(lock.get("packages", [])):
+        if len(kept) < len(lock.get("packages", [])) or any("directory" in entry for entry in kept):
             lock["packages"] = kept
             path = self.written(lock, path.name)
         return path, lock
 
+    def directory_of(self, entry: dict) -> str:
+        """Returns the directory that an entry is, below the project."""
+        return os.path.normpath(os.path.join(self.question["directory"], entry["directory"].get("path", "")))
+
     def written(self, lock: dict, name: str) -> Path:
-        """Writes another lock of the project."""
+        """Writes another lock of the project, in which wheels stand in for directories: uv reports whether they apply, and builds nothing."""
         path = self.copy() / name
+        lock = {**lock, "packages": [stand_in(entry) if "directory" in entry else entry for entry in lock["packages"]]}
         path.write_text("".join(f"{json.dumps(key)} = {toml(value)}\n" for key, value in lock.items()), "utf-8")
         return path
 
@@ -351,7 +351,7 @@ class Resolver:
             url = f"git+{vcs.get('url') or vcs.get('path', '')}@{vcs['commit-id']}{below}"
             return {**dist, "kind": "git", "url": url, "id": url}
         if "directory" in entry:
-            raise Problem(f"{name}: it is the directory {entry['directory'].get('path')!r}", name)
+            raise Problem(f"{name}: it is the directory {self.directory_of(entry)!r}", name)
         fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
         fits += [((), entry[kind]) for kind in ("sdist", "archive") if kind in entry]
         wanted = [known.lower() for known in self.question["hashes"].get(name, [])]
@@ -486,6 +486,12 @@ def check_python(directory: Path) -> None:
             raise Problem(f"its pyproject.toml requires Python {wanted}, but the image has {version}")
     except (InvalidSpecifier, AttributeError, TypeError) as error:
         raise Problem(f"its pyproject.toml: requires-python is {wanted!r}, which is not a list of version specifiers") from error
+
+
+def stand_in(entry: dict) -> dict:
+    """Returns an entry of a wheel instead of a directory, for the same environments."""
+    wheel = {"url": f"https://lamina.invalid/{normal(entry['name']).replace('-', '_')}-0-py3-none-any.whl", "hashes": {"sha256": "0" * 64}}
+    return {**{key: entry[key] for key in ("name", "marker") if key in entry}, "version": "0", "wheels": [wheel]}
 
 
 def file_of(source: dict) -> str:

@@ -473,9 +473,15 @@ class LockTest(World):
         self.assertEqual(lock, whole)
 
     def test_directories_that_nobody_builds(self) -> None:
-        self.lock(self.DIRS)
-        problem = self.problem(pylock="pylock.toml", directory=".", directories=["other"])
-        self.assertEqual((str(problem), problem.project), ("own: it is the directory 'own'", "own"))
+        self.lock(self.DIRS, "locks/pylock.toml")
+        others = " + six==1.16\n + seven==1.0\n"
+        self.uv(install=[{"stderr": " + own==0\n" + others}, {"stderr": others}])
+        where = {"pylock": "locks/pylock.toml", "directory": "locks", "directories": ["other"]}
+        problem = self.problem(**where)
+        self.assertEqual((str(problem), problem.project), ("own: it is the directory 'locks/own'", "own"))
+        self.assertEqual(titles(self.answer(**where)["distributions"]), ["six 1.16", "seven 1.0"])  # it doesn't apply here
+        (stand_in,) = (entry for entry in resolve.tomllib.loads(self.calls("install")[0]["lock"])["packages"] if entry["name"] == "own")
+        self.assertEqual(stand_in["wheels"][0]["url"], "https://lamina.invalid/own-0-py3-none-any.whl")
 
     def test_the_spec_decides_over_a_lock(self) -> None:
         self.lock(self.DIRS)
