@@ -123,7 +123,7 @@ func Others(ctx context.Context, o Options) ([]Instead, error) {
 		if one.Version = r.version; problem != nil {
 			one.Problem = oneLine(problem)
 		} else {
-			_ = e.client.Close() // nothing else is asked of it
+			_ = e.Close() // nothing else is asked of it
 		}
 		all = append(all, one)
 	}

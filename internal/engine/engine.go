@@ -116,7 +116,8 @@ type Engine struct {
 	Same bool
 
 	client *client.Client
-	lease  *flock.Flock // nil unless private
+	stop   context.CancelFunc // ends what is done besides
+	lease  *flock.Flock       // nil unless private
 }
 
 // Open returns the engine for a build. The caller closes it.
@@ -151,6 +152,7 @@ func (e *Engine) Client() *client.Client { return e.client }
 // last Close, unless [Start] keeps it up; that Close waits for it, so that nothing is
 // still running when the command is done.
 func (e *Engine) Close() error {
+	e.stop()
 	err := e.client.Close()
 	if e.lease == nil {
 		return err

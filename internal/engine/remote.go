@@ -184,8 +184,8 @@ func (a address) remarks() []string {
 		"use --tlscacert, --tlscert and --tlskey with an engine that has TLS"}
 }
 
-// keptAlive detects that the machine of an engine is gone, which sends nothing when it
-// goes. buildkitd allows one ping every five minutes.
+// keptAlive detects that an engine is gone, even where the kernel doesn't, as behind a proxy.
+// buildkitd allows one ping every five minutes.
 func keptAlive() keepalive.ClientParameters {
 	return keepalive.ClientParameters{Time: 5*time.Minute + 10*time.Second, Timeout: 20 * time.Second}
 }
@@ -213,7 +213,24 @@ func connect(ctx context.Context, kind Kind, a address, need Need) (*Engine, rep
 		_ = c.Close() // err says more
 		return nil, r, err
 	}
-	return &Engine{Kind: kind, Addr: a.url, Version: r.version, Same: r.version == Version, client: c}, r, nil
+	e := &Engine{Kind: kind, Addr: a.url, Version: r.version, Same: r.version == Version, client: c, stop: func() {}}
+	if u.Scheme == "tcp" {
+		ctx, e.stop = context.WithCancel(ctx)
+		go e.beat(ctx)
+	}
+	return e, r, nil
+}
+
+// beatEvery is how often something is sent to the machine of an engine.
+const beatEvery = 10 * time.Second
+
+// beat sends something now and then, since a client that only listens to a build doesn't
+// notice for minutes that the machine has lost its power. The kernel ends a connection if
+// nothing is acknowledged for the timeout of keptAlive.
+func (e *Engine) beat(ctx context.Context) {
+	for failure.Pause(ctx, beatEvery) == nil {
+		_, _ = e.client.Info(ctx) // whoever is building gets the error
+	}
 }
 
 // unusable explains why an engine did not answer, where more is known than gRPC reports.
