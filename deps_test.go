@@ -155,3 +155,17 @@ func TestTheCommandHasNoTestsInIt(t *testing.T) {
 		}
 	}
 }
+
+// A release leaves out what makes the linker keep every method (bench/DECISIONS.md, on the
+// size of the command), and what no command calls.
+func TestReleasesAreLean(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "grpcnotrace", "./cmd/build").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.FieldsSeq(string(out)) {
+		if slices.Contains([]string{"golang.org/x/net/trace", "net/http/pprof", "github.com/spf13/cobra/doc"}, name) {
+			t.Errorf("the command depends on %s", name)
+		}
+	}
+}
