@@ -67,8 +67,7 @@ func scripts() []testworld.Deb {
 	}
 }
 
-// Scripts run in the order that they need, in the runtime, in a variant's packages and in
-// the builder; their questions are answered; files that they read are there.
+// Scripts run in the order that they need, in the runtime and in a variant's packages; their questions are answered; files that they read are there.
 func TestRealOrderOfScripts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, scripts()...)
@@ -95,6 +94,20 @@ func TestRealOrderOfScripts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In the builder, scripts run as in the runtime, and are reported as there.
+func TestRealScriptsInTheBuilder(t *testing.T) {
+	longer(t)
+	t.Parallel()
+	w := newWorld(t, scripts()...)
+	const builder = "[builder]\npackages = [\"loop-a\", \"trigger-c\", \"reads-doc\", \"asks\""
+	dir := w.project(t, "debconf = [\"asks asks/who string answer\"]\n", builder+", \"fails\"]\n", "zz-tool")
+	w.Fails(t, 1, []string{"builder: install ", ": exit code: 1: fails: its post-installation script ended with exit status 7"}, dir, "--smoke", "off", "--progress", "quiet")
+	w.HasNoImage(t)
+	e2etest.Edit(t, dir+"/image.toml", `, "fails"]`, "]")
+	w.Build(t, "lock", dir)
+	w.Build(t, dir, "--smoke", "off")
 }
 
 // The error for a failing script has its last lines, and what to do about it; the same

@@ -40,6 +40,11 @@ func TestRealSets(t *testing.T) {
 		},
 		"mariadb": {packages: "mariadb-server", run: "mariadbd --version"},
 		"frr":     {packages: "frr", run: "id frr"},
+		// Their settings hold a random password.
+		"backuppc": {
+			packages: "backuppc mailman3", says: []string{"BackupPC password: /etc/backuppc/htpasswd", "Mailman settings: /etc/mailman3/mailman.cfg"},
+			run: "test ! -e /etc/backuppc/htpasswd; cd /etc/mailman3; test ! -e mailman.cfg; /usr/libexec/lamina/first-start grep ^backuppc: /etc/backuppc/htpasswd; grep -E \"^ *admin_pass: .{48}\" mailman.cfg",
+		},
 		// Packages that download, or replace a file of the engine's.
 		"mscorefonts": {
 			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
