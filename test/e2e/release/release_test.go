@@ -27,12 +27,13 @@ func TestRealRelease(t *testing.T) {
 	}
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
-	first := pack(t, e2etest.Root(t))
-	if second := pack(t, checkout(t), "TZ=Asia/Tokyo", "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "TMPDIR="+t.TempDir()); !bytes.Equal(first, second) {
+	own := "linux/" + runtime.GOARCH
+	first := pack(t, e2etest.Root(t), []string{own})[own]
+	if second := pack(t, checkout(t), []string{own}, "TZ=Asia/Tokyo", "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "TMPDIR="+t.TempDir())[own]; !bytes.Equal(first, second) {
 		t.Errorf("a release from another checkout differs: it has %d bytes, the first %d", len(second), len(first))
 	}
 
-	place := unpack(t, first)
+	place := unpack(t, own, first)
 	if licences, err := filepath.Glob(filepath.Join(place, "licences", "github.com", "moby", "buildkit@*", "LICENSE")); err != nil || len(licences) != 1 {
 		t.Errorf("BuildKit's licence is %q, %v", licences, err)
 	}
@@ -69,11 +70,11 @@ func TestRealRelease(t *testing.T) {
 	}
 }
 
-// pack makes the release of this machine's platform, and returns its tarball.
-func pack(t *testing.T, checkout string, env ...string) []byte {
+// pack makes the release of some platforms, and returns the tarball of each.
+func pack(t *testing.T, checkout string, platforms []string, env ...string) map[string][]byte {
 	t.Helper()
 	out := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "run", "./internal/release", "-version", "v1.2.3", "-platforms", "linux/"+runtime.GOARCH, "-out", out)
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./internal/release", "-version", "v1.2.3", "-platforms", strings.Join(platforms, ","), "-out", out)
 	cmd.Dir, cmd.Env = checkout, append(os.Environ(), env...)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("packing a release: %v\n%s", err, said)
@@ -83,11 +84,15 @@ func pack(t *testing.T, checkout string, env ...string) []byte {
 	if said, err := check.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, said)
 	}
-	data, err := os.ReadFile(filepath.Join(out, "lamina-v1.2.3-linux-"+runtime.GOARCH+".tar.gz"))
-	if err != nil {
-		t.Fatal(err)
+	made := map[string][]byte{}
+	for _, p := range platforms {
+		data, err := os.ReadFile(filepath.Join(out, "lamina-v1.2.3-"+strings.ReplaceAll(p, "/", "-")+".tar.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[p] = data
 	}
-	return data
+	return made
 }
 
 // checkout copies the files that git lists in this checkout.
@@ -117,7 +122,7 @@ func checkout(t *testing.T) string {
 }
 
 // unpack returns the directory with the command.
-func unpack(t *testing.T, data []byte) string {
+func unpack(t *testing.T, platform string, data []byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	zip, err := gzip.NewReader(bytes.NewReader(data))
@@ -127,7 +132,7 @@ func unpack(t *testing.T, data []byte) string {
 	for r := tar.NewReader(zip); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return filepath.Join(dir, "lamina-v1.2.3-linux-"+runtime.GOARCH)
+			return filepath.Join(dir, "lamina-v1.2.3-"+strings.ReplaceAll(platform, "/", "-"))
 		}
 		if err != nil {
 			t.Fatal(err)
