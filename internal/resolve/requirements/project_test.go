@@ -276,7 +276,7 @@ base = "https://not.example"
 		{"trees", strings.Join(got.TreeTexts, ""), "https://cc.example/c"},
 		{"programs", strings.Join(got.TreePrograms, ""), "https://home.example https://line.example/l.whl"},
 	} {
-		for _, address := range strings.Fields(tt.want) {
+		for address := range strings.FieldsSeq(tt.want) {
 			if !strings.Contains(tt.text, address) {
 				t.Errorf("%s: %s is not in %s", tt.name, address, tt.text)
 			}
