@@ -89,11 +89,11 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			return nil, err
 		}
 		if !alive {
-			e, err := s.start(ctx, o, bin)
-			if err != nil {
+			e, failed := s.start(ctx, o, bin)
+			if failed != nil {
 				s.removeShort()
 			}
-			return e, err
+			return e, failed
 		}
 		if answers(waiting, s.socket()) {
 			if outdated := s.outdated(o); len(outdated) > 0 {

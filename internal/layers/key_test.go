@@ -103,9 +103,9 @@ func samples(t *testing.T) []sample {
 		}
 		return slices.Concat([]byte(header), body, []byte(after))
 	}
-	keytab := func(order, holes, realm string) []byte {
+	keytab := func(holes, realm string) []byte {
 		entry := "\x00\x02\x00" + string(byte(len(realm))) + realm + "\x00\x04HTTP\x00\x01a"
-		return []byte("\x05" + order + holes + "\x00\x00\x00" + string(byte(len(entry))) + entry)
+		return []byte("\x05\x02" + holes + "\x00\x00\x00" + string(byte(len(entry))) + entry)
 	}
 	bcfks := der(encrypted, der(der(asn1.ObjectIdentifier{1, 2}), octets(make([]byte, 64))))
 	wide := func(text string) []byte {
@@ -169,8 +169,8 @@ func samples(t *testing.T) []sample {
 		{"java.p12", unbounded(2), "PKCS#12"},
 		{"identity.jks", jks(1), "JKS"},
 		{"identity.bcfks", bcfks, "BCFKS"},
-		{"http.kt", keytab("\x02", "", "EXAMPLE.COM"), "Kerberos"},
-		{"removed.kt", keytab("\x02", "\xff\xff\xff\xfc????", "EXAMPLE.COM"), "Kerberos"},
+		{"http.kt", keytab("", "EXAMPLE.COM"), "Kerberos"},
+		{"removed.kt", keytab("\xff\xff\xff\xfc????", "EXAMPLE.COM"), "Kerberos"},
 		{"/var/lib/krb5kdc/.k5.EXAMPLE.COM", []byte("?"), "Kerberos"},
 		{"/etc/xrdp/rsakeys.ini", []byte("[keys]\n"), "xrdp"},
 		{"/etc/munge/munge.key", []byte("\x01\x02"), "munge"},
@@ -203,8 +203,8 @@ func samples(t *testing.T) []sample {
 		{"zero", []byte{0x30}, ""},
 		{"mark", []byte("\xff\xfe"), ""},
 		{"nothing.kt", []byte("\x05\x02"), ""},
-		{"cut.kt", keytab("\x02", "", "EXAMPLE.COM")[:12], ""},
-		{"version.kt", keytab("\x02", "", "\x00\x01"), ""},
+		{"cut.kt", keytab("", "EXAMPLE.COM")[:12], ""},
+		{"version.kt", keytab("", "\x00\x01"), ""},
 		{"cut.gpg", packet("\x95\x00\x64", 4, "")[:50], ""},
 		{"header.gpg", []byte("\x95\x00"), ""},
 		{"pubring.gpg", packet("\x99\x00\x64", 4, "\xb4\x01a"), ""},

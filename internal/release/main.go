@@ -122,9 +122,9 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	read := func(name string) error {
-		data, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // created here
+		data, problem := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // created here
 		files = append(files, file{name: name, data: data, program: true})
-		return err
+		return problem
 	}
 	system, arch, _ := strings.Cut(platform, "/")
 	if system == "linux" {

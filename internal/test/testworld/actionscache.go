@@ -84,7 +84,7 @@ func (c *ActionsCache) serveEntries(rw http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code, msg string) {
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(status)
-		fmt.Fprintf(rw, `{"code":%q,"msg":%q}`, code, msg)
+		_ = json.NewEncoder(rw).Encode(map[string]string{"code": code, "msg": msg})
 	}
 	var q actionsRequest
 	switch err := json.NewDecoder(r.Body).Decode(&q); {

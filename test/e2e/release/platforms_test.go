@@ -65,14 +65,14 @@ func checkProgram(t *testing.T, platform, path string) {
 	system, arch, _ := strings.Cut(platform, "/")
 	name := filepath.Base(path)
 	if system == "darwin" {
-		f, err := macho.NewFile(bytes.NewReader(data))
-		if err != nil || f.Cpu != macho.CpuArm64 || f.Type != macho.TypeExec {
-			t.Errorf("%s: %s is no program of a Mac: %v", platform, name, err)
+		f, problem := macho.NewFile(bytes.NewReader(data))
+		if problem != nil || f.Cpu != macho.CpuArm64 || f.Type != macho.TypeExec {
+			t.Errorf("%s: %s is no program of a Mac: %v", platform, name, problem)
 		}
 	} else {
-		f, err := elf.NewFile(bytes.NewReader(data))
-		if want := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]; err != nil || f.Machine != want {
-			t.Fatalf("%s: %s is no program of Linux: %v", platform, name, err)
+		f, problem := elf.NewFile(bytes.NewReader(data))
+		if want := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]; problem != nil || f.Machine != want {
+			t.Fatalf("%s: %s is no program of Linux: %v", platform, name, problem)
 		}
 		if isDynamic := slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }); isDynamic != (name == "runc") {
 			t.Errorf("%s: %s has a dynamic loader: %t", platform, name, isDynamic)
