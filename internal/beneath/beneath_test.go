@@ -210,3 +210,23 @@ func TestTypedPlaces(t *testing.T) {
 		t.Error("a directory was made below a file")
 	}
 }
+
+// A tree has regular files and directories alone, at any depth, or isn't there yet.
+func TestCheckTree(t *testing.T) {
+	dir, root := world(t)
+	for _, name := range []string{"real", "real/file", "none", "none/deep"} {
+		if err := beneath.CheckTree(root, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"inside", "link", "dangling", "fifo"} {
+		refused(t, beneath.CheckTree(root, name), name+"\" is ")
+	}
+	must(t, unix.Mkfifo(filepath.Join(dir, "real/deep/fifo"), 0o644))
+	refused(t, beneath.CheckTree(root, "real"), `deep/fifo" is not a file or directory`)
+	must(t, os.Remove(filepath.Join(dir, "real/deep/fifo")), os.Symlink("../file", filepath.Join(dir, "real/deep/more")))
+	refused(t, beneath.CheckTree(root, "real"), `deep/more" is `)
+	if err := beneath.CheckTree(root, "outside/x"); err == nil {
+		t.Error("a link that leads out was followed")
+	}
+}
