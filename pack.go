@@ -254,12 +254,15 @@ func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude,
 	if dir == "." {
 		name = j.spec.Name
 	}
-	if kept, _ := fs.Glob(tree, ".env*"); len(kept) > 0 && !bytes.Contains(ignore, []byte(".env")) {
-		j.note("%q is left out of %s, since it may hold secrets: \"!%s\" in its .dockerignore includes it", kept[0], name, kept[0])
+	leftOut := func(file string) {
+		base := path.Base(file)
+		if (base == ".env" || strings.HasPrefix(base, ".env.")) && !bytes.Contains(ignore, []byte(".env")) {
+			j.note("%q is left out of %s, since it may hold secrets: \"!%s\" in its .dockerignore includes it", file, name, file)
+		}
 	}
 	return layers.Tree(ctx, j.store, layers.TreeOptions{
 		Name: name, FS: tree, Target: target, Keep: keep, Ignore: append([]byte(variables), bytes.TrimPrefix(ignore, []byte("\ufeff"))...), Platform: j.platform(),
-		Exclude: append([]string{".dockerignore", "**/__pycache__", "**/.git"}, exclude...),
+		LeftOut: leftOut, Exclude: append([]string{".dockerignore", "**/__pycache__", "**/.git"}, exclude...),
 	})
 }
 

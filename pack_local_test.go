@@ -50,7 +50,7 @@ func TestEnvironmentVariablesAreLeftOut(t *testing.T) {
 		"\ufeff# defaults\n!.env.local": "",
 	} {
 		j, notes := packing(t, fstest.MapFS{
-			"app/.dockerignore": {Data: []byte(ignore)}, "app/main.py": {}, "app/a.log": {}, "app/.env.local": {Data: []byte("TOKEN=x")}, "app/deep/.env": {},
+			"app/.dockerignore": {Data: []byte(ignore)}, "app/main.py": {}, "app/a.log": {}, "app/.env.local": {Data: []byte("TOKEN=x")}, "app/deep/.env": {}, "app/.envrc": {},
 		})
 		l, err := j.packTree(t.Context(), "app", "/app", nil)
 		if err != nil {
@@ -58,6 +58,15 @@ func TestEnvironmentVariablesAreLeftOut(t *testing.T) {
 		}
 		if got, included := slices.Contains(l.Paths, "/app/.env.local"), strings.Contains(ignore, "!"); got != included {
 			t.Errorf("with .dockerignore %q it has %q", ignore, l.Paths)
+		}
+		if !slices.Contains(l.Paths, "/app/.envrc") && !strings.Contains(ignore, ".env*") {
+			t.Errorf("with .dockerignore %q it lacks a file of direnv", ignore)
+		}
+		if want != "" && !slices.ContainsFunc(*notes, func(n string) bool { return strings.HasPrefix(n, `"deep/.env" is left out of app`) }) {
+			t.Errorf("with .dockerignore %q nothing says that deep/.env is left out: %q", ignore, *notes)
+		}
+		if strings.Contains(strings.Join(*notes, ""), "envrc") {
+			t.Errorf("with .dockerignore %q it says %q", ignore, *notes)
 		}
 		if slices.Contains(l.Paths, "/app/deep/.env") {
 			t.Errorf("with .dockerignore %q it has the .env of a subdirectory", ignore)

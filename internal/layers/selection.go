@@ -20,6 +20,8 @@ type selection struct {
 	include *patternmatcher.PatternMatcher // nil: everything
 	exclude *patternmatcher.PatternMatcher
 	ignore  *patternmatcher.PatternMatcher
+
+	leftOut func(name string) // hears of each path that the walk meets and doesn't select; nil if nobody does
 }
 
 // PatternError is an invalid pattern.
@@ -114,6 +116,9 @@ func (s selection) walk(fsys fs.FS, take func(name string, d fs.DirEntry) error)
 		v, err := s.judge(name, verdicts[path.Dir(name)])
 		if err != nil {
 			return fmt.Errorf("matching %q: %w", name, err)
+		}
+		if !v.in && s.leftOut != nil {
+			s.leftOut(name)
 		}
 		if d.IsDir() {
 			verdicts[name] = v

@@ -26,7 +26,7 @@ func SetDigest(sums map[string]digest.Digest) digest.Digest {
 
 // Sums hashes the files of fsys that the patterns select, by their paths there.
 func Sums(ctx context.Context, fsys fs.FS, include, exclude []string) (map[string]digest.Digest, error) {
-	found, err := scan(fsys, "/", include, exclude, nil)
+	found, err := scan(fsys, "/", include, exclude, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("hashing files: %w", err)
 	}

@@ -26,8 +26,9 @@ type TreeOptions struct {
 	Target      string // its path in the image: absolute and clean
 	Include     []string
 	Exclude     []string
-	Keep        llb.Exclude // private keys to include, by their paths in the image; [AllKeys] if the layer is in no image
-	Ignore      []byte      // the content of a .dockerignore
+	Keep        llb.Exclude       // private keys to include, by their paths in the image; [AllKeys] if the layer is in no image
+	Ignore      []byte            // the content of a .dockerignore
+	LeftOut     func(name string) // hears of each path that is left out, but not of those below it; may be nil
 	Compression Compression
 	Platform    ocispec.Platform // of the image around the layer; linux/amd64 if zero
 }
@@ -56,7 +57,7 @@ func Tree(ctx context.Context, store content.Store, o TreeOptions) (llb.Layer, e
 
 // selectTree lists the entries of the layer.
 func selectTree(o TreeOptions) ([]entry, error) {
-	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, o.Ignore)
+	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, o.Ignore, o.LeftOut)
 	if err == nil {
 		err = errors.Join(checkKeys(found, func(name string) string { return path.Join(o.Target, name) }, o.Keep)...)
 	}
@@ -77,11 +78,12 @@ func selectTree(o TreeOptions) ([]entry, error) {
 }
 
 // scan lists the selected entries of a tree, with names relative to it.
-func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte) ([]entry, error) {
+func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte, leftOut func(name string)) ([]entry, error) {
 	sel, err := newSelection(include, exclude, ignore)
 	if err != nil {
 		return nil, err
 	}
+	sel.leftOut = leftOut
 	var found []entry
 	var problems []error
 	err = sel.walk(fsys, func(name string, _ fs.DirEntry) error {

@@ -62,7 +62,7 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, nil)
+	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, nil, nil)
 	if err == nil {
 		err = errors.Join(checkKeys(found, func(name string) string { return path.Join(o.Target, cmp.Or(o.Rename[name], name)) }, o.Keep)...)
 	}

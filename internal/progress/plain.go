@@ -23,7 +23,9 @@ const (
 )
 
 // Plain makes the lines of a log: "#NUMBER [STAGE] TEXT", so that grep finds all lines of a
-// step or a stage; if several engines work at the same time, "#NUMBER [ENGINE STAGE] TEXT", where ENGINE is the progress group. A step begins with its name, and ends in DONE, CACHED, CANCELED or ERROR.
+// step or a stage; if several engines work at the same time, "#NUMBER [ENGINE STAGE] TEXT",
+// where ENGINE is the progress group. A step begins with its name, and ends in DONE, CACHED,
+// CANCELED or ERROR.
 // The numbers continue from one piece of work to the next.
 type Plain struct {
 	classifier
