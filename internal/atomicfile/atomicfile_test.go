@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(victim); path != "" {
 		hang(path)
 	}
+	unix.Umask(0o022) // whatever the developer's is
 	os.Exit(m.Run())
 }
 

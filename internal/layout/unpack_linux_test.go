@@ -16,6 +16,9 @@ import (
 // gets one that its files can't be seen in.
 func TestReadOnlyDirectories(t *testing.T) {
 	if os.Geteuid() == 0 {
+		if err := os.Chmod("/proc/self/exe", 0o755); err != nil { // with a umask of 077 nobody else may run it
+			t.Fatal(err)
+		}
 		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestReadOnlyDirectories$")
 		cmd.Dir = "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
