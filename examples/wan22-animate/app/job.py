@@ -178,9 +178,13 @@ def _fitted(run: Run, result: Path, made: ffmpeg.Video) -> Path:
     rate = int(FILLED * 8 * limit / made.duration) - (SOUND if made.sound else 0)
     if result.stat().st_size <= limit or rate < LEAST_RATE:
         return result
-    done = process.run(encode.smaller(result, run.job.codec, rate, out), run.home, run.clock, "encoding the result again")
-    process.check_disk(done)
-    return out if done.code == 0 and out.stat().st_size <= limit else result
+    for less in (rate, rate // 2):  # codecs may exceed the first
+        command = encode.smaller(result, run.job.codec, less, out)
+        done = process.run(command, run.home, run.clock, "encoding the result again")
+        process.check_disk(done)
+        if done.code == 0 and out.stat().st_size <= limit:
+            return out
+    return result
 
 
 def _order(job: Job) -> order.Order:

@@ -76,7 +76,7 @@ class ProgramTest(ProgramCase):
         ran.touch()
         program = self.start(WORKER_MODE="load-balancing", PORT=str(port), PIPELINE=PIPELINE, FAKE_BLOCKS=str(ran), **ONE_THREAD)
         self.wait_for(lambda: reached(port) == 200)
-        asking = threading.Thread(target=lambda: answers.append(ask(port, "POST", "/", json.dumps(job()), timeout=60)))
+        asking = threading.Thread(target=lambda: answers.append(ask(port, "POST", "/", json.dumps(job()), timeout=600)))
         asking.start()
         cancelled(self, ran, lambda: program.send_signal(signal.SIGTERM), asking.join)
         self.assertEqual(answers[0][::2], (503, {"error": "the worker was stopped: send the job again"}))
