@@ -228,7 +228,7 @@ def _solver(order: Order, device: torch.device) -> SchedulerMixin:
 
 @contextmanager
 def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> Iterator[Look]:
-    """Call stop before each block of the transformer and each latent frame of the VAE; the yielded look calls it, too."""
+    """Call stop before each block of the transformer and each latent frame of the VAE, and in the yielded look."""
     wait = _keeping_up(device)
 
     def look(*_: object) -> None:

@@ -311,8 +311,8 @@ class ProblemTest(JobCase):
                 self.assertEqual(self.processing(), [])
                 if "FAKE_LOAD" not in stage:
                     self.assertEqual(worker.run("job-2", job(), lambda _: None)["seed"], 7)
-                    deaf = stage == {"FAKE_GENERATE": "silent"}
-                    self.assertIs(worker.resident._life is not life, deaf, "only a pipeline that doesn't look is restarted")
+                    silent = stage == {"FAKE_GENERATE": "silent"}
+                    self.assertIs(worker.resident._life is not life, silent, "only a pipeline that doesn't look is restarted")
                 worker.close()
 
     def _stopped(self, worker, how, pids, stage, **changes):
