@@ -9,19 +9,27 @@ import (
 	"lamina.build/spec"
 )
 
-// Python ignores a variable that it doesn't know.
-func TestDebugPrintsWherePythonCrashes(t *testing.T) {
+// Programs ignore a variable that they don't know, so nothing else fails without these.
+func TestVariablesThatOthersRead(t *testing.T) {
 	t.Parallel()
 	file, err := spec.Read(os.DirFS("."), ".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := file.Variant("debug")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.App.Env["PYTHONFAULTHANDLER"] != "1" {
-		t.Errorf("PYTHONFAULTHANDLER isn't 1 in %v", s.App.Env)
+	for _, variant := range file.Variants() {
+		s, err := file.Variant(variant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"NO_ALBUMENTATIONS_UPDATE": "1", "TRANSFORMERS_OFFLINE": "1"}
+		if variant == "debug" {
+			want["PYTHONFAULTHANDLER"] = "1"
+		}
+		for name, value := range want {
+			if s.App.Env[name] != value {
+				t.Errorf("%s: %s isn't %s in %v", variant, name, value, s.App.Env)
+			}
+		}
 	}
 }
 

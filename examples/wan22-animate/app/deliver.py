@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import web
-from errors import JobError
+from errors import InputError, JobError
 from log import scrub
 
 TRIES, PAUSE = 3, 2.0
@@ -33,6 +33,15 @@ def deliver(
         f"the result has {size} bytes, but an answer holds at most {max_inline}: send a result_url "
         f"(a presigned PUT), or give the endpoint a bucket ({', '.join(BUCKET)})"
     )
+
+
+def check(result_url: str, private: bool, clock: web.Clock) -> None:
+    """Raise an InputError for a result_url that can't work, before minutes are spent on a result for it."""
+    try:
+        if result_url:
+            web.look_up(result_url, private, clock)
+    except web.Unreachable as err:
+        raise InputError(f"result_url: the URL {err}") from err
 
 
 def without_query(url: str) -> str:

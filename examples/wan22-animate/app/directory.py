@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from errors import JobError, from_system
+from errors import FULL, JobError, disk_full, from_system
 from log import log
 
 LOCK = ".lock"
@@ -39,12 +39,26 @@ def of_job(root: Path, name: str) -> Iterator[Path]:
 
 
 def prepare(root: Path) -> None:
-    """Create the directory of all job directories, private to us."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = root.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise JobError("the job directory belongs to another user: set PROCESSING_DIR to a different one")
-    root.chmod(0o700)
+    """Create the directory of all job directories, private to us; a JobError says why it can't be used."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            root.mkdir(mode=0o700, parents=True)
+        if problem := _problem(root.lstat()):
+            raise JobError(f"PROCESSING_DIR {problem}")
+        root.chmod(0o700)
+    except OSError as err:
+        if err.errno in FULL:
+            raise disk_full() from err
+        why = os.strerror(err.errno or 0).lower()
+        raise JobError(f"PROCESSING_DIR can't be used: {why}: set it to a directory that the worker may write") from err
+
+
+def _problem(found: os.stat_result) -> str:
+    if stat.S_ISLNK(found.st_mode):
+        return "is a link, which others could change: set it to the directory itself"
+    if not stat.S_ISDIR(found.st_mode):
+        return "is a file: set it to a directory"
+    return "" if found.st_uid == os.geteuid() else "belongs to another user: set it to a different directory"
 
 
 def check_room(path: Path, wanted: int) -> None:

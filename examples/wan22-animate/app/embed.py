@@ -12,6 +12,8 @@ The encoder's weights are the original's, under transformers' names.
 import html
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ import order
 from errors import InputError, StartError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 TOKENS = 512
 """Rows of a prompt that the transformer requires."""
@@ -50,6 +52,14 @@ PARTS = {
 }
 
 
+Look = Callable[[], None]
+"""Raises Stopped once the job must end; called before each piece of work that takes long."""
+
+
+def going_on() -> None:
+    """Look at nothing: no job waits."""
+
+
 class Prompts:
     """Returns a prompt's tensor: from the image's file if it has the prompt, else from the text encoder."""
 
@@ -57,7 +67,7 @@ class Prompts:
         self._kept = read(kept) if kept.is_file() or not encoder else {}
         self._encoder = encoder
 
-    def __call__(self, prompt: str) -> "Tensor":
+    def __call__(self, prompt: str, look: Look = going_on) -> "Tensor":
         """Return a prompt's tensor with all rows."""
         own = None if self._encoder else own_of(prompt, list(self._kept))
         wanted = clean(prompt) if own is None else own
@@ -65,7 +75,7 @@ class Prompts:
             return padded(self._kept[wanted])
         if not self._encoder:
             raise InputError(REFUSAL)
-        return self._encoder(wanted)
+        return self._encoder(wanted, look)
 
 
 REFUSAL = "this worker has no text encoder, only its own prompt: leave out prompt and negative_prompt"
@@ -91,28 +101,51 @@ class Encoder:
         self._model = self._tokenizer = None
         self._known: dict[str, Tensor] = {}
 
-    def __call__(self, prompt: str) -> "Tensor":
+    def __call__(self, prompt: str, look: Look = going_on) -> "Tensor":
         """Return a prompt's tensor with all rows."""
-        return padded(self.rows(prompt))
+        return padded(self.rows(prompt, look))
 
-    def rows(self, prompt: str) -> "Tensor":
+    def rows(self, prompt: str, look: Look = going_on) -> "Tensor":
         """Return a prompt's tensor, one row per token."""
         prompt = clean(prompt)
         if prompt not in self._known:
-            self._known[prompt] = self._encode(prompt)
+            self._known[prompt] = self._encode(prompt, look)
             if len(self._known) > REMEMBERED:
                 self._known.pop(next(iter(self._known)))  # the oldest
         return self._known[prompt]
 
-    def _encode(self, prompt: str) -> "Tensor":
+    def _encode(self, prompt: str, look: Look) -> "Tensor":
         import torch
 
         if not self._model:
-            self._model, self._tokenizer = load(self._directory, self._sizes), tokenizer(self._directory)
-            self._model.to(self._device)
+            self._model, self._tokenizer = self._load(look), tokenizer(self._directory)
         ids = self._tokenizer(prompt, max_length=TOKENS, truncation=True, return_tensors="pt").input_ids
-        with torch.no_grad():  # without padding, which nothing reads and whose 512 rows cost most of the time
+        with torch.no_grad(), stopping(self._model, look):
+            # without padding, which nothing reads and whose 512 rows cost most of the time
             return self._model(ids.to(self._device)).last_hidden_state[0].cpu()
+
+    def _load(self, look: Look):  # noqa: ANN202 (transformers is imported there)
+        """Return the model on its device, layer by layer: moving a layer is what reads it from the file."""
+        model = load(self._directory, self._sizes)
+        for module in model.modules():
+            if next(module.children(), None) is None:
+                look()
+                module.to(self._device)
+        return model
+
+
+@contextmanager
+def stopping(model: "nn.Module", look: Look) -> Iterator[None]:
+    """Call look before each layer of a model that may work on the CPU, where a block takes seconds."""
+    from torch import nn
+
+    layers = [one for one in model.modules() if isinstance(one, nn.Linear)]
+    hooks = [one.register_forward_pre_hook(lambda *_: look()) for one in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def clean(prompt: str) -> str:

@@ -2,7 +2,10 @@
 
 import subprocess
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,8 @@ CODECS = {
 }
 END_SECONDS = 600.0
 """Within which the codec must write what it still holds."""
+LOOK_SECONDS = 0.2
+"""Between two looks at whether the order must end, since writing and finishing may wait for ffmpeg."""
 LAST = 4000
 """Bytes of ffmpeg's output that are kept."""
 
@@ -38,8 +43,10 @@ class Target:
 class Encoder:
     """Takes frames while the next ones are made; the film is complete when the context ends without an error."""
 
-    def __init__(self, target: Target, count: int, width: int, height: int) -> None:
-        self._said = b""
+    def __init__(
+        self, target: Target, count: int, width: int, height: int, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._said, self._stop = b"", stop
         self._program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
             command(target, count, width, height),
             stdin=subprocess.PIPE,
@@ -48,6 +55,7 @@ class Encoder:
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> "Encoder":
         """Return itself."""
@@ -63,11 +71,12 @@ class Encoder:
 
     def __exit__(self, kind: type | None, err: Exception | None, trace: TracebackType | None) -> None:
         """Finish the film, or drop it after an error."""
-        if kind:
+        try:
+            if not kind:
+                self._finish()
+        finally:
             self._program.kill()
             self._program.wait()
-        else:
-            self._finish()
 
     def _finish(self) -> None:
         try:
@@ -79,10 +88,25 @@ class Encoder:
         if code:
             raise RuntimeError(f"ffmpeg can't write the film: {self._said.decode(errors='replace') or code}")
 
+    def _watch(self) -> None:
+        while self._program.poll() is None:
+            if self._stop():
+                self._program.kill()
+            time.sleep(LOOK_SECONDS)
+
     def _listen(self) -> None:
         with self._program.stderr as pipe:
             while chunk := pipe.read1(LAST):
                 self._said = (self._said + chunk)[-LAST:]
+
+
+def smaller(film: Path, codec: str, rate: int, out: Path) -> list[str]:
+    """Return the command that encodes a film again, with so many bits a second at most, and its sound as it is."""
+    limits = ["-b:v", str(rate), "-maxrate", str(rate), "-bufsize", str(rate), "-pix_fmt", "yuv420p"]
+    return [
+        ffmpeg.program(), *ffmpeg.QUIET, "-y", "-loglevel", "error", *ffmpeg.LOCAL, "-i", str(film), "-map", "0",
+        *CODECS[codec], *limits, "-c:a", "copy", "-movflags", "+faststart", str(out),
+    ]  # fmt: skip
 
 
 def command(target: Target, count: int, width: int, height: int) -> list[str]:

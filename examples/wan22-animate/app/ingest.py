@@ -109,7 +109,7 @@ def command(source: Path, kind: str, video: Video, job: Job, max_seconds: float,
     # The sound begins with the pictures, and doesn't end before them.
     heard = f"aresample=async=1:first_pts=0,apad=whole_dur={used:g}"
     sound = ["-map", "0:a:0", "-af", heard, "-c:a", "aac", "-b:a", "192k", *shared, str(sound_of(out))]
-    start = ["-ss", f"{job.start:g}"] if job.start else []
+    start = ["-ss", f"{job.start:.6f}"] if job.start else []  # ffmpeg knows no exponents
     return [
         ffmpeg.program(), *ffmpeg.QUIET, "-y", "-loglevel", "warning", *ffmpeg.LOCAL, "-threads", "4", "-f", kind,
         *start, "-t", f"{used:g}", "-i", str(source), "-map", "0:V:0", "-vf", ",".join(filters),

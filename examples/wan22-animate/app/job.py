@@ -11,6 +11,7 @@ from typing import Protocol
 
 import deliver
 import download
+import encode
 import estimate
 import face
 import problems
@@ -65,6 +66,7 @@ def run(
 ) -> dict:
     """Return a job's result; its files stay in its directory."""
     directory.check_room(run.home, run.settings.min_free)
+    deliver.check(run.job.result_url, run.settings.allow_private, run.clock)
     times: dict[str, float] = {}
     with _timed(times, "download"):
         source = _take(run)
@@ -76,9 +78,11 @@ def run(
     with _timed(times, "generate"):
         result, made = _generate(run, resident, prepared, source, _Progress(run.tell, work, speed, learned))
     run.tell("delivering")
-    private = run.settings.allow_private
+    private, whole = run.settings.allow_private, result
+    if not (run.job.result_url or upload):
+        result = _fitted(run, result, made)
     sent = deliver.deliver(result, run.job.result_url, run.settings.max_inline, upload, private, run.clock)
-    return sent | _about(run.job, result, made) | {"seconds": times}
+    return sent | _about(run.job, result, made) | {"reduced": result is not whole, "seconds": times}
 
 
 def _take(run: Run) -> Source:
@@ -162,6 +166,25 @@ def _generate(
 
 ROUNDING = 0.11
 """Of the durations that ffmpeg prints, plus a frame that preprocessing may drop."""
+
+
+FILLED, SOUND, LEAST_RATE = 0.94, 200_000, 250_000
+"""How much of an answer pictures and sound may fill, and bits a second of the sound, and of the pictures at least."""
+
+
+def _fitted(run: Run, result: Path, made: ffmpeg.Video) -> Path:
+    """Return a film that fits an answer, encoded again if necessary: without another way it would be lost."""
+    limit, out = run.settings.max_inline, run.home / "fitted.mp4"
+    rate = int(FILLED * 8 * limit / made.duration) - (SOUND if made.sound else 0)
+    if result.stat().st_size <= limit or rate < LEAST_RATE:
+        return result
+    for less in (rate, rate // 2):  # codecs may exceed the first
+        command = encode.smaller(result, run.job.codec, less, out)
+        done = process.run(command, run.home, run.clock, "encoding the result again")
+        process.check_disk(done)
+        if done.code == 0 and out.stat().st_size <= limit:
+            return out
+    return result
 
 
 def _order(job: Job) -> order.Order:

@@ -11,7 +11,8 @@ adapter: it adds to its layers' outputs while it is on.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,12 +146,13 @@ def _by(shape: Iterable[int]) -> str:
 class Lora:
     """The changes of a file, by diffusers' names of the layers."""
 
-    def __init__(self, path: Path, transformer: "nn.Module") -> None:
+    def __init__(self, path: Path, transformer: "nn.Module", look: Callable[[], None] = lambda: None) -> None:
+        """Read a file; look is called before each layer, and may raise an error that ends it."""
         state, alpha = _read(path)
         layers = dict(transformer.named_modules())
         try:
             found = sort(state, layers)
-            self.changes = {name: _change(roles, state, alpha) for name, roles in found.items()}
+            self.changes = {name: _change(roles, state, alpha, look) for name, roles in found.items()}
             problems = [problem for name, one in self.changes.items() for problem in one.problems(name, layers[name])]
             if problems:
                 raise ValueError(_shorten(problems))
@@ -179,13 +181,20 @@ def _merge(change: Change, module: "nn.Module", strength: float) -> None:
 class Adapter:
     """A LoRA that adds to its layers' outputs while it is on; it needs no memory but its own."""
 
-    def __init__(self, lora: Lora, transformer: "nn.Module", device: "object", dtype: "object") -> None:
+    def __init__(
+        self, lora: Lora, transformer: "nn.Module", device: "object", dtype: "object",
+        look: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """Prepare a LoRA, still off; look is called before each layer, and an error of it leaves the layers alone."""
         self.on = False
         layers = dict(transformer.named_modules())
         if odd := [name for name, one in lora.changes.items() if one.up is None or _whole(one)]:
             raise StartError(f"a LoRA that is switched can't have whole changes: {_shorten(sorted(odd))}")
+        halves = {}
         for name, one in lora.changes.items():
-            down, up = (half.to(device, dtype) for half in (one.down, one.up))
+            look()
+            halves[name] = [half.to(device, dtype) for half in (one.down, one.up)]
+        for name, (down, up) in halves.items():
             layers[name].register_forward_hook(self._adding(down, up))
 
     def _adding(self, down: "Tensor", up: "Tensor"):  # noqa: ANN202 (a hook of torch)
@@ -200,7 +209,10 @@ def _whole(change: Change) -> bool:
     return any(one is not None for one in (change.diff, change.diff_b, change.diff_m))
 
 
-def _change(roles: Mapping[str, str], state: "Mapping[str, Tensor]", alpha: float | None) -> Change:
+def _change(
+    roles: Mapping[str, str], state: "Mapping[str, Tensor]", alpha: float | None, look: Callable[[], None]
+) -> Change:
+    look()
     parts = {role: state[key] for role, key in roles.items()}
     own = parts.pop("alpha", None)
     if "up" in parts:
@@ -211,7 +223,7 @@ def _change(roles: Mapping[str, str], state: "Mapping[str, Tensor]", alpha: floa
 
 
 def _read(path: Path) -> "tuple[dict[str, Tensor], float | None]":
-    """Return a file's tensors, and the alpha that PEFT keeps next to them."""
+    """Return a file's tensors, which are read when they are used, and the alpha that PEFT keeps next to them."""
     import torch
     from safetensors.torch import load_file
 
@@ -219,7 +231,8 @@ def _read(path: Path) -> "tuple[dict[str, Tensor], float | None]":
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            mapped = zipfile.is_zipfile(path)  # all files but those of torch before 1.6
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
             state = state.get("state_dict", state)
         config = path.with_name("adapter_config.json")
         alpha = json.loads(config.read_bytes()).get("lora_alpha") if config.is_file() else None

@@ -34,8 +34,10 @@ TOKENS = 512
 CHANNELS = 16
 """Of a latent frame."""
 
-Embed = Callable[[str], Tensor]
-"""Returns a prompt's tensor as the text encoder does, padded with zeros to TOKENS rows."""
+Look = Callable[[], None]
+"""Raises Stopped once the job must end."""
+Embed = Callable[[str, Look], Tensor]
+"""Returns a prompt's tensor as the text encoder does, padded with zeros to TOKENS rows, and looks as it works."""
 
 
 def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed) -> "Pipeline":
@@ -98,24 +100,24 @@ class Pipeline:
 
     @torch.no_grad()
     def run(self, order: Order, frames: Frames, sink: Sink, step: Step, stop: Stop) -> None:
-        """Make a film; a stop raises Stopped within one block of the transformer, or a few frames of the VAE."""
+        """Make a film; a stop raises Stopped within a block of the transformer, a few frames of the VAE, or a layer."""
         if found := orders.problems(order, frames):
             raise JobError(f"sampling: {'; '.join(found)}")
-        self._relight(order.relighting)
         pieces = orders.segments(frames.count, order.refert_num)
-        with _stopping(self._parts, self._device, stop):
-            job, last = self._begun(order, frames), None
+        with _stopping(self._parts, self._device, stop) as look:
+            self._relight(order.relighting, look)
+            job, last = self._begun(order, frames, look), None
             for number, segment in enumerate(pieces, 1):
                 told = partial(step, number, len(pieces))
                 film, last = self._segment(job, segment, last, told)
                 sink(film)
 
-    def _begun(self, order: Order, frames: Frames) -> _Job:
+    def _begun(self, order: Order, frames: Frames, look: Look) -> _Job:
         picture = pixels.fitted(frames.reference(), frames.height, frames.width)
         picture = pixels.tensor(picture[None], self._device, self._dtype)
         return _Job(
             order, frames,
-            texts=[self._text(prompt) for prompt in (order.prompt, order.negative)[: 1 + (order.cfg > 1)]],
+            texts=[self._text(prompt, look) for prompt in (order.prompt, order.negative)[: 1 + (order.cfg > 1)]],
             image=self._see(picture[:, :, 0]),
             reference=self._parts.prepare_reference_image_latents(picture, device=self._device),
             noise=torch.Generator(self._device).manual_seed(order.seed),
@@ -191,21 +193,21 @@ class Pipeline:
         )
         return vae.decode(latents[:, :, 1:] * std + mean, return_dict=False)[0]
 
-    def _text(self, prompt: str) -> Tensor:
-        text = self._embed(prompt)
+    def _text(self, prompt: str, look: Look) -> Tensor:
+        text = self._embed(prompt, look)
         width = self._parts.transformer.config.text_dim
         if tuple(text.shape) != (TOKENS, width):
             raise JobError(f"the prompt's tensor is {tuple(text.shape)}, not {(TOKENS, width)}")
         return text[None].to(self._device, self._dtype)
 
-    def _relight(self, wanted: bool) -> None:
+    def _relight(self, wanted: bool, look: Look) -> None:
         """Switch the relighting adapter; it is loaded for the first job that wants it."""
         transformer = self._parts.transformer
         if wanted and not self._relighting:
             if not self._places.relighting:
                 raise JobError("relighting: its LoRA is not in this image")
-            lora = Lora(self._places.relighting, transformer)
-            self._relighting = Adapter(lora, transformer, self._device, self._dtype)
+            lora = Lora(self._places.relighting, transformer, look)
+            self._relighting = Adapter(lora, transformer, self._device, self._dtype, look)
         if self._relighting:
             self._relighting.on = wanted
 
@@ -225,8 +227,8 @@ def _solver(order: Order, device: torch.device) -> SchedulerMixin:
 
 
 @contextmanager
-def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> Iterator[None]:
-    """Call stop before each block of the transformer and each latent frame of the VAE."""
+def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> Iterator[Look]:
+    """Call stop before each block of the transformer and each latent frame of the VAE, and in the yielded look."""
     wait = _keeping_up(device)
 
     def look(*_: object) -> None:
@@ -237,7 +239,7 @@ def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> It
     watched = (*parts.transformer.blocks, parts.vae.encoder, parts.vae.decoder)
     hooks = [module.register_forward_pre_hook(look) for module in watched]
     try:
-        yield
+        yield look
     finally:
         for hook in hooks:
             hook.remove()

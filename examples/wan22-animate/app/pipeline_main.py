@@ -84,9 +84,13 @@ class Desk:
         end()
 
     def stopped(self, number: int) -> bool:
-        """Tell whether an order must end; every block calls it, so it is also a sign of life."""
-        self.busy()
+        """Tell whether an order must end."""
         return self._stopped >= number
+
+    def look(self, number: int) -> bool:
+        """Tell the same to the pipeline: every block asks, so it is also a sign of life."""
+        self.busy()
+        return self.stopped(number)
 
     def busy(self, *_: object) -> None:
         """Send a sign of life, but not too often."""
@@ -104,7 +108,7 @@ def serve(pipeline: object, desk: Desk, message: dict) -> None:
 
     said, left = "", {}
     try:
-        make(pipeline, message, step, lambda: desk.stopped(number))
+        make(pipeline, message, step, desk)
     except Exception:
         said = traceback.format_exc()
     try:
@@ -119,12 +123,13 @@ def serve(pipeline: object, desk: Desk, message: dict) -> None:
         desk.channel.send(at="done", id=number, **left)
 
 
-def make(pipeline: object, message: dict, step: object, stop: object) -> None:
+def make(pipeline: object, message: dict, step: object, desk: Desk) -> None:
     """Make an order's film, frame by frame into its file."""
-    order = Order(**message["order"])
+    order, number = Order(**message["order"]), message["id"]
     frames = Film(Path(message["source"]), order.replaces)
-    with Encoder(Target(**message["film"]), frames.count, frames.width, frames.height) as encoder:
-        pipeline.run(order, frames, encoder.write, step, stop)
+    sides = frames.width, frames.height
+    with Encoder(Target(**message["film"]), frames.count, *sides, lambda: desk.stopped(number)) as encoder:
+        pipeline.run(order, frames, encoder.write, step, lambda: desk.look(number))
 
 
 def tidied() -> dict[str, int]:

@@ -37,6 +37,7 @@ def check_url(text: str) -> SplitResult:
         raise ValueError("names no host")
     if url.username is not None or url.password is not None:
         raise ValueError("carries a user name; use a presigned URL")
+    text.encode(), url.hostname.encode("idna")  # a UnicodeError of what can't be sent or looked up is a ValueError
     return url
 
 
@@ -83,7 +84,7 @@ def parse_sides(value: object) -> tuple[int, int]:
     width, height = value
     if width not in SIDES or height not in SIDES or width % GRID or height % GRID or width * height > MAX_AREA:
         raise ValueError(
-            f"is {width}x{height}: use multiples of {GRID} from {SIDES[0]} to {SIDES[-1]}, "
+            f"is {show(width)}x{show(height)}: use multiples of {GRID} from {SIDES[0]} to {SIDES[-1]}, "
             f"with at most {MAX_AREA} pixels (1280x720)"
         )
     return width, height
@@ -103,5 +104,8 @@ def kind(value: object) -> str:
 
 def show(value: object) -> str:
     """Quote a value, shortened if it is long."""
-    said = repr(value[:40] if isinstance(value, str) else value)
+    try:
+        said = repr(value[:40] if isinstance(value, str) else value)
+    except RecursionError:  # JSON may nest deeper than this reaches
+        return kind(value)
     return said if len(said) <= 40 else said[:37] + "…"

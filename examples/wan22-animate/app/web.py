@@ -80,6 +80,13 @@ def put(url: str, private: bool, clock: Clock, body: BinaryIO, headers: dict[str
     raise Unreachable(f"redirects more than {REDIRECTS} times")
 
 
+def look_up(url: str, private: bool, clock: Clock) -> None:
+    """Raise Unreachable for a URL that leads nowhere or into a private network; nothing is sent."""
+    parts = _parts(url)
+    with _words(clock):
+        addresses.resolve(parts.hostname, parts.port or 443, private, clock.waiting)
+
+
 @contextmanager
 def exchange(
     method: str, url: str, private: bool, clock: Clock, body: BinaryIO | None = None, headers: dict | None = None

@@ -95,7 +95,7 @@ class Equal(unittest.TestCase):
         return pipeline.load(places, Plan(), lambda _: None, cls.embed)
 
     @classmethod
-    def embed(cls, prompt: str) -> torch.Tensor:
+    def embed(cls, prompt: str, _: object) -> torch.Tensor:
         """Return upstream's own embedding, padded: the tests of embed.py compare the worker's."""
         rows = cls.upstream.text_encoder([prompt], torch.device("cpu"))[0]
         return torch.cat([rows, rows.new_zeros(pipeline.TOKENS - len(rows), rows.shape[1])])

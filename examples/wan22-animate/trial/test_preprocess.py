@@ -63,8 +63,8 @@ class Preprocess(unittest.TestCase):
         self.ffmpeg(moving, "-pix_fmt", "yuv420p", made)
         return made
 
-    def run_on(self, film: Path, *more: str, worker: bool) -> tuple[Path, int]:
-        """Return the directory with the files, and the peak of the memory."""
+    def started(self, film: Path, *more: str, worker: bool) -> tuple[subprocess.Popen, Path]:
+        """Return upstream's program or the worker's, and the directory for its files."""
         out = Path(tempfile.mkdtemp(dir=self.home))
         sides = ("--resolution_area", "256", "144") if "--resolution_area" not in more else ()
         command = [
@@ -74,11 +74,14 @@ class Preprocess(unittest.TestCase):
         ]  # fmt: skip
         with open(out / "said", "w") as said:
             env = os.environ | {"UPSTREAM": str(self.home), "OMP_NUM_THREADS": "1"}
-            program = subprocess.Popen(command, stdout=said, stderr=said, cwd=SCRIPT.parent, env=env)
-            _, status, spent = os.wait4(program.pid, 0)
+            return subprocess.Popen(command, stdout=said, stderr=said, cwd=SCRIPT.parent, env=env), out
+
+    def ended(self, program: subprocess.Popen, out: Path) -> int:
+        """Wait for a program, and return the peak of its memory."""
+        _, status, spent = os.wait4(program.pid, 0)
         program.returncode = os.waitstatus_to_exitcode(status)
         self.assertEqual(program.returncode, 0, (out / "said").read_text()[-3000:])
-        return out, spent.ru_maxrss * 1024
+        return spent.ru_maxrss * 1024
 
     def test_files_are_upstreams(self) -> None:
         for frames, rate, more in (
@@ -89,7 +92,9 @@ class Preprocess(unittest.TestCase):
         ):
             with self.subTest(more):
                 film = self.film(frames, rate=rate)
-                (theirs, before), (ours, after) = (self.run_on(film, *more, worker=worker) for worker in (False, True))
+                both = [self.started(film, *more, worker=worker) for worker in (False, True)]  # at once
+                before, after = (self.ended(*one) for one in both)
+                (_, theirs), (_, ours) = both
                 there = [name for name in ALL if (theirs / name).exists()]
                 self.assertEqual(len(there), 5 if "--replace_flag" in more else 3)
                 self.assertEqual(filecmp.cmpfiles(theirs, ours, ALL, shallow=False)[:2], (there, []))

@@ -48,6 +48,7 @@ def main() -> int:
     env = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_")}  # an image sets its own
     env |= places() | {"WORKER_MODE": "load-balancing", "PORT": str(port), "REQUIRE_GPU": "0", "MIN_FREE_BYTES": "1"}
     env["JOB_TIMEOUT"] = str(MINUTES * 60)
+    env["OMP_NUM_THREADS"] = "1"  # toys are too small for more, which would wait for each other
     started = time.monotonic()
     worker = subprocess.Popen([sys.executable, str(directory / "handler.py")], env=env)
     try:

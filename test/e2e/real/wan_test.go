@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,11 +53,12 @@ func TestRealWan(t *testing.T) {
 	timed(t, "build, all of it new", func() {
 		r := u.Build(t, "--variant", variant, dir)
 		t.Log(r.Stdout)
-		for _, pattern := range prunes {
+		for _, pattern := range prunes[variant] {
 			if !strings.Contains(r.Stdout, pattern) {
 				t.Errorf("prune %q removes nothing", pattern)
 			}
 		}
+		checkSize(t, r.Stdout, variant)
 	})
 	timed(t, "build, nothing changed", func() { u.Build(t, "--variant", variant, dir) })
 	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
@@ -69,8 +71,28 @@ func TestRealWan(t *testing.T) {
 	timed(t, "the worker tried", func() { trial(t, u, dir, variant) })
 }
 
-// prunes are the prune patterns of the example.
-var prunes = []string{"onnxruntime/capi/libonnxruntime_providers_tensorrt.so"}
+// prunes are the example's prune patterns that remove something, by variant.
+var prunes = map[string][]string{
+	"production": {"onnxruntime/capi/libonnxruntime_providers_tensorrt.so"},
+	"blackwell":  {"onnxruntime/capi/libonnxruntime_providers_tensorrt.so", "nvidia/cuda_nvrtc/lib/*.alt.so*"},
+}
+
+// largest is the size of the production image with stand-ins for its weights, in GB: of what a
+// new host pulls before the first film.
+const largest = 2.9
+
+// checkSize compares a summary's total with largest.
+func checkSize(t *testing.T, summary, variant string) {
+	t.Helper()
+	total := regexp.MustCompile(`(?m)^ *total +([\d.]+) GB +\d+ layers as stored$`).FindStringSubmatch(summary)
+	if total == nil {
+		t.Errorf("the summary has no total:\n%s", summary)
+		return
+	}
+	if size, err := strconv.ParseFloat(total[1], 64); variant == "production" && (err != nil || size > largest) {
+		t.Errorf("the image has %s GB, more than %.1f", total[1], largest)
+	}
+}
 
 // wanProject makes the example, and a world for it.
 func wanProject(t *testing.T, u *e2etest.User) string {

@@ -12,7 +12,7 @@ from unittest import mock
 import embed
 import handler
 import order
-from errors import InputError, StartError
+from errors import InputError, StartError, Stopped
 
 from tests.support import Case, fill, model_json
 
@@ -63,7 +63,7 @@ class FileTest(Case):
 class RememberedTest(unittest.TestCase):
     def test_the_last_prompts_and_no_more(self):
         encoder, made = embed.Encoder(Path()), []
-        encoder._encode = lambda prompt: made.append(prompt) or prompt
+        encoder._encode = lambda prompt, _: made.append(prompt) or prompt
         with mock.patch("embed.clean", str):
             for number in range(100):
                 for _ in range(2):
@@ -106,6 +106,42 @@ class EncoderTest(Case):
         torch.testing.assert_close(made[:count], wanted[:count], atol=1e-5, rtol=1e-5)
         self.assertEqual(made[count:].abs().max().item(), 0)
         torch.testing.assert_close(embed.Encoder(self.directory, sizes=SIZES)("long " * 900).shape, torch.Size((512, 16)))
+
+    def test_a_job_that_is_stopped_ends_within_a_layer(self):
+        import torch
+
+        encoder, ran, looked = embed.Encoder(self.directory, sizes=SIZES), [], []
+
+        def look(last):
+            if len(ran) >= last:
+                raise Stopped
+
+        def stop_loading(last):
+            looked.append(1)
+            if len(looked) == last:
+                raise Stopped
+
+        for last in range(1, 20):  # each layer is moved to its device by itself
+            looked.clear()
+            with self.assertRaises(Stopped):
+                encoder("a person", lambda last=last: stop_loading(last))
+            self.assertIsNone(encoder._model)
+        wanted = encoder("a person")
+        layers = [one for one in encoder._model.modules() if isinstance(one, torch.nn.Linear)]
+        self.assertEqual(len(layers), 2 * 7)
+        hooks = [one.register_forward_hook(lambda *_: ran.append(1)) for one in layers]
+        for last in range(len(layers)):
+            ran.clear()
+            with self.assertRaises(Stopped):
+                encoder("a cat", lambda last=last: look(last))
+            self.assertEqual(len(ran), last)
+        for hook in hooks:
+            hook.remove()
+        encoder._known.clear()
+        self.assertTrue(torch.equal(encoder("a person"), wanted))
+        prompts = embed.Prompts(self.home / "none", encoder)
+        with self.assertRaises(Stopped):
+            prompts("a dog", lambda: look(0))
 
     def test_made_kept_and_read(self):
         import torch

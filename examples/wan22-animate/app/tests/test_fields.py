@@ -1,6 +1,7 @@
 """The input of a job."""
 
 import difflib
+import math
 import unittest
 from unittest import mock
 
@@ -87,6 +88,7 @@ class FieldsTest(unittest.TestCase):
             ({"video": "http://a.example/\r\nX: y"}, "video has spaces or control characters"),
             ({"video": "http://u:p@a.example/"}, "carries a user name"), ({"video": "http://u@a.example/"}, "carries a user name"), ({"video": "http://a:0/"}, "names no host"), ({"video": "http://a:99999/"}, "is not a valid URL"), ({"video": "http://[::1/"}, "is not a valid URL"),
             ({"video": "http://" + "a" * 9000}, "over 8192"),
+            ({"video": "http://a.example/\ud800"}, "video is not a valid URL"), ({"result_url": "http://a..b/"}, "result_url is not a valid URL"),
             ({"video": "data:video/mp4,abc"}, "is a data URL without ;base64"), ({"video": "data:video/mp4;base64"}, "is a data URL without"),
             ({"image": "AAA"}, "image is neither"), ({"image": "AÄÖÜ"}, "image is neither"),
             ({"result_url": 1}, "result_url is a number"), ({"result_url": "s3://b/k"}, "result_url is a s3: URL"),
@@ -102,6 +104,34 @@ class FieldsTest(unittest.TestCase):
         ):  # fmt: skip
             with self.subTest(changes):
                 self.assertIn(words, self.problem(job(**changes)))
+
+    def test_values_that_nest_deeper_than_they_can_be_shown(self):
+        nested = []
+        for _ in range(100_000):
+            nested = [nested]
+        for name in ("mode", "seed", "cfg", "resolution", "relighting", "prompt", "video", "result_url"):
+            self.assertIn(f"{name} is a list", self.problem(job(**{name: nested})))
+
+    ODD = (
+        True, False, 0, 1, -1, 2**63, 10**300, 1.5, -0.0, 1e308, math.nan, math.inf, -math.inf, "", " ", "0", "\0", "\ud800", "\u202e", "ﬀ²", "🙂", "x" * 100_000,
+        "null", "NaN", "http://", "http://[", "http://a:b/", "http://\ud800/", "http://ａ.example/", "//a/b", "data:", "data:,", "data:;base64,", "1x1", "99999x99999", "16x16x16",
+        [], [[]], [None, None], [1280, 720], [1280.0, 720], [math.nan, 1], [10**300, 1], {}, {"": {}}, {"url": "http://a.example/"},
+    )  # fmt: skip
+
+    def test_any_value_of_any_field_is_taken_or_told(self):
+        """And nothing else, an error of Python's in particular."""
+        for mode in fields.MODES:
+            for name in fields.FIELDS:
+                for value in self.ODD:
+                    given = job(mode=mode) | {name: value}
+                    try:
+                        found = fields.parse(given, SIZES)
+                    except InputError as err:
+                        self.assertRegex(str(err), rf"^{name} |; {name} |^(retarget|relighting|mask_growth|negative_prompt) ")
+                        self.assertLess(len(str(err)), 300)
+                    else:
+                        self.assertTrue(0 <= found.start <= fields.MAX_START and 0 <= found.seconds <= 100_000 and 1 <= found.cfg <= 10)
+                        self.assertTrue(found.video.url.isprintable() and found.result_url.isprintable())
 
     def test_names_all_at_once_and_no_more(self):
         said = self.problem({"mode": "x", "steps": 0, "vidoe": 1, "seed": 3})

@@ -52,9 +52,10 @@ class CommandTest(unittest.TestCase):
 
     def test_range(self):
         words = self.command({"start": 2.5, "frames": 45, "fps": 15})
-        self.assertEqual([self.after(words, name) for name in ("-ss", "-t", "-frames:v")], ["2.5", "3", "45"])
+        self.assertEqual([self.after(words, name) for name in ("-ss", "-t", "-frames:v")], ["2.500000", "3", "45"])
         words = self.command({"start": 18})
-        self.assertEqual([self.after(words, name) for name in ("-ss", "-t", "-frames:v")], ["18", "2", "60"])
+        self.assertEqual([self.after(words, name) for name in ("-ss", "-t", "-frames:v")], ["18.000000", "2", "60"])
+        self.assertEqual(self.after(self.command({"start": 1e-5}), "-ss"), "0.000010")
 
     def test_long_films_are_made_smaller_than_short_ones(self):
         for seconds, area in ((5, 1920 * 1080), (20, 1666667), (30, 1111111)):
@@ -309,6 +310,17 @@ class EncoderTest(RealCase):
         made = self.encoded("h264", str(self.home / "in.m4a"))
         self.assertTrue(made.sound)
         self.assertAlmostEqual(made.duration, 1.0, delta=0.05)
+
+    def test_encoded_again_it_is_as_small_as_asked(self):
+        film, noise = self.home / "noise.mp4", "testsrc2=s=320x240:r=30:d=2,noise=alls=10:allf=t"
+        self.ffmpeg("-f", "lavfi", "-i", noise, "-f", "lavfi", "-i", "sine=d=2", "-crf", 5, "-preset", "ultrafast", "-pix_fmt", "yuv420p", film)
+        self.assertGreater(film.stat().st_size, 1_000_000)
+        for codec in fields.CODECS:
+            out = self.home / f"small-{codec}.mp4"
+            self.ffmpeg(*encode.smaller(film, codec, 500_000, out)[1:])
+            self.assertLess(out.stat().st_size, 300_000, codec)  # 125 kB, more of AV1
+            made = ffmpeg.probe(out, self.clock)
+            self.assertEqual((made.width, made.height, made.duration, made.fps, made.sound), (320, 240, 2.0, 30.0, True), codec)
 
     def test_an_encoder_that_dies_says_why(self):
         with self.assertRaisesRegex(RuntimeError, "ffmpeg can't write the film: .*No such file"):

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import shutil
+import socket
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import errors
 import estimate
 import job as jobs
 import process
+import start
 from worker import Busy, Status, Worker
 
 from tests.support import Case, b64, fill, job, png, ready, video
@@ -107,11 +109,14 @@ class JobTest(JobCase):
         self.assertEqual(home.parent, self.home / "processing")
 
     def test_one_process_for_all_jobs(self):
-        worker = self.worker(WORKER_LOG="debug")
-        with mock.patch.dict(os.environ, {"WORKER_LOG": "debug"}):
+        worker, given = self.worker(), []
+        life = worker.resident._life
+        with mock.patch.object(life, "give", side_effect=lambda *order, real=life.give: given.append(order[0]) or real(*order)):
             for _ in range(3):
                 worker.run("job-1", job(), self.told.append)
-        self.assertIn("job 3 of this process", self.said())
+        self.assertEqual(given, [1, 2, 3])
+        self.assertIs(worker.resident._life, life)
+        self.assertIsNone(life._program.poll())
 
 
 class ProblemTest(JobCase):
@@ -175,8 +180,10 @@ class ProblemTest(JobCase):
         self.assertFalse(err.refresh)
         worker, bad = self.worker(), job(prompt="fake: device")
         for refresh in (False, True):  # the process is restarted after the first, the worker after the second
+            life = worker.resident._life
             with self.assertRaises(errors.JobError) as caught:
                 worker.run("job-1", bad, self.told.append)
+            self.assertIsNotNone(life._program.poll())
             self.assertIn("the GPU failed: RuntimeError: CUDA error: an illegal memory access", str(caught.exception))
             self.assertEqual(caught.exception.refresh, refresh)
         self.assertEqual(worker.run("job-2", job(), self.told.append)["seed"], 7)
@@ -217,9 +224,35 @@ class ProblemTest(JobCase):
     def test_scripts_that_are_not_there(self):
         self.assertIn("No such file or directory", str(self.problem(WAN_HOME=self.home)))
 
+    def test_result_that_must_be_smaller(self):
+        """An answer has a limit, and a film that took minutes isn't thrown away for it."""
+        large = {"FAKE_FFMPEG": "encode large"}
+        result = self.run_job(environment=large, MAX_INLINE_BYTES=200_000)
+        content = base64.b64decode(result["video"])
+        self.assertTrue(result["reduced"])
+        self.assertEqual((len(content), hashlib.sha256(content).hexdigest()), (result["bytes"], result["sha256"]))
+        self.assertLess(len(content), 200_000)
+        self.assertIn(b"sound=1", content)
+        self.assertFalse(self.run_job(environment=large)["reduced"])  # there is room
+        got = []
+        url = self.serve(lambda to: got.append(len(to.rfile.read(int(to.headers["Content-Length"])))) or to.reply())
+        self.assertFalse(self.run_job(job(result_url=url), large, MAX_INLINE_BYTES=200_000)["reduced"])
+        self.assertGreater(got[0], 300_000)
+        self.assertIn("disk is full", str(self.problem(environment={"FAKE_FFMPEG": "again full"}, MAX_INLINE_BYTES=200_000)))
+        self.assertIn("send a result_url", str(self.problem(environment={"FAKE_FFMPEG": "again die"}, MAX_INLINE_BYTES=200_000)))
+
     def test_result_that_is_too_large(self):
         err = self.problem(MAX_INLINE_BYTES=10)
         self.assertIn("send a result_url", str(err))
+
+    def test_a_result_url_that_cannot_work(self):
+        """It is told before anything is fetched, not after minutes of sampling."""
+        with mock.patch("download.save", side_effect=AssertionError):
+            err = self.problem(job(result_url="http://127.0.0.1:1/put?sig=secret"), ALLOW_PRIVATE_ADDRESSES=0)
+            self.assertIn("result_url: the URL leads into a private network", str(err))
+            self.assertEqual(err.status, 400)
+            with mock.patch("socket.getaddrinfo", side_effect=socket.gaierror(-2, "x")):
+                self.assertIn("result_url: the URL names a host that can't be found", str(self.problem(job(result_url="https://nowhere.test/x"))))
 
     def test_a_job_without_an_end(self):
         pids = self.home / "pids"
@@ -233,7 +266,7 @@ class ProblemTest(JobCase):
         with self.assertRaisesRegex(errors.InputError, r"would take about \d+ minutes on this GPU, but only \d+ s are left \(JOB_TIMEOUT\)") as caught:
             worker.run("job-1", job(), self.told.append)
         self.assertEqual(caught.exception.status, 422)
-        self.assertNotIn("preprocessing", self.said())
+        self.assertEqual([progress["stage"] for progress in self.told], ["fetching", "reading"])
 
     def test_a_deadline_without_job_timeout(self):
         pids = self.home / "pids"
@@ -273,10 +306,13 @@ class ProblemTest(JobCase):
                 pids = self.home / f"drop-{number}"
                 worker = self.worker(environment=({} if "FAKE_GENERATE" in stage else stage) | {"FAKE_PIDS": str(pids)})
                 changes = {"prompt": f"fake: {stage['FAKE_GENERATE']}"} if "FAKE_GENERATE" in stage else {}
+                life = worker.resident._life
                 self._stopped(worker, worker.drop, pids, stage, **changes)
                 self.assertEqual(self.processing(), [])
                 if "FAKE_LOAD" not in stage:
                     self.assertEqual(worker.run("job-2", job(), lambda _: None)["seed"], 7)
+                    silent = stage == {"FAKE_GENERATE": "silent"}
+                    self.assertIs(worker.resident._life is not life, silent, "only a pipeline that doesn't look is restarted")
                 worker.close()
 
     def _stopped(self, worker, how, pids, stage, **changes):
@@ -333,11 +369,21 @@ class ProblemTest(JobCase):
         self.assertEqual(str(err), "internal error: see the worker's log")
         self.assertRegex(self.said(), r"job job-1: internal error: RuntimeError at \w+\.py:\d+")
 
-    def test_directory_of_someone_else(self):
-        (self.home / "elsewhere").mkdir()
-        (self.home / "link").symlink_to(self.home / "elsewhere")
-        self.assertIn("belongs to another user", str(self.problem(PROCESSING_DIR=self.home / "link")))
-        self.assertEqual(list((self.home / "elsewhere").iterdir()), [])
+    def test_directory_that_cannot_be_used(self):
+        elsewhere, file = self.home / "elsewhere", self.home / "file"
+        elsewhere.mkdir()
+        file.touch()
+        for name, target in (("link", elsewhere), ("dangling", self.home / "nowhere"), ("looped", self.home / "looped")):
+            (self.home / name).symlink_to(target)
+            self.assertIn("PROCESSING_DIR is a link, which others could change: set it to the directory itself", str(self.problem(PROCESSING_DIR=self.home / name)))
+        self.assertEqual(list(elsewhere.iterdir()), [])
+        self.assertIn("PROCESSING_DIR is a file: set it to a directory", str(self.problem(PROCESSING_DIR=file)))
+        self.assertIn("PROCESSING_DIR can't be used: not a directory: set it to", str(self.problem(PROCESSING_DIR=file / "below")))
+        with mock.patch("os.geteuid", return_value=os.geteuid() + 1):
+            self.assertIn("PROCESSING_DIR belongs to another user: set it to a different directory", str(self.problem(PROCESSING_DIR=elsewhere)))
+        worker = Worker(self.settings(PROCESSING_DIR=self.home / "dangling"))
+        start.prepare(worker)
+        self.assertEqual((worker.status, worker.detail.partition(",")[0]), (Status.FAILED, "PROCESSING_DIR is a link"))
 
 
 class FaceTest(JobCase):

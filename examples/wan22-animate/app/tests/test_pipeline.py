@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import tempfile
+import tracemalloc
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ import pipeline
 import pixels
 from errors import JobError, StartError, Stopped
 from order import ANIMATION, REPLACEMENT, Order
+from tests.test_plan import Held
 
 SIDE, FACE, TEXT, BLOCKS = 32, 16, 8, 5
 
@@ -43,7 +45,7 @@ def toy_transformer(blocks=BLOCKS):
     ).eval()  # fmt: skip
 
 
-def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, places=None, dtype=torch.float32):
+def toy(embed=lambda *_: torch.ones(pipeline.TOKENS, TEXT), transformer=None, places=None, dtype=torch.float32):
     """Return a pipeline of random weights."""
     torch.manual_seed(0)
     vae = AutoencoderKLWan(base_dim=3, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval()
@@ -116,6 +118,21 @@ class RunTest(unittest.TestCase):
             kept.append(sum(one.nbytes for one in gc.get_objects() if isinstance(one, torch.Tensor)))
         self.assertEqual(kept[1], kept[2])
 
+    def test_memory_does_not_grow_with_the_film(self):
+        """Two segments need as much as four: frames are read, made and passed on segment by segment."""
+        peaks = []
+        for segments in (2, 4):
+            made, held, film = toy(), Held([]), Film(76 * segments)
+            tracemalloc.start()  # NumPy's arrays
+            with held:
+                made.run(Order(REPLACEMENT, 1, steps=1), film, lambda _: None, lambda *_: None, lambda: False)
+            peaks.append((held.peak, tracemalloc.get_traced_memory()[1]))
+            tracemalloc.stop()
+        (tensors, arrays), (more_tensors, more_arrays) = peaks
+        self.assertGreater(tensors, 77 * SIDE * SIDE * 3 * 4)
+        self.assertLess(more_tensors, 1.01 * tensors)
+        self.assertLess(more_arrays, arrays + 76 * SIDE * SIDE)  # a fraction of a segment's frames
+
     def test_a_film_of_one_frame_is_one_frame(self):
         frames, _ = run(toy(), Order(REPLACEMENT, 1, steps=1, refert_num=5), Film(1))
         self.assertEqual([len(part) for part in frames], [1])
@@ -133,6 +150,43 @@ class RunTest(unittest.TestCase):
                 hook.remove()
         self.assertEqual(len(run(made, Order(ANIMATION, 1, steps=1), Film(9))[0]), 1)
 
+    def test_stops_while_a_prompt_is_encoded(self):
+        ran = []
+
+        def embed(prompt, look):
+            for _ in range(9):
+                look()
+                ran.append(prompt)
+            return torch.ones(pipeline.TOKENS, TEXT)
+
+        made = toy(embed)
+        for last in range(18):
+            ran.clear()
+            with self.assertRaises(Stopped):
+                run(made, Order(ANIMATION, 1, cfg=2.0), Film(9), lambda last=last: len(ran) == last)
+            self.assertEqual(len(ran), last)
+        self.assertEqual(len(run(made, Order(ANIMATION, 1, steps=1), Film(9))[0]), 1)
+
+    def test_stops_between_layers_of_a_lora_that_loads(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path, changes = Path(directory, "lora.ckpt"), {}
+            for block in range(BLOCKS):
+                name = f"blocks.{block}.self_attn.q"
+                changes |= {f"{name}.lora_A.weight": torch.ones(2, 24), f"{name}.lora_B.weight": torch.ones(24, 2)}
+            torch.save({"state_dict": changes}, path)
+            made = toy(places=models.Places(Path(), Path(), Path(), path))
+            layers = [block.attn1.to_q for block in made._parts.transformer.blocks]
+            wanted, asked = Order(REPLACEMENT, 1, steps=1, relighting=True), []
+            for last in range(1, 2 * BLOCKS + 1):  # the file's, then the adapter's
+                asked.clear()
+                with self.assertRaises(Stopped):
+                    run(made, wanted, Film(9), lambda last=last: asked.append(1) or len(asked) == last)
+                self.assertIsNone(made._relighting)
+                self.assertFalse(any(layer._forward_hooks for layer in layers))
+            run(made, wanted, Film(9))
+            self.assertTrue(made._relighting.on)
+            self.assertEqual([len(layer._forward_hooks) for layer in layers], [1] * BLOCKS)
+
     def test_stops_between_frames_of_the_vae(self):
         made, decoded = toy(), []
         made._parts.vae.decoder.register_forward_hook(lambda *_: decoded.append(1))
@@ -143,7 +197,7 @@ class RunTest(unittest.TestCase):
     def test_refuses_what_it_cant_do(self):
         for order, embed, word in (
             (Order(ANIMATION, 1, refert_num=77), None, "refert_num"),
-            (Order(ANIMATION, 1), lambda _: torch.ones(226, TEXT), r"\(226, 8\)"),
+            (Order(ANIMATION, 1), lambda *_: torch.ones(226, TEXT), r"\(226, 8\)"),
             (Order(REPLACEMENT, 1, relighting=True), None, "LoRA"),
         ):
             with self.assertRaisesRegex(JobError, word):
@@ -179,7 +233,7 @@ class LoadTest(unittest.TestCase):
         stream = GroupOffloadingHook.pre_forward
         streams = self.enterContext(patch.object(GroupOffloadingHook, "pre_forward", autospec=True, side_effect=stream))
         plan = SimpleNamespace(dtype="float32", parked=0, offload_image=False)
-        embed = lambda _: torch.ones(pipeline.TOKENS, TEXT)  # noqa: E731
+        embed = lambda *_: torch.ones(pipeline.TOKENS, TEXT)  # noqa: E731
         made = pipeline.load(models.Places(Path(), Path(), Path()), plan, lambda _: None, embed)
         slim = self.enterContext(patch("lean._shifted", wraps=lean._shifted))
         run(made, Order(ANIMATION, 1, steps=1), Film(9))

@@ -90,7 +90,10 @@ class LoadTest(ResidentCase):
         with mock.patch("resident.LOAD_SILENCE", 3.0):
             worker = self.prepared({"FAKE_LOAD": "hang"})
             self.until(self.pids.exists)
+            life = worker.resident._life
             self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
+        self.assertIsNot(worker.resident._life, life)
+        self.assertIsNotNone(life._program.poll())
         self.assertIn("the pipeline hangs and is restarted", self.said())
 
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -305,6 +306,27 @@ class DeliverTest(WebCase):
         self.path.write_bytes(b"x" * 30_000_000)
         with self.assertRaisesRegex(errors.JobError, "413"):
             self.deliver(self.serve(lambda to: to.reply(413)))
+
+    def test_large_files_pass_through_piece_by_piece(self):
+        piece, count = bytes(1 << 20), 32
+
+        def answer(to):
+            if to.command == "GET":
+                to.reply(length=count * len(piece))
+                for _ in range(count):
+                    to.wfile.write(piece)
+            else:
+                for _ in range(count):
+                    to.rfile.read(len(piece))
+                to.reply()
+
+        url, clock = self.serve(answer), web.Clock(60, self.stop)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        download.save("video", Source(url=url), self.path, download.Limits(10**9, 60, True), clock)
+        self.assertEqual(self.path.stat().st_size, count * len(piece))
+        deliver.deliver(self.path, url, 0, None, True, clock)
+        self.assertLess(tracemalloc.get_traced_memory()[1], count * len(piece) / 4)
 
     def test_inline(self):
         self.assertEqual(self.deliver(), {"video": "dmlkZW92aWRlb3ZpZGVv" + self.deliver()["video"][20:]})

@@ -1,4 +1,7 @@
-"""The pipeline itself on toy weights. With FAKE_BLOCKS a block takes a fifth of a second, and adds a byte to that file."""
+"""The pipeline itself on toy weights. With FAKE_BLOCKS a block takes a fifth of a second, and adds a byte to that file.
+
+The prompt "slow" takes as long as forty blocks.
+"""
 
 import os
 import sys
@@ -13,11 +16,18 @@ BLOCKS = 40
 
 
 def open_pipeline(setup, tell):
-    made = toys.toy(transformer=toys.toy_transformer(BLOCKS))
+    made = toys.toy(embed, toys.toy_transformer(BLOCKS))
     if path := os.environ.get("FAKE_BLOCKS"):
         for block in made._parts.transformer.blocks:
             block.register_forward_hook(lambda *_: slow(path))
     return Pipeline(made)
+
+
+def embed(prompt, look):
+    for _ in range(BLOCKS if prompt == "slow" else 0):
+        look()
+        slow(os.environ["FAKE_BLOCKS"])
+    return toys.torch.ones(toys.pipeline.TOKENS, toys.TEXT)
 
 
 def slow(path):
