@@ -221,8 +221,8 @@ func (j job) withSubmodules(ctx context.Context, open func() (*engine.Engine, er
 			return nil, err
 		}
 		err = j.walkSubmodules(ctx, e, sources[i].remote, sources[i].Commit, func(_ context.Context, m llb.Submodule) error {
-			if err := checkHost(m, named); err != nil {
-				return err
+			if problem := checkHost(m, named); problem != nil {
+				return problem
 			}
 			if !seen[m.Commit] {
 				name := llb.Tree{Remote: m.Remote, Commit: m.Commit}.Name()
