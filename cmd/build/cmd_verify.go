@@ -82,10 +82,11 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 
 // annotationsOf parses annotations as "build image" does.
 func annotationsOf(texts []string) (list []output.Annotation, err error) {
-	var problems []error
-	for _, text := range texts {
-		parsed, problem := output.ParseAnnotation(text)
-		list, problems = append(list, parsed...), append(problems, problem)
+	problems := make([]error, len(texts))
+	for i, text := range texts {
+		var parsed []output.Annotation
+		parsed, problems[i] = output.ParseAnnotation(text)
+		list = append(list, parsed...)
 	}
 	return list, failure.New(failure.Usage, errors.Join(problems...))
 }

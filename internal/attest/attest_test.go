@@ -136,8 +136,8 @@ func TestParse(t *testing.T) {
 	if s, err = attest.Parse(text); err != nil || s.PredicateType != attest.VerificationV1 || !bytes.Contains(s.Predicate, []byte(`"verificationResult":"PASSED"`)) {
 		t.Errorf("it is read as %+v, %v", s, err)
 	}
-	if named, err := s.Byproducts(); err != nil || named != nil {
-		t.Errorf("a verification names %v, %v", named, err)
+	if named, problem := s.Byproducts(); problem != nil || named != nil {
+		t.Errorf("a verification names %v, %v", named, problem)
 	}
 	other := digest.FromString("other")
 	if text, err = attest.Verification(other, attest.Rebuild{Lock: digest.FromString("lock")}, image, other); err != nil {
