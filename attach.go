@@ -47,6 +47,8 @@ const (
 const (
 	VariantAnnotation = "build.lamina.variant"
 	EngineAnnotation  = "build.lamina.engine" // "BuildKit v0.34.2"
+
+	SnapshotterAnnotation = "build.lamina.snapshotter" // of the engine: "overlayfs"
 )
 
 // LockType is the media type of an attached image.lock.
@@ -82,21 +84,25 @@ func (b Build) checkAttachments() error {
 // documents returns a function that makes the attachments of an image drawn from in;
 // without are the optional projects that could not be built. Signing an image includes
 // signing its provenance, which names the other documents.
-func (j job) documents(ctx context.Context, in stages.Input, without []string, engine string) func(layout.Image) ([]referrer.Attachment, error) {
-	if len(j.Attach) == 0 && j.signer == nil {
+func (s site) documents(ctx context.Context, in stages.Input, without []string) func(layout.Image) ([]referrer.Attachment, error) {
+	if len(s.Attach) == 0 && s.signer == nil {
 		return nil
 	}
+	annotations := map[string]string{VariantAnnotation: s.spec.Variant, EngineAnnotation: s.builtWith()}
+	if s.engine.Snapshotter != "" {
+		annotations[SnapshotterAnnotation] = s.engine.Snapshotter
+	}
 	return func(image layout.Image) (list []referrer.Attachment, err error) {
-		if list, err = j.contents(in, image.Desc.Digest, without); err != nil {
+		if list, err = s.contents(in, image.Desc.Digest, without); err != nil {
 			return nil, err
 		}
-		statements, err := j.statements(ctx, in, image.Desc.Digest, list, without, engine)
+		statements, err := s.statements(ctx, in, image.Desc.Digest, list, without, s.builtWith())
 		if list = append(list, statements...); err != nil {
 			return nil, err
 		}
 		for i := range list {
-			list[i].Created = j.lock.Created()
-			list[i].Annotations[VariantAnnotation], list[i].Annotations[EngineAnnotation] = j.spec.Variant, engine
+			list[i].Created = s.lock.Created()
+			maps.Copy(list[i].Annotations, annotations)
 		}
 		return list, nil
 	}
@@ -128,7 +134,7 @@ func (j job) statements(ctx context.Context, in stages.Input, image digest.Diges
 		return nil, nil
 	}
 	run := j.provenanceRun(engine)
-	run.LeftOut = without
+	run.Lock, run.LeftOut = digest.FromBytes(j.whole.Format()), without
 	// Whatever mirror Debian's packages come from, the snapshot archive has them at the lock's date.
 	run.Materials = j.lock.Materials(debian.Snapshot(j.lock.Created()))
 	for _, a := range others {

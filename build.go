@@ -64,6 +64,8 @@ type Build struct {
 	// Allow lists the sources that Draw adds, such as [llb.Fetch] and [llb.Git]. The engine
 	// denies all others that neither lock nor spec names.
 	Allow []llb.State
+
+	known map[digest.Digest]bool // layers that the layout of a rebuild needs no copy of
 }
 
 // Draw draws the image without an engine, for the first of several platforms. It builds
@@ -318,6 +320,7 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 	defer func() { err = errors.Join(err, x.Close()) }()
 	x.IndexDocuments = sites[0].indexDocuments(ctx)
 	results, isMade := make([]solved, len(sites)), false
+	sites = slices.Clone(sites) // what is drawn is for these engines
 	if len(sites) > 1 {
 		if isMade, err = sideBySide(ctx, sites); err != nil {
 			return made, 0, err
@@ -377,9 +380,12 @@ func (s site) make(ctx context.Context, x *readback.Exports) (solved, error) {
 	if err == nil && s.CheckReproducible {
 		err = s.checkReproducible(ctx, s.engine)
 	}
-	x.Documents = s.documents(ctx, result.in, result.LeftOut, "BuildKit "+s.engine.Version)
+	x.Documents = s.documents(ctx, result.in, result.LeftOut)
 	return result, err
 }
+
+// builtWith names the engine for people: "BuildKit v0.34.2".
+func (s site) builtWith() string { return "BuildKit " + s.engine.Version }
 
 // made describes the image of one platform.
 func (s site) made(result solved, image layout.Image, cacheProblems []string) Made {
@@ -388,7 +394,7 @@ func (s site) made(result solved, image layout.Image, cacheProblems []string) Ma
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
 		Layers:  layersOf(image.Manifest, image.Config.Image),
 		LeftOut: s.leftOut(result.LeftOut), Notes: result.Notes, CacheProblems: cacheProblems,
-		Engine: "BuildKit " + s.engine.Version, Lock: digest.FromBytes(s.whole.Format()),
+		Engine: s.builtWith(), Snapshotter: s.engine.Snapshotter, Lock: digest.FromBytes(s.whole.Format()),
 	}
 	if image.Desc.Digest != "" {
 		made.Descriptor = image.Desc

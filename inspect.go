@@ -208,6 +208,7 @@ type imageSource struct {
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
 	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
 	attach    func(context.Context, ocispec.Descriptor, referrer.Attachment) error
+	intact    func(context.Context, layout.Image) error // reads the layers; a registry has them by digest
 	close     func() error
 }
 
@@ -232,7 +233,8 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	source := imageSource{
 		name:      name,
 		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
-		blob: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
+		intact: func(context.Context, layout.Image) error { return nil },
+		blob:   func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
 	}
 	source.top, source.images, err = publishedImages(ctx, r, referenceOf(name))
 	source.attach = func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
@@ -278,7 +280,7 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 			_, problem = writable.Attach(ctx, to, []referrer.Attachment{a})
 			return errors.Join(problem, writable.Close())
 		},
-		document: l.Document, blob: l.Blob, close: l.Close,
+		document: l.Document, blob: l.Blob, intact: l.Verify, close: l.Close,
 	}, nil
 }
 

@@ -52,7 +52,15 @@ type job struct {
 	archive bool                 // take Debian's packages from the snapshot archive
 	start   time.Time
 
+	drawn *drawn // the image as the engine knows it already; nil if it doesn't
+
 	shown func(context.Context, chan *client.SolveStatus) error // shows its part of what several jobs do; nil if it is alone
+}
+
+// drawn is an image and what it was drawn from.
+type drawn struct {
+	image stages.Image
+	in    stages.Input
 }
 
 // draw draws the image.

@@ -40,6 +40,8 @@ type Made struct {
 	Engine   string        // "BuildKit v0.34.2"
 	Lock     digest.Digest // of the image.lock as written
 	Took     time.Duration
+
+	Snapshotter string // of the engine: "overlayfs"; "" for an index, or if the engine doesn't say
 }
 
 // together returns the image, or an index of several.

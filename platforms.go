@@ -17,7 +17,7 @@ import (
 
 // sideBySide has the engines of several platforms make their images at the same time, without
 // exporting them: archives and layouts are written for one platform after the other, by a build
-// that then finds all steps cached. It returns the failures of all platforms that will
+// that then finds the sites drawn and all steps cached. It returns the failures of all platforms that will
 // not pass, and reports whether everything is made; the build itself retries or reports what is
 // missing. There are as many solves at once as platforms, of which a spec knows two.
 func sideBySide(ctx context.Context, sites []site) (made bool, err error) {
@@ -28,6 +28,7 @@ func sideBySide(ctx context.Context, sites []site) (made bool, err error) {
 		if drawErr != nil {
 			return false, nil //nolint:nilerr // as above
 		}
+		sites[i].drawn = &drawn{image, in}
 		requests[i], names = s.request(image, in), append(names, s.on)
 		requests[i].Cache.Exports = nil
 		maps.Copy(work.Sizes, s.work().Sizes)

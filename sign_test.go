@@ -72,7 +72,7 @@ func TestVerifySignatures(t *testing.T) {
 	}
 	lock, bill := document(LockType(), "a lock"), document(SPDXType, "a bill")
 	provenance := func(image digest.Digest) Attached {
-		return statement(attest.Provenance(stages.Input{}, image, attest.Run{Documents: []attest.Resource{
+		return statement(attest.Provenance(stages.Input{}, image, attest.Run{Lock: digest.FromBytes(lock.Data), Documents: []attest.Resource{
 			attest.Of("image.lock", "", digest.FromBytes(lock.Data)), attest.Of("bill", "", digest.FromBytes(bill.Data)),
 		}}))
 	}

@@ -32,6 +32,7 @@ import (
 // the snapshot archive, and waits out transient errors of an index.
 func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (solved, error) {
 	result, err := j.attempt(ctx, e, x)
+	j.drawn = nil // the next attempt fetches from elsewhere
 	for n, lost := 0, 0; ; n++ {
 		d, ok := j.distributionOf(err)
 		if !ok || ctx.Err() != nil {
@@ -189,10 +190,14 @@ type solved struct {
 }
 
 func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports) (made solved, err error) {
-	image, in, err := j.draw(ctx, e)
-	if err != nil {
-		return made, err
+	if j.drawn == nil {
+		image, in, problem := j.draw(ctx, e)
+		if problem != nil {
+			return made, problem
+		}
+		j.drawn = &drawn{image, in}
 	}
+	image, in := j.drawn.image, j.drawn.in
 	from, sent := j.sources(), make(chan *client.SolveStatus, 256)
 	// An engine pushes layers of a cache from one repository to another without having them.
 	if e.Local() && len(j.remote().Imports) == 0 {
@@ -241,7 +246,7 @@ func (j job) request(image stages.Image, in stages.Input) solve.Request {
 
 // sources returns where the layers are that are added to what the engine exports.
 func (j job) sources() readback.Sources {
-	from := readback.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note}
+	from := readback.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note, Known: j.known}
 	for _, m := range j.lock.Models {
 		if isPublished(m) {
 			from.Published = append(from.Published, m.Published)

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/session"
@@ -208,6 +211,7 @@ func (j job) withSubmodules(ctx context.Context, open func() (*engine.Engine, er
 	for _, s := range sources {
 		seen[s.Commit] = true
 	}
+	named := j.gitHosts(sources)
 	for i := range sources {
 		if sources[i].Commit == "" {
 			continue
@@ -217,6 +221,9 @@ func (j job) withSubmodules(ctx context.Context, open func() (*engine.Engine, er
 			return nil, err
 		}
 		err = j.walkSubmodules(ctx, e, sources[i].remote, sources[i].Commit, func(_ context.Context, m llb.Submodule) error {
+			if problem := checkHost(m, named); problem != nil {
+				return problem
+			}
 			if !seen[m.Commit] {
 				name := llb.Tree{Remote: m.Remote, Commit: m.Commit}.Name()
 				all = append(all, vendorable{Source: vendorstore.Source{Name: name, Commit: m.Commit}, remote: m.Remote})
@@ -234,6 +241,47 @@ func (j job) withSubmodules(ctx context.Context, open func() (*engine.Engine, er
 		}
 	}
 	return all, nil
+}
+
+// gitHosts returns the origins of git trees, and of all addresses in the requirement files that
+// a lock answers.
+func (j job) gitHosts(sources []vendorable) map[string]bool {
+	named := map[string]bool{}
+	for _, s := range sources {
+		named[originOf(s.remote)] = true
+	}
+	for _, one := range j.whole.Each() {
+		for _, request := range one.Python {
+			for _, line := range request.Lines {
+				for _, address := range webAddress.FindAllString(line, -1) {
+					named[originOf(address)] = true
+				}
+			}
+		}
+	}
+	delete(named, "")
+	return named
+}
+
+var webAddress = regexp.MustCompile(`https?://[^\s"'<>]+`)
+
+// originOf returns the scheme and the host of an address, "" if it is none of the web.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host)
+}
+
+// checkHost refuses a submodule on a host that nothing of the project's own names: the tree of
+// somebody else must not have an engine ask any server that it can reach.
+func checkHost(m llb.Submodule, named map[string]bool) error {
+	if named[originOf(m.Remote)] {
+		return nil
+	}
+	err := failure.New(failure.Usage, fmt.Errorf("its submodule %q is at %s, on a host that neither its tree's address nor the spec names", m.Path, fetch.Redact(m.Remote)))
+	return failure.WithHint(err, "if that host may be asked, name the repository in a [[git]] block, or in a constraint: NAME @ git+https://…")
 }
 
 // fetchSources fetches files itself, and git trees through an engine.

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -21,8 +23,10 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/imagediff"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
 	"lamina.build/internal/sbom"
 	"lamina.build/internal/signing"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/stages"
@@ -33,8 +37,12 @@ type Verified struct {
 	Image   Inspected
 	Variant string
 	Rebuilt digest.Digest // of the rebuilt manifest; that of Image if they are equal
+	Index   digest.Digest // of the index of all rebuilt images; "" if the image is in none, or not all of it was rebuilt
 	Engine  string        // of the rebuild: "BuildKit v0.34.2"
 	Trees   []string      // directories of the checkout that differ from the image
+
+	Snapshotter string // of the rebuild's engine: "overlayfs"; "" if it doesn't say
+
 	// Differences are the differences between the two images.
 	Differences []ImageDifference
 
@@ -45,11 +53,17 @@ type Verified struct {
 type VerifyImageOptions struct {
 	Variant string            // "" is the one in the attachments, else [Production]
 	Labels  map[string]string // the [Build.Labels] of the image
+	// Annotations are those of the image's outputs.
+	Annotations []output.Annotation
 	// Platforms select the images of an index to build, "linux/amd64"; the default is all.
 	Platforms []string
 	Trust     Trust // the required signer of the image and its lock; the zero value is none
+	// Draw and Allow are those of the image's [Build].
+	Draw  func(stages.Input) (stages.Image, error)
+	Allow []llb.State
 	// Sign is how to sign a statement that the image equals its rebuild. The statement is
-	// attached to the image, or written to the file Statement.
+	// attached to the image, or written to the file Statement. An index has one of its own,
+	// which also names the images, if all of it equals its rebuild.
 	Sign      Signing
 	Statement string
 }
@@ -59,11 +73,11 @@ func (v Verified) Equal() bool {
 	return v.Rebuilt == v.Image.Manifest && !slices.ContainsFunc(v.Further, func(f Verified) bool { return !f.Equal() })
 }
 
-// ImageDifference is a file, a field of the config or a whole layer in which two images
-// differ.
+// ImageDifference is a file, a field of the config, an annotation or a whole layer in which two
+// images differ.
 type ImageDifference struct {
-	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" for the config
-	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config: "config.Env"
+	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" for the config and the manifest
+	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config or the manifest: "config.Env", "annotations.KEY"
 	What  string `json:"what"`            // "content, from byte 52 on; size 12, was 10"
 }
 
@@ -96,25 +110,24 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		return Verified{Image: image}, err
 	}
 	v = Verified{Image: image, Variant: cmp.Or(o.Variant, image.annotation(VariantAnnotation), Production)}
-	if v, err = p.rebuild(ctx, source, v, l, o.Labels); err != nil || !v.Equal() {
-		return v, err
-	}
-	for i, one := range append([]Verified{v}, v.Further...) {
-		if err = one.state(ctx, source, source.images[i].Desc, signer, l, o.Statement); err != nil {
-			return v, err
+	v, err = p.rebuild(ctx, source, v, l, o)
+	for _, one := range source.images {
+		if err == nil && v.Equal() {
+			if err = source.intact(ctx, one); err != nil {
+				err = failure.New(failure.Findings, fmt.Errorf("reading %s: %w", name, err))
+			}
 		}
 	}
-	return v, nil
+	if err == nil && signer != nil && v.Equal() {
+		err = v.state(ctx, source, signer, l, o.Statement)
+	}
+	return v, err
 }
 
 // claim returns what an image says of itself, signed as the options require, and its lock.
 func (source *imageSource) claim(ctx context.Context, name string, o VerifyImageOptions) (image Inspected, l lock.Lock, err error) {
 	if err = source.choose(o.Platforms); err != nil {
 		return image, l, err
-	}
-	if o.Statement != "" && len(source.images) > 1 {
-		err = failure.New(failure.Usage, errors.New("a statement is about one image, but the index has several"))
-		return image, l, failure.WithHint(err, "choose one with --platform, or attach the statements")
 	}
 	if image, err = source.inspect(ctx, name); err == nil && o.Trust != (Trust{}) {
 		image, err = image.Verify(o.Trust)
@@ -127,7 +140,7 @@ func (source *imageSource) claim(ctx context.Context, name string, o VerifyImage
 }
 
 // rebuild builds the images of v again and compares.
-func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l lock.Lock, labels map[string]string) (_ Verified, err error) {
+func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l lock.Lock, o VerifyImageOptions) (_ Verified, err error) {
 	dir := filepath.Join(p.cacheDir, "verify")
 	fresh, err := p.apart(filepath.Join(dir, "engine"))
 	if err != nil {
@@ -147,11 +160,15 @@ func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l
 	}
 	list := v.each()
 	b := Build{
-		Variant: v.Variant, Platforms: make([]string, len(list)), Lock: &l, Labels: labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
-		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
+		Draw: o.Draw, Allow: o.Allow, Variant: v.Variant, Platforms: make([]string, len(list)), Lock: &l, Labels: o.Labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
+		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression(), Annotations: o.Annotations}},
 	}
+	b.known = map[digest.Digest]bool{}
 	for i, one := range list {
 		b.Platforms[i] = one.Image.Platform
+		for _, layer := range one.Image.Layers { // gigabytes of weights
+			b.known[layer.Digest] = true
+		}
 	}
 	at := func(platform string) int { return slices.Index(b.Platforms, platform) }
 	err = fresh.do(ctx, b, func(jobs []job) error {
@@ -177,12 +194,14 @@ func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l
 	for _, m := range made.each() {
 		i := at(m.Platform)
 		one := &list[i]
-		if one.Rebuilt, one.Engine = m.Manifest, m.Engine; !one.Equal() && err == nil {
+		if one.Rebuilt, one.Engine, one.Snapshotter = m.Manifest, m.Engine, m.Snapshotter; !one.Equal() && err == nil {
 			one.Differences, err = differences(ctx, source, source.images[i], filepath.Join(dir, "image"), v.Variant, m.Manifest)
 		}
 	}
 	v = list[0]
-	v.Further = list[1:]
+	if v.Further = list[1:]; len(list) > 1 {
+		v.Index = made.Manifest
+	}
 	return v, err
 }
 
@@ -225,26 +244,61 @@ func (o VerifyImageOptions) check() error {
 	return o.Trust.Check()
 }
 
-// state signs a statement that the image equals its rebuild, and attaches or writes it.
-func (v Verified) state(ctx context.Context, source imageSource, to ocispec.Descriptor, signer signing.Signer, l lock.Lock, file string) error {
-	if signer == nil {
-		return nil
+// state signs that the images equal their rebuilds, and attaches the statements or writes the
+// one about all that was rebuilt to a file.
+func (v Verified) state(ctx context.Context, source imageSource, signer signing.Signer, l lock.Lock, file string) error {
+	if file != "" && v.Index != "" && v.Index != source.top.Digest {
+		err := failure.New(failure.Findings, fmt.Errorf("%s has the rebuilt images, but is not the index of them, which is %s", v.Image.Name, v.Index))
+		return failure.WithHint(err, "choose one image with --platform; an annotated index requires --annotation index:KEY=VALUE")
 	}
-	now := time.Now().UTC().Truncate(time.Second)
-	text, err := attest.Verification(v.Image.Manifest, attest.Rebuild{
-		Image: source.name, Lock: digest.FromBytes(l.Format()), Lamina: Version(), Engine: v.Engine, Time: now,
-	})
-	if err != nil {
-		return err
+	list, err := v.statements(ctx, source, signer, l)
+	if err == nil && file != "" {
+		return atomicfile.Write(file, list[0].Data, 0o644)
 	}
-	a, err := attachStatement(ctx, signer, text)
-	if err != nil {
-		return err
+	for _, s := range list {
+		if err == nil {
+			err = source.attach(ctx, s.about, s.Attachment)
+		}
 	}
-	if a.Created = now; file != "" {
-		return atomicfile.Write(file, a.Data, 0o644)
+	return err
+}
+
+// statement is a signed statement about an image or an index, to attach to it.
+type statement struct {
+	referrer.Attachment
+
+	about ocispec.Descriptor
+}
+
+// statements signs that the images equal their rebuilds: first of the index if all of it was
+// rebuilt and equals it, then of each.
+func (v Verified) statements(ctx context.Context, source imageSource, signer signing.Signer, l lock.Lock) (list []statement, err error) {
+	run := attest.Rebuild{Image: source.name, Lock: digest.FromBytes(l.Format()), Lamina: Version(), Time: time.Now().UTC().Truncate(time.Second)}
+	add := func(about ocispec.Descriptor, engine string, images ...digest.Digest) {
+		if err != nil {
+			return
+		}
+		run.Engine = engine
+		text, problem := attest.Verification(about.Digest, run, images...)
+		s := statement{about: about}
+		if err = problem; err == nil {
+			s.Attachment, err = attachStatement(ctx, signer, text)
+		}
+		s.Created = run.Time
+		list = append(list, s)
 	}
-	return source.attach(ctx, to, a)
+	all := append([]Verified{v}, v.Further...)
+	if v.Index == source.top.Digest {
+		images, engines := make([]digest.Digest, len(all)), make([]string, len(all))
+		for i, one := range all {
+			images[i], engines[i] = one.Rebuilt, one.Engine
+		}
+		add(source.top, strings.Join(slices.Compact(engines), ", "), images...)
+	}
+	for i, one := range all {
+		add(source.images[i].Desc, one.Engine, one.Rebuilt)
+	}
+	return list, err
 }
 
 // apart returns the project on an empty engine, unless the options or the environment name
@@ -293,6 +347,19 @@ func (i Inspected) annotation(key string) (value string) {
 // BuiltWith returns the engine that the image was built with, according to its attachments:
 // "BuildKit v0.34.2"; "" if they don't say.
 func (i Inspected) BuiltWith() string { return i.annotation(EngineAnnotation) }
+
+// Causes returns how the engine of the image, as far as its attachments say, differs from
+// that of the rebuild: that may be why the two differ.
+func (v Verified) Causes() (list []string) {
+	for _, c := range []struct{ had, has string }{
+		{v.Image.BuiltWith(), v.Engine}, {v.Image.annotation(SnapshotterAnnotation), v.Snapshotter},
+	} {
+		if c.had != "" && c.has != "" && c.had != c.has {
+			list = append(list, fmt.Sprintf("the image was built with %s, and rebuilt with %s", c.had, c.has))
+		}
+	}
+	return list
+}
 
 // compression returns that of the engine's layers, of which the lowest is always one.
 func (i Inspected) compression() output.Compression {
@@ -346,7 +413,13 @@ func differences(ctx context.Context, source imageSource, had layout.Image, dir,
 	rebuilt := all[i]
 	found, err := imagediff.Compare(ctx,
 		imagediff.Image{Manifest: had.Manifest, Config: had.Config, Open: source.blob},
-		imagediff.Image{Manifest: rebuilt.Manifest, Config: rebuilt.Config, Open: l.Blob})
+		imagediff.Image{Manifest: rebuilt.Manifest, Config: rebuilt.Config, Open: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+			r, openErr := l.Blob(ctx, d)
+			if errdefs.IsNotFound(openErr) { // known, at another position
+				return source.blob(ctx, d)
+			}
+			return r, openErr
+		}})
 	for _, d := range found {
 		list = append(list, ImageDifference(d))
 	}

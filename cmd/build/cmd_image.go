@@ -54,9 +54,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		o.progress = progressFlag(f)
 		f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress and print only the image's ID")
 		sourceFlags(f, &o.options)
-		f.StringVar(&o.options.Mirror, "mirror", "",
-			"use the packages, trees and models in this `MIRROR`, a directory or oci://… that \"build vendor\" filled; fetch others as usual")
-		f.BoolVar(&o.options.Offline, "offline", false, "use no network: build from the engine's cache and --mirror only")
+		mirrorFlags(f, &o.options)
 	})
 	section(c, "OUTPUT FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&o.outputs.Outputs, "output", "o", nil, "where the image goes, as a docker buildx `SPEC`; may be repeated (default: the OCI layout dist/NAME)")

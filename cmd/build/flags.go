@@ -113,6 +113,12 @@ func sourceFlags(f *pflag.FlagSet, o *lamina.Options) {
 	f.StringVar(&o.PythonIndex, "python-index", "", "resolve Python packages from the index at this `URL` if neither requirement files nor [[python.index]] name one (default: PyPI)")
 }
 
+// mirrorFlags adds the flags for builds from what has been vendored.
+func mirrorFlags(f *pflag.FlagSet, o *lamina.Options) {
+	f.StringVar(&o.Mirror, "mirror", "", "use the packages, trees and models in this `MIRROR`, a directory or oci://… that \"build vendor\" filled; fetch others as usual")
+	f.BoolVar(&o.Offline, "offline", false, "use no network: build from the engine's cache and --mirror only")
+}
+
 // signFlags adds the flags for signing.
 func signFlags(f *pflag.FlagSet, s *lamina.Signing, what string) {
 	f.StringVar(&s.Key, "sign", "", what+", with the private key in this `FILE` (PEM, or cosign's with COSIGN_PASSWORD); "+

@@ -66,9 +66,10 @@ func input() stages.Input {
 
 func run() attest.Run {
 	return attest.Run{
-		Smoke: stages.SmokeAll, Lamina: "v1.0.0", Engine: "BuildKit v0.34.2", LeftOut: []string{"optional"},
+		Lock: digest.FromBytes(input().Lock.Format()), Smoke: stages.SmokeAll, Lamina: "v1.0.0", Engine: "BuildKit v0.34.2", LeftOut: []string{"optional"},
 		Source:    attest.Source{URL: "https://github.com/acme/faceblend", Commit: strings.Repeat("a", 40), Dirty: true},
 		Builder:   "https://github.com/acme/faceblend/.github/workflows/publish.yml@refs/heads/main",
+		Materials: []lock.Material{{URL: "https://index.example/simple/numpy/", Size: 5, SHA256: sum("page")}},
 		Documents: []attest.Resource{attest.Of("image.lock", "", digest.FromString("lock"))},
 	}
 }
@@ -85,7 +86,7 @@ func TestProvenance(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"busybox-static", "g++", "libc6", "numpy", "setuptools", "uv", "a.safetensors", "dir/config.json", "w", "native", "app", "tools",
+		"busybox-static", "g++", "libc6", "numpy", "setuptools", "uv", "a.safetensors", "dir/config.json", "w", "native", "app", "tools", "page",
 	} {
 		if !bytes.Contains(text, []byte(`{"sha256":"`+sum(name)+`"}`)) {
 			t.Errorf("%s is not among the dependencies", name)
@@ -135,8 +136,15 @@ func TestParse(t *testing.T) {
 	if s, err = attest.Parse(text); err != nil || s.PredicateType != attest.VerificationV1 || !bytes.Contains(s.Predicate, []byte(`"verificationResult":"PASSED"`)) {
 		t.Errorf("it is read as %+v, %v", s, err)
 	}
-	if named, err := s.Byproducts(); err != nil || named != nil {
-		t.Errorf("a verification names %v, %v", named, err)
+	if named, problem := s.Byproducts(); problem != nil || named != nil {
+		t.Errorf("a verification names %v, %v", named, problem)
+	}
+	other := digest.FromString("other")
+	if text, err = attest.Verification(other, attest.Rebuild{Lock: digest.FromString("lock")}, image, other); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = attest.Parse(text); err != nil || len(s.Subject) != 2 || !s.Names(image) || !s.Names(other) {
+		t.Errorf("of an index it is read as %+v, %v", s, err)
 	}
 	for _, bad := range []string{"", "{}", `{"_type":"https://in-toto.io/Statement/v0.1"}`, `{"_type":1}`} {
 		if _, err := attest.Parse([]byte(bad)); err == nil {

@@ -20,6 +20,7 @@ const builderID = "https://lamina.build"
 
 // Run is the part of a build that the image doesn't show.
 type Run struct {
+	Lock       digest.Digest // of the image.lock, which may have other platforms, too
 	Smoke      stages.Level
 	Builder    string // URI of the CI service's workflow; "" if none
 	Invocation string // URI of its run; "" if none
@@ -97,7 +98,7 @@ func Provenance(in stages.Input, image digest.Digest, r Run) ([]byte, error) {
 	d.BuildType = buildType
 	d.ExternalParameters = external{
 		Name: in.Name, Version: in.Version, Variant: in.Variant, Platform: in.Lock.Platform, Labels: in.Labels,
-		Lock: Of("image.lock", "", digest.FromBytes(in.Lock.Format())),
+		Lock: Of("image.lock", "", r.Lock),
 	}
 	d.InternalParameters = internal{Smoke: r.Smoke, Network: "none", LeftOut: r.LeftOut}
 	d.ResolvedDependencies = append(dependencies(in), materials(r.Materials)...)
@@ -111,7 +112,7 @@ func Provenance(in stages.Input, image digest.Digest, r Run) ([]byte, error) {
 		p.RunDetails.Metadata = &metadata{r.Invocation}
 	}
 	p.RunDetails.Byproducts = r.Documents
-	return write(image, ProvenanceV1, p)
+	return write(subjects(image), ProvenanceV1, p)
 }
 
 // dependencies returns everything that the engine was given for an image, each by digest.

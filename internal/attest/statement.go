@@ -52,17 +52,28 @@ func Of(name, uri string, d digest.Digest) Resource {
 
 // Signature returns a statement that claims nothing about an image except being signed.
 func Signature(image digest.Digest) []byte {
-	text, _ := write(image, SignatureV1, struct{}{}) // only strings
+	text, _ := write(subjects(image), SignatureV1, struct{}{}) // only strings
 	return text
 }
 
+// subjects returns what a statement is about, each once.
+func subjects(top digest.Digest, further ...digest.Digest) []Resource {
+	list := []Resource{Of("", "", top)}
+	for _, d := range further {
+		if d != top {
+			list = append(list, Of("", "", d))
+		}
+	}
+	return list
+}
+
 // write returns the same text for the same claim.
-func write(image digest.Digest, kind string, predicate any) ([]byte, error) {
+func write(about []Resource, kind string, predicate any) ([]byte, error) {
 	inner, err := marshal(predicate)
 	if err != nil {
 		return nil, fmt.Errorf("writing %s: %w", kind, err)
 	}
-	return marshal(Statement{Type: statementV1, Subject: []Resource{Of("", "", image)}, PredicateType: kind, Predicate: inner})
+	return marshal(Statement{Type: statementV1, Subject: about, PredicateType: kind, Predicate: inner})
 }
 
 // marshal doesn't escape the & of URLs.

@@ -29,14 +29,14 @@ type verification struct {
 	SLSAVersion string     `json:"slsaVersion"`
 }
 
-// Verification states that an image was rebuilt with the same result:
-// https://slsa.dev/spec/v1.0/verification_summary.
-func Verification(image digest.Digest, r Rebuild) ([]byte, error) {
-	uri := image.String()
+// Verification states that an image, or an index and the images in it, was rebuilt with the
+// same result: https://slsa.dev/spec/v1.0/verification_summary.
+func Verification(top digest.Digest, r Rebuild, images ...digest.Digest) ([]byte, error) {
+	uri := top.String()
 	if r.Image != "" {
 		uri = "oci://" + r.Image
 	}
-	return write(image, VerificationV1, verification{
+	return write(subjects(top, images...), VerificationV1, verification{
 		Verifier: builder{ID: builderID, Version: map[string]string{"lamina": r.Lamina, "engine": r.Engine}},
 		Time:     r.Time, ResourceURI: uri, Result: "PASSED", Levels: []string{verifiedLevel}, SLSAVersion: "1.0",
 		Policy: Resource{URI: "https://lamina.build/verify/v1"}, Inputs: []Resource{Of("image.lock", "", r.Lock)},

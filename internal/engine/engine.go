@@ -112,6 +112,8 @@ type Engine struct {
 	Addr string
 	// Version is what it reports.
 	Version string
+	// Snapshotter is how it keeps layers: "overlayfs"; "" if it doesn't say.
+	Snapshotter string
 	// Same is true if Lamina's digests are promised for that version.
 	Same bool
 

@@ -213,7 +213,7 @@ func connect(ctx context.Context, kind Kind, a address, need Need) (*Engine, rep
 		_ = c.Close() // err says more
 		return nil, r, err
 	}
-	e := &Engine{Kind: kind, Addr: a.url, Version: r.version, Same: r.version == Version, client: c, stop: func() {}}
+	e := &Engine{Kind: kind, Addr: a.url, Version: r.version, Snapshotter: r.worker.Labels[snapshotterLabel], Same: r.version == Version, client: c, stop: func() {}}
 	if u.Scheme == "tcp" {
 		ctx, e.stop = context.WithCancel(ctx)
 		go e.beat(ctx)

@@ -27,8 +27,8 @@ type Image struct {
 
 // Difference is one difference between two images.
 type Difference struct {
-	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" of the config
-	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config: "config.Env"
+	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" of the config and the manifest
+	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config or the manifest: "config.Env", "annotations.KEY"
 	What  string `json:"what"`            // "content, from byte 52 on"
 }
 
@@ -43,8 +43,8 @@ func (d Difference) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Compare returns all differences, first of the layers, the lowest first, then of the config.
-// It reads only layers that differ.
+// Compare returns all differences, first of the layers, the lowest first, then of the config and
+// the manifest. It reads only layers that differ.
 func Compare(ctx context.Context, want, got Image) ([]Difference, error) {
 	var list []Difference
 	wants, gots := layersOf(want), layersOf(got)
@@ -72,7 +72,7 @@ func Compare(ctx context.Context, want, got Image) ([]Difference, error) {
 		}
 		list, problems = append(list, more...), append(problems, err)
 	}
-	return append(list, compareConfigs(want.Config, got.Config)...), errors.Join(problems...)
+	return append(list, compareFields(want, got)...), errors.Join(problems...)
 }
 
 // named has the layers of an image by the names in their history.
@@ -138,10 +138,23 @@ func compareLayers(ctx context.Context, want, got side) ([]Difference, error) {
 	return list, nil
 }
 
-// compareConfigs compares configs field by field, except what follows from the layers.
-func compareConfigs(want, got dockerspec.DockerOCIImage) []Difference {
-	a, b := fields(want), fields(got)
-	var list []Difference
+// compareFields compares configs field by field, except what follows from the layers, and then
+// the annotations of the manifests.
+func compareFields(want, got Image) []Difference {
+	list := compareMaps(fields(want.Config), fields(got.Config))
+	return append(list, compareMaps(annotations(want.Manifest), annotations(got.Manifest))...)
+}
+
+// annotations returns those of a manifest as fields: "annotations.org.opencontainers.image.title".
+func annotations(m ocispec.Manifest) map[string]any {
+	all := map[string]any{}
+	for key, value := range m.Annotations {
+		all["annotations."+key] = value
+	}
+	return all
+}
+
+func compareMaps(a, b map[string]any) (list []Difference) {
 	for _, key := range slices.Sorted(maps.Keys(union(a, b))) {
 		if !reflect.DeepEqual(a[key], b[key]) {
 			list = append(list, Difference{Path: key, What: fmt.Sprintf("%s in the one, %s in the other", text(a[key]), text(b[key]))})

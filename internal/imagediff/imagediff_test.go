@@ -156,6 +156,21 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// Annotations of manifests are compared, too.
+func TestCompareOfAnnotations(t *testing.T) {
+	want, got := image(t, "A=1"), image(t, "A=1")
+	want.Manifest.Annotations = map[string]string{"a": "1", "b": "2"}
+	got.Manifest.Annotations = map[string]string{"b": "2", "c": "3"}
+	list, err := imagediff.Compare(t.Context(), want, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := []imagediff.Difference{{Path: "annotations.a", What: `"1" in the one, nothing in the other`}, {Path: "annotations.c", What: `nothing in the one, "3" in the other`}}
+	if diff := cmp.Diff(said, list); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // An unreadable layer ends a comparison with an error, and nothing blocks forever.
 func TestCompareOfBrokenLayer(t *testing.T) {
 	const zst = ocispec.MediaTypeImageLayerZstd

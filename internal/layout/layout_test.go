@@ -1,6 +1,7 @@
 package layout_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -434,5 +435,33 @@ func TestOpenCleansUpHalfAnIndex(t *testing.T) {
 	must(t, open(t, dir).Close())
 	if _, err := os.Stat(half); err == nil {
 		t.Error("it still exists")
+	}
+}
+
+// A layer that is missing or altered is found only by reading it.
+func TestVerify(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	defer l.Close()
+	must(t, l.Tag(t.Context(), "production", export(t, l, "one")))
+	image, err := l.Read(t.Context(), "production")
+	must(t, err, l.Verify(t.Context(), image))
+	path := filepath.Join(dir, "blobs", "sha256", image.Layers()[0].Digest.Encoded())
+	data, err := os.ReadFile(path)
+	must(t, err, os.Remove(path))
+	for what, there := range map[string][]byte{"another digest": append([]byte("x"), data[1:]...), "not found": nil} {
+		must(t, os.RemoveAll(path))
+		if there != nil {
+			must(t, os.WriteFile(path, there, 0o600))
+		}
+		if err := l.Verify(t.Context(), image); err == nil || !strings.Contains(err.Error(), "layer 1, "+image.Layers()[0].Digest.String()) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	must(t, os.WriteFile(path, data, 0o600))
+	if err := l.Verify(ctx, image); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }

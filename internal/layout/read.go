@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
@@ -44,6 +45,42 @@ func (l *Layout) ReadAll(ctx context.Context, tag string) ([]Image, error) {
 		return nil, fmt.Errorf("reading image %q: %w", tag, err)
 	}
 	return list, nil
+}
+
+// Verify reads all layers of an image, and reports those that are missing or altered: a
+// manifest only names them.
+func (l *Layout) Verify(ctx context.Context, image Image) error {
+	var problems []error
+	for i, d := range image.Layers() {
+		r, err := l.Blob(ctx, d)
+		if err == nil {
+			verifier := d.Digest.Verifier()
+			_, err = io.Copy(verifier, contextReader{ctx, r})
+			if err = errors.Join(err, r.Close()); err == nil && !verifier.Verified() {
+				err = errors.New("its content has another digest")
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("layer %d, %s: %w", i+1, d.Digest, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// contextReader ends with its context.
+type contextReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 // Tagged returns what a tag names: a manifest or an index.

@@ -137,13 +137,25 @@ func attached(list []lamina.Attached) string {
 // mostShown limits the differences shown for one layer.
 const mostShown = 20
 
-// VerifiedImage says whether an image equals its rebuild, and lists the differences.
+// VerifiedImage says whether an image equals its rebuild, and lists the differences; of an
+// index first whether it equals the one of the rebuilt images.
 func VerifiedImage(v lamina.Verified) string {
-	texts := append(make([]string, 0, len(v.Further)+1), verified(v))
+	texts := make([]string, 0, len(v.Further)+2)
+	if index := v.Image.Index; index != nil && v.Index != "" {
+		texts = append(texts, fmt.Sprintf("%s  %s  index of %s\n%s\n\n%s", v.Image.Name, v.Variant, humanize.Count(1+len(v.Further), "image"), index.Digest, verifiedIndex(v)))
+	}
+	texts = append(texts, verified(v))
 	for _, other := range v.Further {
 		texts = append(texts, verified(other))
 	}
 	return strings.Join(texts, "\n")
+}
+
+func verifiedIndex(v lamina.Verified) string {
+	if v.Index == v.Image.Index.Digest {
+		return "the same, rebuilt\n"
+	}
+	return fmt.Sprintf("rebuilt it is\n%s\n", v.Index)
 }
 
 func verified(v lamina.Verified) string {
@@ -158,8 +170,8 @@ func verified(v lamina.Verified) string {
 	for _, tree := range v.Trees {
 		fmt.Fprintf(&b, "differs from the tree of the image: %s\n", tree)
 	}
-	if with := v.Image.BuiltWith(); with != "" && with != v.Engine {
-		fmt.Fprintf(&b, "the image was built with %s, which may be why\n", with)
+	for _, cause := range v.Causes() {
+		fmt.Fprintf(&b, "%s, which may be why\n", cause)
 	}
 	shown := map[string]int{}
 	for _, d := range v.Differences {

@@ -109,6 +109,30 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// Weights that whoever compares an image has already aren't copied for that, from anywhere.
+func TestKeepForComparison(t *testing.T) {
+	t.Chdir(t.TempDir())
+	x := opened(t, nil, "type=oci")
+	known := digest.FromBytes(weightsTar(t, "unet"))
+	from := modelSources(t, nil)
+	from.Known = map[digest.Digest]bool{known: true}
+	x.Of(picture(t), from)
+	exportTo(t, x, picture(t).Lean(), asIs)
+	image, err := x.Keep(t.Context())
+	if err = errors.Join(err, x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if want := read(t, write(t, picture(t), x.Outputs[0])); image.Desc.Digest != want.Desc.Digest {
+		t.Errorf("it is %s, not %s", image.Desc.Digest, want.Desc.Digest)
+	}
+	for _, d := range image.Manifest.Layers {
+		_, err := openAt(t, "dist/faceblend").Store().Info(t.Context(), d.Digest)
+		if errdefs.IsNotFound(err) != (d.Digest == known) {
+			t.Errorf("layer %s is in the layout: %v", d.Digest, err)
+		}
+	}
+}
+
 // Annotations are on the manifest or on its descriptor; an image pushed by digest gets no tag.
 func TestKeepAnnotated(t *testing.T) {
 	t.Chdir(t.TempDir())

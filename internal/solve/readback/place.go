@@ -93,6 +93,8 @@ type Sources struct {
 	Published []string           // images in registries: "registry.example/model@sha256:…"
 	Registry  registry.Options   // how those are reached
 	Note      func(format string, args ...any)
+	// Known are layers that a layout needs no copy of, since whoever compares it has them.
+	Known map[digest.Digest]bool
 	// Send is called with the progress of pushes. If it is nil, the engine pushes; else the
 	// client does, which is for engines of this machine.
 	Send func(*client.SolveStatus)
@@ -191,7 +193,7 @@ func (p layoutPlace) has(ctx context.Context, d ocispec.Descriptor) (bool, error
 
 func (p layoutPlace) add(ctx context.Context, layers []ocispec.Descriptor, from Sources) error {
 	return sideBySide(ctx, layers, func(ctx context.Context, d ocispec.Descriptor) error {
-		if ok, err := p.has(ctx, d); ok || err != nil {
+		if ok, err := p.has(ctx, d); ok || err != nil || from.Known[d.Digest] {
 			return err
 		}
 		return from.with(ctx, d, func(r io.Reader) error { return content.WriteBlob(ctx, p.store.Store, d.Digest.String(), r, d) })

@@ -64,6 +64,26 @@ func New(t *testing.T, u *e2etest.User) Project {
 // Build builds the index as a program does, with the user's variables.
 func (p Project) Build(ctx context.Context, t *testing.T, b lamina.Build) (made lamina.Made, err error) {
 	t.Helper()
+	project := p.open(t)
+	defer func() { err = errors.Join(err, project.Close()) }()
+	b.Lock, b.Smoke = &p.lock, stages.SmokeOff
+	if b.Draw == nil {
+		b.Draw = Draw
+	}
+	return project.Build(ctx, b)
+}
+
+// Verify rebuilds the index as a program does.
+func (p Project) Verify(ctx context.Context, t *testing.T, name string, o lamina.VerifyImageOptions) (v lamina.Verified, err error) {
+	t.Helper()
+	project := p.open(t)
+	defer func() { err = errors.Join(err, project.Close()) }()
+	o.Draw = Draw
+	return project.VerifyImage(ctx, name, o)
+}
+
+func (p Project) open(t *testing.T) *lamina.Project {
+	t.Helper()
 	env := map[string]string{"XDG_CACHE_HOME": p.user.Cache, "BUILDKIT_HOST": p.user.Addr}
 	for _, v := range p.user.Env {
 		key, value, _ := strings.Cut(v, "=")
@@ -81,12 +101,7 @@ func (p Project) Build(ctx context.Context, t *testing.T, b lamina.Build) (made 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { err = errors.Join(err, project.Close()) }()
-	b.Lock, b.Smoke = &p.lock, stages.SmokeOff
-	if b.Draw == nil {
-		b.Draw = Draw
-	}
-	return project.Build(ctx, b)
+	return project
 }
 
 // Draw draws only the app, which no step makes.

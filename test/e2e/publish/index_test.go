@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,6 +22,8 @@ import (
 
 	"lamina.build"
 
+	"lamina.build/internal/attest"
+	"lamina.build/internal/signing"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/indextest"
 	"lamina.build/internal/test/testworld"
@@ -96,6 +99,115 @@ func TestRealSignedIndex(t *testing.T) {
 	put(t, registry, "acme/two", "other", text)
 	u.Fails(t, 3, []string{"index " + registry.Host + "/acme/two:other has no signature"}, "inspect", "--insecure-registry", "--key", public, registry.Host+"/acme/two:other")
 	u.Build(t, "inspect", "--insecure-registry", "--key", public, registry.Host+"/acme/two@"+digest.FromBytes(registry.Manifest("acme/two", "1")).String())
+}
+
+// A statement that a rebuild gave the same is about the index, too, and names its images; but
+// only if all of the index is the same.
+func TestRealVerifiedIndex(t *testing.T) {
+	t.Parallel()
+	u := e2etest.NewUser(t)
+	p := indextest.New(t, u)
+	private, public := cosignKey(t, "")
+	sign := lamina.Signing{Key: private}
+	made := map[string]lamina.Made{}
+	for name, annotations := range map[string][]output.Annotation{"plain": nil, "annotated": {{Key: "a", Value: "b", Index: true}, {Key: "c", Value: "d"}}} {
+		var err error
+		if made[name], err = p.Build(t.Context(), t, lamina.Build{
+			Sign: sign, Attach: []lamina.Attachment{lamina.AttachLock, lamina.AttachProvenance},
+			Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(u.Dir, name), Annotations: annotations}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, provenance := u.Build(t, "inspect", "--document", "lock", "plain").Stdout, u.Build(t, "inspect", "--document", "provenance", "plain").Stdout
+	if want := `"lock":{"name":"image.lock","digest":{"sha256":"` + digest.FromString(lock).Encoded() + `"}}`; !strings.Contains(provenance, want) {
+		t.Errorf("the provenance has no %s:\n%.2000s", want, provenance)
+	}
+	stated := func(name string) string { // how many statements the index and each image have
+		t.Helper()
+		var seen lamina.Inspected
+		if err := json.Unmarshal([]byte(u.Build(t, "inspect", "--json", "--key", public, name).Stdout), &seen); err != nil {
+			t.Fatal(err)
+		}
+		counts := ""
+		for _, list := range [][]lamina.Attached{seen.Index.Attached, seen.Attached, seen.Further[0].Attached} {
+			n := 0
+			for _, a := range list {
+				if a.Signed && a.Predicate() == attest.VerificationV1 {
+					n++
+				}
+			}
+			counts += fmt.Sprint(n)
+		}
+		return counts
+	}
+	verify := func(name string, o lamina.VerifyImageOptions) lamina.Verified {
+		t.Helper()
+		o.Sign = sign
+		v, err := p.Verify(t.Context(), t, filepath.Join(u.Dir, name), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	statement := filepath.Join(t.TempDir(), "statement.json")
+	if v := verify("plain", lamina.VerifyImageOptions{Statement: statement}); !v.Equal() || v.Index != made["plain"].Manifest || stated("plain") != "000" {
+		t.Errorf("rebuilt as %s: %+v", v.Index, v.Differences)
+	}
+	bundle, err := os.ReadFile(statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signing.Statement(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := attest.Parse(text)
+	for _, want := range append(made["plain"].Images, made["plain"]) {
+		if err != nil || !said.Names(want.Manifest) || len(said.Subject) != 3 {
+			t.Errorf("the statement is %s, %v", text, err)
+		}
+	}
+	if v := verify("plain", lamina.VerifyImageOptions{Platforms: []string{"linux/arm64"}}); v.Index != "" || stated("plain") != "001" {
+		t.Errorf("one of them: %s, stated %s", v.Index, stated("plain"))
+	}
+	if verify("plain", lamina.VerifyImageOptions{}); stated("plain") != "112" {
+		t.Errorf("stated %s", stated("plain"))
+	}
+
+	// A manifest only names its layers: what a layout has of them is read.
+	layer := filepath.Join(u.Dir, "plain", "blobs", "sha256", made["plain"].Images[0].Layers[0].Digest.Encoded())
+	whole, err := os.ReadFile(layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = os.Remove(layer); err != nil { // it is read-only
+		t.Fatal(err)
+	}
+	e2etest.Write(t, layer, append([]byte("x"), whole[1:]...))
+	_, err = p.Verify(t.Context(), t, filepath.Join(u.Dir, "plain"), lamina.VerifyImageOptions{Sign: sign})
+	if lamina.KindOf(err) != lamina.Findings || !strings.Contains(err.Error(), "its content has another digest") || stated("plain") != "112" {
+		t.Errorf("got %v, stated %s", err, stated("plain"))
+	}
+
+	// What a checkout can't tell must be said.
+	v := verify("annotated", lamina.VerifyImageOptions{})
+	if got := fmt.Sprint(v.Differences); v.Equal() || got != `[annotations.c: "d" in the one, nothing in the other]` || stated("annotated") != "000" {
+		t.Errorf("without its annotations it is the same, %t: %s", v.Equal(), got)
+	}
+	some := lamina.VerifyImageOptions{Annotations: []output.Annotation{{Key: "c", Value: "d"}}, Statement: statement}
+	some.Sign = sign
+	if _, err = p.Verify(t.Context(), t, filepath.Join(u.Dir, "annotated"), some); lamina.KindOf(err) != lamina.Findings || !strings.Contains(err.Error(), "is not the index of them") {
+		t.Errorf("got %v", err)
+	}
+	some.Statement = ""
+	if v = verify("annotated", some); !v.Equal() || v.Index == made["annotated"].Manifest || stated("annotated") != "011" {
+		t.Errorf("without the annotation of the index: %s, stated %s", v.Index, stated("annotated"))
+	}
+	some.Annotations = append(some.Annotations, output.Annotation{Key: "a", Value: "b", Index: true})
+	if v = verify("annotated", some); v.Index != made["annotated"].Manifest || stated("annotated") != "122" {
+		t.Errorf("with all annotations: %s, stated %s", v.Index, stated("annotated"))
+	}
 }
 
 // meeting is a server whose files come only once all of them have been requested.
@@ -193,7 +305,9 @@ func TestRealPlatformsAtTheSameTime(t *testing.T) {
 	m := meet(t, "amd64", "arm64")
 	seen := &watched{groups: map[string]bool{}}
 	p.Progress = seen
-	b := lamina.Build{Draw: m.draw, Allow: []llb.State{m.file("amd64"), m.file("arm64")}}
+	drawings := 0
+	draw := func(in stages.Input) (stages.Image, error) { drawings++; return m.draw(in) }
+	b := lamina.Build{Draw: draw, Allow: []llb.State{m.file("amd64"), m.file("arm64")}}
 	at := func(name string) []output.Output {
 		return []output.Output{{Type: output.OCI, Dest: filepath.Join(t.TempDir(), name)}, {Type: output.OCI, Tar: true, Dest: filepath.Join(t.TempDir(), name+".tar")}}
 	}
@@ -201,6 +315,9 @@ func TestRealPlatformsAtTheSameTime(t *testing.T) {
 	both, err := p.Build(t.Context(), t, b)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if drawings != len(both.Images) {
+		t.Errorf("%d images were drawn %d times", len(both.Images), drawings)
 	}
 	if seen.most != 1 || len(seen.groups) != 2 || !seen.groups["linux/amd64"] || !seen.groups["linux/arm64"] {
 		t.Errorf("%d views were open at the same time, with the steps of %v", seen.most, seen.groups)

@@ -134,6 +134,31 @@ func TestRealVendored(t *testing.T) {
 	}
 }
 
+// A tree can't have an engine ask a server that nothing of the project names.
+func TestRealVendorOfAStrangeHost(t *testing.T) {
+	t.Parallel()
+	u, now := e2etest.NewUser(t), "# "+time.Now().String()
+	tree, strange := testworld.New(t).Git("tree", map[string]string{"a.txt": now}), testworld.New(t).Git("strange", map[string]string{"b.txt": now})
+	tree.Submodule("sub", strange)
+	dir, store := e2etest.Small(t), filepath.Join(t.TempDir(), "vendored")
+	spec := filepath.Join(dir, "image.toml")
+	add := func(g *testworld.Git, path string) {
+		text, err := os.ReadFile(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e2etest.Write(t, spec, fmt.Appendf(text, "[[git]]\nurl = %q\ncommit = %q\npath = %q\n", g.URL, g.Commit, path))
+	}
+	add(tree, "/opt/tree")
+	u.Fails(t, 2, []string{"looking for the submodules of tree ", "its submodule \"sub\" is at " + strange.URL, "hint: if that host may be asked"}, "vendor", store, "--spec", dir)
+	if _, err := os.Stat(store); err == nil {
+		t.Error("something is vendored")
+	}
+	add(strange, "/opt/strange")
+	u.Build(t, "vendor", store, "--spec", dir)
+	u.Build(t, "vendor", store, "--spec", dir, "--check")
+}
+
 // A machine with nothing but the vendored sources makes the same image as one with a network.
 func TestRealVendoredElsewhere(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "vendor" {
@@ -150,10 +175,11 @@ func TestRealVendoredElsewhere(t *testing.T) {
 	w.Stop()
 	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	there.Cache = t.TempDir()
-	there.Build(t, "--mirror", store, "--offline", dir)
+	there.Build(t, "--mirror", store, "--offline", "--attach", "lock", dir)
 	if got, want := there.Digest(t), u.Digest(t); got != want {
 		t.Errorf("it is %s from vendored sources, %s from the network", got, want)
 	}
+	there.Build(t, "verify", "--mirror", store, "--offline", "dist/faceblend", dir)
 	there.Build(t, "--mirror", registry, "--models", store, "--no-cache", "--smoke", "off", dir)
 	if got, want := there.Digest(t), u.Digest(t); got != want {
 		t.Errorf("it is %s from a registry, %s from the network", got, want)
