@@ -60,6 +60,18 @@ func TestRealRootless(t *testing.T) {
 	if got, want := there.Digest(t), u.Digest(t); got != want {
 		t.Errorf("digest is %s by an ordinary user's engine, %s by root's", got, want)
 	}
+	// A root on overlayfs allows no further one: without fuse-overlayfs, layers are copied.
+	if err := os.RemoveAll(a.path("dist")); err != nil {
+		t.Fatal(err)
+	}
+	said, code = a.run(t, `mkdir -p /home/over/upper /home/over/work; chown -R "$3:$3" /home/over
+mount -t overlay overlay -o lowerdir=/home/ordinary/.cache,upperdir=/home/over/upper,workdir=/home/over/work /home/ordinary/.cache`,
+		"build engine start && build --smoke off faceblend && build engine logs && build engine stop")
+	if code != 0 || !strings.Contains(said, "overlayfs does not work in") {
+		t.Errorf("without overlayfs: exit code %d\n%s", code, e2etest.Tail(said))
+	} else if got, want := there.Digest(t), u.Digest(t); got != want {
+		t.Errorf("digest is %s where layers are copied, %s otherwise", got, want)
+	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		left := running()
 		if len(left) == 0 {
