@@ -100,6 +100,9 @@ func TestParseRefuses(t *testing.T) {
 		{"local to stdout", "type=local,dest=-", []string{"needs a directory as dest"}},
 		{"local name", "type=local,dest=a,name=b", []string{"bare files: leave name out"}},
 		{"push a file", "type=oci,push=true", []string{"only type=image has a registry: leave push out"}},
+		{"given anyway", "type=registry,name=a/b,oci-mediatypes=true,rewrite-timestamp=true,force-compression=true", []string{
+			"oci-mediatypes: every image is made this way", "rewrite-timestamp: every image", "force-compression: every image",
+		}},
 		{"level", "type=oci,compression=gzip,compression-level=9", []string{"compression-level: an engine keeps the level at which it first made"}},
 		{
 			"all at once", "type=image,dest=a,push=maybe,what=1,compression=lz4",

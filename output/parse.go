@@ -237,6 +237,8 @@ func (p *parser) set(key, value string) {
 		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd)
 	case "compression-level":
 		p.problem("compression-level: an engine keeps the level at which it first made a layer, also for later images; leave it out")
+	case "force-compression", "oci-mediatypes", "rewrite-timestamp":
+		p.problem("%s: every image is made this way; leave it out", key)
 	default:
 		if words := attribute.FindStringSubmatch(key); words != nil {
 			a, err := annotation(cmp.Or(words[1], manifest)+words[2], words[3], value)

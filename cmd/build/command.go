@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,11 +163,12 @@ func unknownWord(root *cobra.Command, args []string) error {
 
 // unknown returns the error for a word that is not among the known ones.
 func unknown(what, word string, known []string) error {
-	err := failure.New(failure.Usage, fmt.Errorf("unknown %s %q", what, word))
-	if meant := failure.Closest(word, known, abbreviated); meant != "" {
-		return failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
+	hint := report.Instead(word)
+	if meant := failure.Closest(word, known, abbreviated); meant != "" && hint == "" {
+		hint = fmt.Sprintf("did you mean %q?", meant)
 	}
-	return failure.WithHint(err, "run \"build --help\" for the commands and flags")
+	err := fmt.Errorf("unknown %s %q", what, word)
+	return failure.WithHint(failure.New(failure.Usage, err), cmp.Or(hint, "run \"build --help\" for the commands and flags"))
 }
 
 // abbreviated is the edit distance of two words, but counts a prefix of the known

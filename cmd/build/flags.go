@@ -9,9 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"lamina.build/internal/failure"
-
 	"lamina.build"
+	"lamina.build/internal/failure"
 )
 
 // heading is the annotation of a flag that names its heading in the help.

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build"
-
 	"lamina.build/internal/failure"
 	"lamina.build/output"
 )

@@ -78,6 +78,9 @@ func readBuilder(path, name string, env func(string) string) ([]address, error) 
 	for _, n := range b.Nodes {
 		switch b.Driver {
 		case "remote":
+			if err = checkAddr(n.Endpoint); err != nil {
+				return nil, fmt.Errorf("builder %q: %w", name, err)
+			}
 			o := n.DriverOpts
 			list = append(list, address{n.Endpoint, TLS{CACert: o["cacert"], Cert: o["cert"], Key: o["key"], ServerName: o["servername"]}})
 		case "docker-container", "":

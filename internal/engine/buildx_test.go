@@ -47,6 +47,8 @@ func TestBuildersOfBuildx(t *testing.T) {
 		"instances/pods":    `{"Name":"pods","Driver":"kubernetes","Nodes":[{"Name":"p","Endpoint":"kubernetes:///pods"}]}`,
 		"instances/cloud":   `{"Name":"cloud","Driver":"cloud","Nodes":[{"Name":"p","Endpoint":"cloud://o"}]}`,
 		"instances/empty":   `{"Name":"empty","Driver":"remote"}`,
+		"instances/nowhere": `{"Name":"nowhere","Driver":"remote","Nodes":[{"Name":"a","Endpoint":""}]}`,
+		"instances/bare":    `{"Name":"bare","Driver":"remote","Nodes":[{"Name":"a","Endpoint":"192.0.2.1:1234"}]}`,
 		"instances/torn":    `{"Name":`,
 	})
 	env := lookup(map[string]string{"DOCKER_CONFIG": docker, "DOCKER_HOST": "tcp://named.example:2376"})
@@ -58,6 +60,7 @@ func TestBuildersOfBuildx(t *testing.T) {
 		"named":   "docker-container://buildx_buildkit_named0",
 		"two":     "tcp://a.example:1234 {/ca /c /k s}, unix:///b.sock {   }",
 		"far":     "no docker context names", "pods": "in Kubernetes", "cloud": `driver "cloud"`, "empty": "no nodes", "torn": "unexpected end",
+		"nowhere": `builder "nowhere": "" is not the address of an engine`, "bare": `"192.0.2.1:1234" is not the address`,
 		"colima": "into the dockerd of that context", "heer": `no builder "heer"`, "../../etc/passwd": "no builder",
 	} {
 		got, err := engine.FindBuilder(name, env)

@@ -136,6 +136,9 @@ func checkAddr(addr string) error {
 		}
 	}
 	u, err := url.Parse(rest)
+	if err == nil && u.Scheme == "tcp" && u.Host != "" && u.Port() == "" {
+		return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%q has no port", addr)), "write the port that the engine listens on: "+rest+":1234")
+	}
 	if err == nil && slices.Contains(schemes(), u.Scheme) && u.Host+u.Path != "" {
 		return nil
 	}

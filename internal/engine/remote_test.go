@@ -232,7 +232,7 @@ func TestEnginesByPlatform(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	for addr, fits := range map[string]bool{
 		"unix:///run/buildkit/buildkitd.sock": true, "tcp://builder.example:1234": true, "docker-container://buildkitd": true, "ssh://me@host": true, "tcp://[::1]:1234?a=b": true,
-		"": false, "unix://": false, "tcp:": false, "builder.example:1234": false, "/run/buildkit/buildkitd.sock": false, "https://builder.example": false, "tcp://a b": false,
+		"": false, "unix://": false, "tcp:": false, "builder.example:1234": false, "/run/buildkit/buildkitd.sock": false, "https://builder.example": false, "tcp://a b": false, "tcp://builder.example": false, "tcp://[::1]": false,
 		"linux/arm64=tcp://builder.example:1234": true, "linux/arm64=unix:///a": true,
 		"linux/arm64=builder.example": false, "arm64=tcp://a:1": false, "linux/arm64/v8/x=tcp://a:1": false, "=tcp://a:1": false,
 	} {

@@ -110,16 +110,20 @@ func TestProgressGroups(t *testing.T) {
 	p.Of("", nil)
 	view := New("", nil)
 	var b strings.Builder
-	for _, s := range []*client.SolveStatus{told(of("linux/amd64", at(0), nil)), told(of("linux/arm64", at(0), nil)), told(of("linux/arm64", at(0), at(2)))} {
+	for i, s := range []*client.SolveStatus{
+		told(of("linux/amd64", at(0), nil)), told(of("linux/arm64", at(-7200), nil)), told(of("linux/s390x", at(7200), nil)), // clocks differ
+		told(of("linux/arm64", at(-7200), at(-7198))),
+	} {
 		b.WriteString(p.Lines(s))
-		view.Update(s, epoch)
+		view.Update(s, *at(float64(i)))
 	}
-	want := "#1 [linux/amd64 wheels] a: compile\n#2 [linux/arm64 wheels] a: compile\n#2 [linux/arm64 wheels] DONE 2.0s\n"
+	want := "#1 [linux/amd64 wheels] a: compile\n#2 [linux/arm64 wheels] a: compile\n#3 [linux/s390x wheels] a: compile\n#2 [linux/arm64 wheels] DONE 2.0s\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got, want := trimmed(view.View(*at(2), 60, 24)), []string{"• wheels   linux/amd64: a: compile"}; !slices.Equal(got, want) {
-		t.Errorf("it shows %q, want %q", got, want)
+	running := []string{fmt.Sprintf("%-57s5s", "• wheels   linux/amd64: a: compile"), fmt.Sprintf("%-57s3s", "• wheels   linux/s390x: a: compile")}
+	if got := view.View(*at(5), 60, 24); !slices.Equal(got, running) {
+		t.Errorf("it shows %q, want %q", got, running)
 	}
 }
 

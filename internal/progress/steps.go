@@ -21,7 +21,7 @@ const tailLimit = 4 << 10
 type step struct {
 	name, stage    string
 	group          string    // the engine that runs it, "linux/arm64: "; "" if there is only one
-	began, started time.Time // at first, and when it last did: an engine may return to a step
+	began, started time.Time // by our clock: at first, and when it last did, since an engine may return to a step
 	ended          time.Time // zero while it runs
 	looked, worked bool      // see isLook; a step that didn't work came from the cache
 	failed         bool
@@ -40,13 +40,16 @@ type Steps struct {
 	byID  map[digest.Digest]*step
 	await map[digest.Digest]string // steps that may still begin, with their stages
 	over  bool
-	skew  time.Duration // of the engine's clock relative to ours
+	skew  map[string]time.Duration // of each engine's clock relative to ours, by its group
 }
 
 // New returns the steps of work that has not begun. All belong to stage, or, if it is
 // empty, each to its own. sizes are the known sizes of what steps fetch, by their names.
 func New(stage string, sizes map[string]int64) *Steps {
-	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}, await: map[digest.Digest]string{}}
+	return &Steps{
+		classifier: classifier{stage, map[string]string{}}, sizes: sizes,
+		byID: map[digest.Digest]*step{}, await: map[digest.Digest]string{}, skew: map[string]time.Duration{},
+	}
 }
 
 // End marks the work as over: nothing more begins, and running steps have been stopped.
@@ -54,7 +57,7 @@ func (s *Steps) End(now time.Time) {
 	s.over = true
 	for _, at := range s.list {
 		if at.runs() {
-			at.ended, at.stopped = now.Add(s.skew), true
+			at.ended, at.stopped = now, true
 		}
 	}
 }
@@ -116,26 +119,28 @@ func (s *Steps) vertex(v *client.Vertex, now time.Time) {
 	if v.Started == nil {
 		return
 	}
+	group := groupOf(v, ": ")
+	if _, known := s.skew[group]; !known {
+		s.skew[group] = v.Started.Sub(now)
+	}
+	started := v.Started.Add(-s.skew[group])
 	if at == nil {
-		if len(s.list) == 0 {
-			s.skew = v.Started.Sub(now)
-		}
-		at = &step{stage: s.stage(v.Name), began: *v.Started}
+		at = &step{stage: s.stage(v.Name), began: started}
 		s.list, s.byID[v.Digest] = append(s.list, at), at
 	}
-	at.group = groupOf(v, ": ")
-	at.name, at.started, at.ended = report.ShownLine(v.Name), *v.Started, time.Time{}
+	at.group = group
+	at.name, at.started, at.ended = report.ShownLine(v.Name), started, time.Time{}
 	at.stopped = isCanceled(v)
 	at.failed = v.Error != "" && !at.stopped
 	if v.Completed != nil {
-		at.ended, at.tail = *v.Completed, nil
+		at.ended, at.tail = v.Completed.Add(-s.skew[group]), nil
 	}
 	if isLook(v, at.stage, at.looked) {
 		at.looked = v.Completed != nil
 		return
 	}
 	if delete(s.await, v.Digest); !at.worked && !v.Cached {
-		at.worked, at.began = true, *v.Started
+		at.worked, at.began = true, started
 	}
 }
 

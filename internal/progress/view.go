@@ -38,7 +38,6 @@ type line struct {
 // has: the stages in order, and for running ones the steps and their last output. On a
 // terminal that is too small it shows what runs. No line is as wide as the terminal.
 func (s *Steps) View(now time.Time, columns, rows int) []string {
-	now = now.Add(s.skew)
 	var lines []line
 	for _, stage := range order() {
 		lines = append(lines, s.stageLines(stage, now)...)

@@ -81,7 +81,7 @@ func TestStepsThatFail(t *testing.T) {
 		t.Errorf("it shows %q, want %q", got, want)
 	}
 	cut := *view
-	cut.list = []*step{{stage: Wheels, name: "z: compile", began: epoch, started: epoch}}
+	cut.list = []*step{{stage: Wheels, name: "z: compile", began: ours, started: ours}}
 	cut.End(ours.Add(2 * time.Second))
 	if got, want := cut.View(ours, 60, 24), "- wheels   z: compile "; len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], " 2s") {
 		t.Errorf("an interrupted build shows %q, want %q", got, want)
