@@ -540,18 +540,20 @@ func texts(value any) (list []string) {
 	return list
 }
 
-var loginAddress = regexp.MustCompile(`https?://[^/?#\s"']*@([^/?#\s"']+)`)
+var loginAddress = regexp.MustCompile(`https?://([^/?#\s"']*)@([^/?#\s"']+)`)
 
 // checkLogins rejects addresses with a login: uv would see it in the file, and no lock may
-// contain it.
+// contain it. The user "git" is none.
 func checkLogins(name string, data []byte) error {
-	at := loginAddress.FindSubmatchIndex(data)
-	if at == nil {
-		return nil
+	for _, at := range loginAddress.FindAllSubmatchIndex(data, -1) {
+		if string(data[at[2]:at[3]]) == "git" {
+			continue
+		}
+		host := data[at[4]:at[5]]
+		err := fmt.Errorf("%s:%d: an address at %s contains a user name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
+		return failure.WithHint(err, fmt.Sprintf("remove it, and put a login for %s into ~/.netrc", host))
 	}
-	host := data[at[2]:at[3]]
-	err := fmt.Errorf("%s:%d: an address at %s contains a user name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
-	return failure.WithHint(err, fmt.Sprintf("remove it, and put a login for %s into ~/.netrc", host))
+	return nil
 }
 
 // unmarshal reads a TOML file; errors have a line.
