@@ -120,7 +120,13 @@ func (j job) allowed(in stages.Input) *solve.Sources {
 
 // from returns named sources and where they come from.
 func (j job) from(named ...llb.State) *solve.Sources {
-	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Submodules: j.submodules, Offline: j.o.Offline}
+	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Submodules: j.submodules, Secrets: map[string]string{}, Offline: j.o.Offline}
+	for _, address := range j.addresses() {
+		address, _, _ = strings.Cut(address, "#")
+		if id := j.python.Logins.Secret(address); id != "" {
+			s.Secrets[address] = id
+		}
+	}
 	for _, list := range j.submodules {
 		for _, m := range list {
 			s.Named = append(s.Named, llb.Git(m.Remote, m.Commit))

@@ -25,7 +25,7 @@ type pythonSecrets struct {
 	note      func(format string, args ...any)
 
 	mu     sync.Mutex
-	strays map[string]error // by host
+	strays map[string]error // by host, or by path of one
 }
 
 func (j job) secrets() session.Attachable {
@@ -38,8 +38,8 @@ func (j job) secrets() session.Attachable {
 // GetSecret implements BuildKit's secret store.
 func (s *pythonSecrets) GetSecret(ctx context.Context, id string) ([]byte, error) {
 	login, err := s.Logins.GetSecret(ctx, id)
-	if host, ok := strings.CutPrefix(id, "HTTP_AUTH_HEADER_"); ok && err == nil {
-		err = s.check(ctx, host)
+	if place, ok := strings.CutPrefix(id, "HTTP_AUTH_HEADER_"); ok && err == nil {
+		err = s.check(ctx, id, place)
 	}
 	if err != nil {
 		return nil, err
@@ -47,21 +47,24 @@ func (s *pythonSecrets) GetSecret(ctx context.Context, id string) ([]byte, error
 	return login, nil
 }
 
-// check tests the first file of a host: an index redirects all its files in the same way,
-// and a host with the login can already misuse it.
-func (s *pythonSecrets) check(ctx context.Context, host string) error {
+// check tests the first file that gets the login of a host, or of a path of it: an index
+// redirects all its files in the same way, and a host with the login can already misuse it.
+func (s *pythonSecrets) check(ctx context.Context, id, place string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err, known := s.strays[host]; known {
+	if err, known := s.strays[place]; known {
 		return err
 	}
-	i := slices.IndexFunc(s.addresses, func(address string) bool { return hostOf(address) == host })
+	i := slices.IndexFunc(s.addresses, func(address string) bool {
+		own := s.Secret(address)
+		return own == id || own == "" && hostOf(address) == place
+	})
 	if i < 0 {
 		return nil
 	}
 	err := fetch.New(fetch.Options{Logins: s.Logins.For, Attempts: 1}).Strays(ctx, s.addresses[i])
-	if s.strays[host] = err; err != nil {
-		s.note("not sending the login for %s to the engine: %v", host, err)
+	if s.strays[place] = err; err != nil {
+		s.note("not sending the login for %s to the engine: %v", place, err)
 	}
 	return err
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/moby/buildkit/session/secrets"
 
 	"lamina.build/internal/hub"
-	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 )
@@ -38,16 +37,17 @@ func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 		var said told
 		h := &host{o: Options{Progress: &said, Env: func(string) string { return "hf_token" }}}
 		s := &pythonSecrets{
-			Logins: uv.Logins{"127.0.0.1": userinfo.Login{User: "me", Password: "secret"}}, addresses: []string{"https://unused.test/x", index.URL + "/a.whl"},
-			note: h.note, strays: map[string]error{},
+			Logins:    uv.Logins{"127.0.0.1": {User: "me", Password: "secret"}, "127.0.0.1/p": {User: "me"}, "127.0.0.1/q": {User: "it"}},
+			addresses: []string{"https://unused.test/x", index.URL + "/p/none", index.URL + "/a.whl", index.URL + "/q/a.whl"},
+			note:      h.note, strays: map[string]error{},
 		}
-		for range 2 {
-			got, err := s.GetSecret(t.Context(), "HTTP_AUTH_HEADER_127.0.0.1")
+		for _, id := range []string{"HTTP_AUTH_HEADER_127.0.0.1", "HTTP_AUTH_HEADER_127.0.0.1", "HTTP_AUTH_HEADER_127.0.0.1/q"} {
+			got, err := s.GetSecret(t.Context(), id)
 			if (err == nil) != stays || (len(got) > 0) != stays {
 				t.Errorf("%s: got %q, %v", place, got, err)
 			}
 		}
-		if n := asked.Load(); n > 2 {
+		if n := asked.Load(); n > 4 {
 			t.Errorf("%s: the index got %d requests", place, n)
 		}
 		if text := strings.Join(said, "\n"); strings.Contains(text, "not sending the login for 127.0.0.1 to the engine") == stays || strings.Contains(text, "secret") {

@@ -102,6 +102,9 @@ func (j job) addresses() []string {
 	for _, d := range j.lock.Distributions {
 		list = append(list, d.URL)
 	}
+	if address := j.lock.UV.URL; address != "" {
+		list = append(list, address)
+	}
 	for _, g := range j.spec.Git {
 		list = append(list, g.URL)
 	}

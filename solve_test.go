@@ -122,7 +122,7 @@ func TestDistributionOfAStep(t *testing.T) {
 	}
 	j.spec.Git = []spec.Git{{URL: "https://git.example/x"}}
 	got := slices.Sorted(slices.Values(j.addresses()))
-	want := []string{"https://f.example/a.whl", "https://f.example/b.zip#subdirectory=x", "https://git.example/x", "https://mirror.example/a.whl"}
+	want := []string{"https://f.example/a.whl", "https://f.example/b.zip#subdirectory=x", "https://f.example/uv.whl", "https://git.example/x", "https://mirror.example/a.whl"}
 	if !slices.Equal(got, want) {
 		t.Errorf("addresses are %q", got)
 	}

@@ -199,7 +199,7 @@ func Anonymous(ctx context.Context) context.Context {
 
 func isAnonymous(ctx context.Context) bool { return ctx.Value(anonymous{}) != nil }
 
-// dress adds what every request has: the name of the program, and the login for its host
+// dress adds what every request has: the name of the program, and the login for its address
 // only. A login in the request itself takes precedence, whether in a header or in the
 // address.
 func (c *Client) dress(req *http.Request) {
@@ -222,7 +222,7 @@ func (c *Client) dress(req *http.Request) {
 	if isAnonymous(req.Context()) {
 		return
 	}
-	if name, password, ok := c.opts.Logins(req.URL.Hostname()); ok {
+	if name, password, ok := c.opts.Logins(req.URL); ok {
 		req.SetBasicAuth(name, password)
 	}
 }

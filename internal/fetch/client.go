@@ -23,8 +23,8 @@ type Options struct {
 	Stall        time.Duration // how long a connection may be idle while we wait for it; 30 s
 	TempDir      string        // for large files of servers without ranges; the system's
 
-	// Logins returns the login for a host name without a port.
-	Logins func(host string) (user, password string, ok bool)
+	// Logins returns the login for an address.
+	Logins func(u *url.URL) (user, password string, ok bool)
 
 	// Sleep waits, and returns an error if ctx ends first; a timer if nil.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -47,7 +47,7 @@ func New(o Options) *Client {
 		o.Transport = NewTransport()
 	}
 	if o.Logins == nil {
-		o.Logins = func(string) (user, password string, ok bool) { return "", "", false }
+		o.Logins = func(*url.URL) (user, password string, ok bool) { return "", "", false }
 	}
 	if o.Sleep == nil {
 		o.Sleep = failure.Pause

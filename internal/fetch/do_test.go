@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -205,7 +206,7 @@ func TestCanceled(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	logins := func(host string) (user, password string, ok bool) { return "ada", "geheim", host == "127.0.0.1" }
+	logins := func(u *url.URL) (user, password string, ok bool) { return "ada", "geheim", u.Hostname() == "127.0.0.1" }
 	tests := []struct {
 		name, userinfo, authorization, agent string
 		wantUser, wantAgent                  string

@@ -27,7 +27,7 @@ type StatusError struct {
 // Refusal returns the error of an unsuccessful answer.
 func (c *Client) Refusal(resp *http.Response) *StatusError {
 	u := resp.Request.URL
-	_, _, known := c.opts.Logins(u.Hostname())
+	_, _, known := c.opts.Logins(u)
 	return &StatusError{
 		URL: Redact(u.String()), Host: u.Host, Code: resp.StatusCode,
 		After: RetryAfter(resp.Header), LoggedIn: resp.Request.Header.Get("Authorization") != "", Withheld: known && isAnonymous(resp.Request.Context()),

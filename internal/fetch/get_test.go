@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestRedirectsTakeNoLoginAlong(t *testing.T) {
 	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "there") })
 	elsewhere := strings.Replace(other.URL, "127.0.0.1", "user:pw@localhost", 1)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, http.StatusFound) })
-	c := client(fetch.Options{Logins: func(host string) (user, password string, ok bool) { return "ada", "geheim", host == "127.0.0.1" }})
+	c := client(fetch.Options{Logins: func(u *url.URL) (user, password string, ok bool) { return "ada", "geheim", u.Hostname() == "127.0.0.1" }})
 	data, _, err := c.Read(t.Context(), s.URL, 100)
 	if err != nil || string(data) != "there" {
 		t.Fatalf("got %q, %v", data, err)
@@ -61,7 +62,7 @@ func TestLoginsFollowToNoOtherPort(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, map[string]string{"/": "/there", "/there": other.URL}[r.URL.Path], http.StatusFound)
 	})
-	c := client(fetch.Options{Logins: func(string) (user, password string, ok bool) { return "ada", "geheim", true }})
+	c := client(fetch.Options{Logins: func(*url.URL) (user, password string, ok bool) { return "ada", "geheim", true }})
 	_, err := c.Get(t.Context(), s.URL)
 	for i, r := range append(s.requests(), other.requests()...) {
 		if user, _, _ := r.BasicAuth(); (user == "ada") != (i < 2) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"testing"
 	"time"
 
@@ -36,7 +37,9 @@ func TestMessages(t *testing.T) {
 // A refusal records what the request had, so that callers need not look.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
-	c := client(fetch.Options{Logins: func(host string) (user, password string, ok bool) { return "ada", "geheim", host == "known.example" }})
+	c := client(fetch.Options{Logins: func(u *url.URL) (user, password string, ok bool) {
+		return "ada", "geheim", u.Hostname() == "known.example"
+	}})
 	for _, tt := range []struct {
 		name, address, authorization string
 		anonymous                    bool

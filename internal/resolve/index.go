@@ -117,7 +117,7 @@ func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 		err := failure.New(failure.Usage, fmt.Errorf("%s: index %q holds a login", name, shown))
 		return "", failure.WithHint(err, "put it into ~/.netrc")
 	case isLogin:
-		x.logins[u.Host] = login
+		x.logins[place(u)] = login
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }

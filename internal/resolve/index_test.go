@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -84,7 +85,7 @@ func TestLoginsInAddressesOfIndexes(t *testing.T) {
 			if !strings.Contains(all, "https://i.example:8443/simple") || strings.Contains(all, "eim") || strings.Contains(all, "me:") {
 				t.Errorf("got %s", all)
 			}
-			if _, _, ok := uv.Logins(nil).Merge(o.logins).For("i.example"); !ok {
+			if _, _, ok := uv.Logins(nil).Merge(o.logins).For(&url.URL{Host: "i.example"}); !ok {
 				t.Error("the login is of no use")
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,15 +40,24 @@ func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
 		logins = logins.Merge(r.Files.Logins)
 	}
 	logins = logins.Merge(x.logins)
-	if x.keyring != "subprocess" && x.keyring != "import" {
-		return logins, nil
+	if x.keyring == "subprocess" || x.keyring == "import" {
+		logins = logins.Merge(p.keyring(ctx, x, logins))
 	}
-	return logins.Merge(p.keyring(ctx, x, logins)), nil
+	return logins.OfHosts(), nil
 }
 
-// loginsByName reads UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD. A host has one
-// login, as in a .netrc: of its indexes, the last by name provides it, a requirement's
-// after one of the machine.
+// place returns where the login of an index is valid, as in uv: below the directory of its
+// pages, which is next to that of its files. Logins have the same places.
+func place(u *url.URL) string {
+	below := path.Clean("/" + u.Path)
+	if last := strings.ToLower(path.Base(below)); last == "simple" || last == "+simple" {
+		below = path.Dir(below)
+	}
+	return strings.ToLower(u.Host) + strings.TrimSuffix(below, "/")
+}
+
+// loginsByName reads UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD. Of indexes at one
+// place, the last by name provides its login, a requirement's after one of the machine.
 func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
 	logins, of := map[string]userinfo.Login{}, map[string]string{}
 	read := func(indexes map[string]string) {
@@ -57,11 +67,11 @@ func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
 			if name == "" || login == (userinfo.Login{}) || err != nil || u.Host == "" {
 				continue
 			}
-			host := strings.ToLower(u.Hostname())
-			if other, ok := logins[host]; ok && other != login {
-				p.Note(fmt.Sprintf("indexes %q and %q at %s have different logins: both get that of %q", of[host], name, host, name))
+			at := place(u)
+			if other, ok := logins[at]; ok && other != login {
+				p.Note(fmt.Sprintf("indexes %q and %q at %s have different logins: both get that of %q", of[at], name, at, name))
 			}
-			logins[host], of[host] = login, name
+			logins[at], of[at] = login, name
 		}
 	}
 	read(x.names)
@@ -108,17 +118,18 @@ func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[st
 	found, asked := map[string]userinfo.Login{}, []string{}
 	for _, address := range addresses {
 		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || u.Host[0] == '-' || address == uv.DefaultIndex || slices.Contains(asked, u.Host) {
+		if err != nil || u.Host == "" || u.Host[0] == '-' || address == uv.DefaultIndex {
 			continue
 		}
-		asked = append(asked, u.Host)
-		user, password, _ := known.For(u.Host)
-		if password != "" {
-			continue
-		}
-		for _, service := range []string{address, u.Host} {
-			if login, ok := ask(ctx, program, service, user); ok {
-				found[u.Host] = login
+		user, password, _ := known.For(u)
+		for _, q := range []struct{ service, place string }{{address, place(u)}, {u.Host, u.Host}} {
+			if password != "" || slices.Contains(asked, q.service) {
+				break
+			}
+			asked = append(asked, q.service)
+			login, ok := ask(ctx, program, q.service, user)
+			if ok {
+				found[q.place] = login
 				break
 			}
 		}

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,9 +190,8 @@ esac
 	check := func(logins uv.Logins) {
 		t.Helper()
 		got := map[string]string{}
-		for host := range logins {
-			user, password, _ := logins.For(host)
-			got[host] = user + " " + password
+		for place, login := range logins {
+			got[place] = login.User + " " + login.Password
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("logins (-want +got):\n%s", diff)
@@ -214,11 +214,11 @@ esac
 	}
 }
 
-// Of different logins for a host, the same one is always used, and a note says whose.
-func TestTwoLoginsForAHost(t *testing.T) {
+// Of different logins for a place, the same one is always used, and a note says whose.
+func TestTwoLoginsForAPlace(t *testing.T) {
 	env := map[string]string{"UV_INDEX_A_PASSWORD": "one", "UV_INDEX_B_PASSWORD": "two", "UV_INDEX_C_PASSWORD": "two", "UV_INDEX_D_PASSWORD": "four"}
 	x := indexes{
-		names:  map[string]string{"a": "https://one.example/a", "b": "https://One.example:8443/b", "c": "https://one.example/c"},
+		names:  map[string]string{"a": "https://one.example/simple", "b": "https://One.example", "c": "https://one.example/Simple/"},
 		logins: map[string]userinfo.Login{"two.example:81": {Password: "x"}, "two.example:82": {Password: "y"}},
 	}
 	for range 50 {
@@ -228,17 +228,57 @@ func TestTwoLoginsForAHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, one, _ := logins.For("one.example")
-		_, two, _ := logins.For("two.example")
+		one, two := logins["one.example"].Password, logins["two.example"].Password
 		if one != "two" || two != "y" || len(notes) != 1 || notes[0] != `indexes "a" and "b" at one.example have different logins: both get that of "b"` {
 			t.Fatalf("the passwords are %q and %q, the notes %q", one, two, notes)
 		}
-		p.Requirements.Python = []uv.Request{{Indexes: []uv.Index{{Name: "d", URL: "https://one.example/d"}}}}
+		p.Requirements.Python = []uv.Request{{Indexes: []uv.Index{{Name: "d", URL: "https://one.example"}}}}
 		if logins, err = p.logins(t.Context(), x); err != nil {
 			t.Fatal(err)
 		}
-		if _, one, _ = logins.For("one.example"); one != "four" {
+		if one = logins["one.example"].Password; one != "four" {
 			t.Fatalf("the password is %q, want that of the spec's index", one)
 		}
+	}
+}
+
+// Indexes at one host each have their own login, below the directory of their pages. One login
+// for all is that of the host.
+func TestLoginsByPath(t *testing.T) {
+	env := map[string]string{"UV_INDEX_B_PASSWORD": "two", "UV_KEYRING_PROVIDER": "subprocess", "PATH": "HOME/bin"}
+	p, home := machine(t, env, map[string]string{
+		".netrc":               "machine one.example password net\n",
+		".config/pip/pip.conf": "[global]\nextra-index-url = https://:one@two.example/a/simple/\n  https://two.example/c/+simple\n  https://two.example/c/+simple\n  https://two.example/d\n",
+		"bin/keyring":          "#!/bin/sh\necho \"$@\" >> HOME/asked\n[ \"$4\" != https://two.example/c/+simple ] || printf '\\nthree\\n'\n",
+	})
+	x, err := p.indexes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.names = map[string]string{"b": "https://one.example/b/simple"}
+	logins, err := p.logins(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		"https://one.example/b/files/x.whl": "two", "https://one.example:8443/b": "two", "https://one.example/bb": "net", "https://one.example/b/../x": "net", "git+https://one.example/r": "net",
+		"https://two.example/a/x": "one", "https://TWO.example/c/": "three", "https://two.example/x": "", "https://two.example/": "",
+	} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, password, _ := logins.For(u); password != want {
+			t.Errorf("of %s it is %q, want %q", address, password, want)
+		}
+	}
+	text, _ := os.ReadFile(filepath.Join(home, "asked"))
+	wanted := "--mode creds get https://two.example/c/+simple\n--mode creds get https://two.example/d\n--mode creds get two.example\n"
+	if string(text) != wanted {
+		t.Errorf("asked are %q, want %q", text, wanted)
+	}
+	x.keyring, x.names, x.logins = "", nil, map[string]userinfo.Login{"two.example/a": {User: "me"}, "two.example/b": {User: "me"}}
+	if logins, err = p.logins(t.Context(), x); err != nil || logins["two.example"].User != "me" {
+		t.Errorf("of one login: %d of them, %v", len(logins), err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,7 +131,7 @@ func TestLogins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for host, want := range map[string]string{"a.example": "me one true", "b.example": "them three true", "c.example": "  false"} {
-		user, password, ok := logins.For(host)
+		user, password, ok := logins.For(&url.URL{Host: host})
 		if got := strings.Join([]string{user, password, map[bool]string{true: "true", false: "false"}[ok]}, " "); got != want {
 			t.Errorf("of %s it is %q, want %q", host, got, want)
 		}

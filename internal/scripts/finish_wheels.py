@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import py_compile
+import shutil
 import stat
 import sys
 from base64 import urlsafe_b64encode
@@ -41,8 +42,9 @@ class Wheel(Protocol):
 def finish(wheels: list[Wheel], out: str, prune: Globs) -> list[str]:
     """Returns problems: files that must not be in a layer."""
     for old, new in MOVES.items():
-        if os.path.isdir(out + old):
-            os.renames(out + old, out + new)
+        if os.path.isdir(out + old):  # and a wheel may have data in the other
+            shutil.copytree(out + old, out + new, symlinks=True, copy_function=os.rename, dirs_exist_ok=True)
+            shutil.rmtree(out + old)
     problems = remove_strays(out, {target for wheel in wheels for target in wheel.files})
     if not problems:
         remove_pruned(out, prune, {wheel.info for wheel in wheels})
@@ -86,15 +88,13 @@ def remove_pruned(out: str, prune: Globs, infos: set[str]) -> None:
 
 def compile_all(out: str, sources: list[str]) -> None:
     gc.freeze()  # garbage collection in a child would copy all memory that it shares with this process
-    running = 0
-    for start in range(0, len(sources), SHARE):
-        if running >= len(os.sched_getaffinity(0)):
+    cores, starts = len(os.sched_getaffinity(0)), range(0, len(sources), SHARE)
+    for number, start in enumerate(starts):
+        if number >= cores:
             wait()
-            running -= 1
         if not os.fork():
             compile_share(out, sources[start : start + SHARE])
-        running += 1
-    for _ in range(running):
+    for _ in starts[-cores:]:
         wait()
 
 

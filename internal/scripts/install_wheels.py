@@ -23,7 +23,7 @@ import zipfile
 sys.path += [os.path.dirname(os.path.abspath(__file__)), "/usr/lib/python3/dist-packages"]
 sys.dont_write_bytecode = True
 
-from finish_wheels import INCLUDE, NOTES, SITE, finish
+from finish_wheels import INCLUDE, MOVES, NOTES, SITE, finish
 from globs import LOCAL, Globs, subject
 
 PYTHON = "/usr/bin/python3"
@@ -109,7 +109,9 @@ class Wheel:
         if directory != self.info.removesuffix(".dist-info") + ".data":
             return f"{SITE}/{path}"
         scheme, _, below = below.partition("/")
-        return f"{schemes(self.info).get(scheme, SITE)}/{below}"
+        target = f"{schemes(self.info).get(scheme, SITE)}/{below}"
+        old = next((old for old in MOVES if target.startswith(old + "/")), "")
+        return MOVES.get(old, "") + target.removeprefix(old)
 
 
 def check(item: zipfile.ZipInfo) -> None:

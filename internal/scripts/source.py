@@ -36,7 +36,8 @@ def main(archive: str, directory: str, version: str, source: str = SOURCE, build
     if archive:
         os.rename(source, top)
     else:
-        shutil.copytree(source, top, symlinks=True, copy_function=shutil.copy)
+        # In submodules, an engine leaves .git files that hold paths of its own.
+        shutil.copytree(source, top, symlinks=True, ignore=shutil.ignore_patterns(".git"), copy_function=shutil.copy)
     if version and not archive and shutil.which("git"):
         tag(top, (settings.get("tag_prefix", "") if settings else "v") + version)
     print(os.path.normpath(os.path.join(top, directory)))

@@ -30,7 +30,8 @@ type Sources struct {
 	Store    content.Store     // of those on the client; nil for none
 	// Submodules are those of vendored git trees, by the commit of the tree, which are vendored, too.
 	Submodules map[string][]llb.Submodule
-	Offline    bool // the network may not be used
+	Secrets    map[string]string // IDs of secrets with logins, by the addresses of files that need another than their host's
+	Offline    bool              // the network may not be used
 }
 
 // policy lets an engine fetch the named sources, each with its digest, and nothing else: the
@@ -82,7 +83,7 @@ func allow(source *pb.SourceOp) *policypb.Rule {
 const nowhere = "http://127.0.0.1:9/offline/"
 
 // place makes a source come from the vendored blobs if they have it, and from nowhere if it
-// needed the network.
+// needed the network. A file that needs a login of its own gets it.
 func (s Sources) place(source *pb.SourceOp) {
 	checksum, commit := source.Attrs[pb.AttrHTTPChecksum], source.Attrs[pb.AttrGitChecksum]
 	_, rest, _ := strings.Cut(source.Identifier, "://")
@@ -97,6 +98,8 @@ func (s Sources) place(source *pb.SourceOp) {
 	case commit != "" && s.Offline:
 		source.Identifier = "git://" + strings.TrimPrefix(nowhere, "http://") + rest
 		source.Attrs[pb.AttrFullRemoteURL] = nowhere + strings.TrimSuffix(rest, "#"+commit)
+	case s.Secrets[source.Identifier] != "":
+		source.Attrs[pb.AttrHTTPAuthHeaderSecret] = s.Secrets[source.Identifier]
 	}
 	if isVendored && s.Store != nil {
 		source.Attrs[pb.AttrOCILayoutStoreID] = llb.VendorStore
@@ -129,7 +132,7 @@ func (s *Sources) stores(packed, models content.Store) map[string]content.Store 
 // redirect redirects the sources of a graph to their places. The results of the graph stay
 // the same.
 func (s Sources) redirect(ctx context.Context, platform ocispec.Platform, def *bkllb.Definition) error {
-	if !s.Offline && len(s.Vendored) == 0 {
+	if !s.Offline && len(s.Vendored) == 0 && len(s.Secrets) == 0 {
 		return nil
 	}
 	moved := map[string]string{}

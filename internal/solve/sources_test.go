@@ -69,6 +69,7 @@ func TestPolicy(t *testing.T) {
 		{"offline", Sources{Offline: true}, nowhere + "deb.example/pool/a.deb git://127.0.0.1:9/offline/git.example/a/b.git#" + commit},
 		{"vendored", Sources{Vendored: vendored}, llb.Vendored(sum) + " git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},
 		{"vendored in a registry", Sources{Vendored: map[string]string{sum.String(): ofRegistry, commit: ofRegistry}}, ofRegistry + " git://git.example/a/b.git#" + commit + " " + ofRegistry},
+		{"by a login of its own", Sources{Secrets: map[string]string{"https://deb.example/pool/a.deb": "secret"}}, "https://deb.example/pool/a.deb secret git://git.example/a/b.git#" + commit},
 		{"vendored in part, offline", Sources{Vendored: map[string]string{commit: llb.Vendored(blob)}, Offline: true}, nowhere + "deb.example/pool/a.deb git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,6 +99,9 @@ func TestPolicy(t *testing.T) {
 					}
 				} else if !strings.HasPrefix(s.Identifier, "oci-layout://") {
 					got = append(got, s.Identifier)
+				}
+				if secret := s.Attrs[pb.AttrHTTPAuthHeaderSecret]; secret != "" {
+					got = append(got, secret)
 				}
 			}
 			if strings.Join(got, " ") != tt.want {

@@ -49,8 +49,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.tls.Close)
 	w.plain = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.plain.Close)
-	w.client = fetch.New(fetch.Options{Transport: w.transport(), Sleep: w.sleep, Logins: func(host string) (user, password string, ok bool) {
-		return "ada", "geheim", host == "own.example.com"
+	w.client = fetch.New(fetch.Options{Transport: w.transport(), Sleep: w.sleep, Logins: func(u *url.URL) (user, password string, ok bool) {
+		return "ada", "geheim", u.Hostname() == "own.example.com"
 	}})
 	return w
 }

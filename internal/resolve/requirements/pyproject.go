@@ -126,27 +126,40 @@ func (r *reader) readProject(dir string) error {
 
 var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 
-// readSettings reads the uv.toml with uv's settings for a workspace: next to its root, or in
-// the nearest directory above that has one. A pyproject.toml with a table of uv that is
-// nearer takes its place.
+// readSettings reads uv's settings for a workspace without its own: of the nearest directory,
+// from its root up, that has a uv.toml or a pyproject.toml with a table of uv.
 func (r *reader) readSettings() error {
 	for dir := r.top; ; dir = path.Dir(dir) {
 		if name := path.Join(dir, uvSettings); regular(r.root, name) {
 			data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
 			if err == nil {
 				err = errors.Join(checkLogins(name, data), unmarshal(name, data, &r.settings.Tool.UV))
-				r.uses(r.settings)
 			}
-			more, filesErr := r.settings.files(r.root, name)
-			r.request.ProjectFiles = append(r.request.ProjectFiles, append(more, name)...)
 			r.input(name, data)
 			r.git = r.git || containsGit(string(data))
-			return errors.Join(err, filesErr)
+			return errors.Join(err, r.useSettings(name))
 		}
-		if p, err := r.pyproject(dir); dir == "." || err == nil && p.Tool.UV != nil {
+		p, err := r.pyproject(dir)
+		switch {
+		case p.Tool.UV != nil && dir != r.top:
+			name := path.Join(dir, manifest)
+			r.settings.Tool.UV = maps.Clone(p.Tool.UV)
+			for _, key := range []string{"sources", "workspace"} { // of the project there
+				delete(r.settings.Tool.UV, key)
+			}
+			return errors.Join(err, r.needs(name, r.settings), r.useSettings(name))
+		case dir == "." || err == nil && p.Tool.UV != nil:
 			return nil
 		}
 	}
+}
+
+// useSettings records what the settings need, with their own file.
+func (r *reader) useSettings(name string) error {
+	r.uses(r.settings)
+	more, err := r.settings.files(r.root, name)
+	r.request.ProjectFiles = append(r.request.ProjectFiles, append(more, name)...)
+	return err
 }
 
 // readPyprojects reads the pyproject.toml of a directory, of its workspace, of the members
@@ -162,7 +175,7 @@ func (r *reader) readPyprojects(dir string) error {
 		return err
 	}
 	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
-	if dir == "." || strings.HasPrefix(r.request.Project+"/", dir+"/") {
+	if dir == r.request.Project || dir == r.workspaceOf(r.request.Project) {
 		r.uses(p)
 	} else {
 		r.request.ProjectTexts = append(r.request.ProjectTexts, p.requires())
@@ -527,18 +540,20 @@ func texts(value any) (list []string) {
 	return list
 }
 
-var loginAddress = regexp.MustCompile(`https?://[^/?#\s"']*@([^/?#\s"']+)`)
+var loginAddress = regexp.MustCompile(`https?://([^/?#\s"']*)@([^/?#\s"']+)`)
 
 // checkLogins rejects addresses with a login: uv would see it in the file, and no lock may
-// contain it.
+// contain it. The user "git" is none.
 func checkLogins(name string, data []byte) error {
-	at := loginAddress.FindSubmatchIndex(data)
-	if at == nil {
-		return nil
+	for _, at := range loginAddress.FindAllSubmatchIndex(data, -1) {
+		if string(data[at[2]:at[3]]) == "git" {
+			continue
+		}
+		host := data[at[4]:at[5]]
+		err := fmt.Errorf("%s:%d: an address at %s contains a user name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
+		return failure.WithHint(err, fmt.Sprintf("remove it, and put a login for %s into ~/.netrc", host))
 	}
-	host := data[at[2]:at[3]]
-	err := fmt.Errorf("%s:%d: an address at %s contains a user name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
-	return failure.WithHint(err, fmt.Sprintf("remove it, and put a login for %s into ~/.netrc", host))
+	return nil
 }
 
 // unmarshal reads a TOML file; errors have a line.

@@ -84,6 +84,17 @@ func TestTheLockOfAMemberOrItsOwn(t *testing.T) {
 	}
 }
 
+// The table of uv of a source above a project has no indexes for the project.
+func TestSourceAboveAProject(t *testing.T) {
+	uses := request(t, strings.Replace(projectSpec, `"."`, `"app"`, 1), map[string]string{
+		"pyproject.toml":     "[project]\nname = \"lib\"\n[tool.uv]\nindex-url = \"https://above.example/simple\"\n",
+		"app/pyproject.toml": "[project]\nname = \"app\"\n[tool.uv]\nextra-index-url = [\"https://own.example/simple\"]\n[tool.uv.sources]\nlib = { path = \"..\" }\n",
+	}).Uses
+	if want := []string{"https://own.example/simple"}; uses.Default || !slices.Equal(uses.URLs, want) {
+		t.Errorf("its indexes are %q, with a default one: %v; want %q", uses.URLs, uses.Default, want)
+	}
+}
+
 // A source in another workspace has requirements from there.
 func TestSourcesInAWorkspace(t *testing.T) {
 	got := request(t, strings.Replace(projectSpec, `"."`, `"app"`, 1), map[string]string{
@@ -97,24 +108,30 @@ func TestSourcesInAWorkspace(t *testing.T) {
 	}
 }
 
-// A uv.toml has the settings of a project, unless a nearer pyproject.toml has a table of uv.
+// A uv.toml has the settings of a project, or the table of uv of a pyproject.toml above it,
+// whichever is nearest, unless it has such a table itself.
 func TestSettingsOfAProject(t *testing.T) {
 	const text = "find-links = [\"wheels\"]\noverride-dependencies = [\"numpy==2\", \"r @ git+https://g.example/r\"]\n"
 	ofA := strings.Replace(projectSpec, `"."`, `"p/a"`, 1)
 	for _, tt := range []struct {
-		name, settings string // the directory of the file, and its text
+		name, settings string // the settings' file
 		own            string // more of p/a/pyproject.toml
 		want           []string
 	}{
-		{"its own", "p/a", "[tool.uv]\n", []string{"p/a/wheels/a.whl", "p/a/uv.toml"}},
-		{"above", ".", "", []string{"wheels/a.whl", "uv.toml"}},
-		{"above a table", ".", "[tool.uv]\npackage = false\n", nil},
-		{"elsewhere", "p/b", "", nil},
+		{"its own", "p/a/uv.toml", "[tool.uv]\n", []string{"p/a/wheels/a.whl", "p/a/uv.toml"}},
+		{"above", "uv.toml", "", []string{"wheels/a.whl", "uv.toml"}},
+		{"above a table", "uv.toml", "[tool.uv]\npackage = false\n", nil},
+		{"table above", "p/pyproject.toml", "", []string{"p/wheels/a.whl", "p/pyproject.toml"}},
+		{"table above another", "p/pyproject.toml", "[tool.uv]\npackage = false\n", nil},
+		{"elsewhere", "p/b/uv.toml", "", nil},
 	} {
-		name := path.Join(tt.settings, "uv.toml")
+		name, table := tt.settings, ""
+		if path.Base(name) == "pyproject.toml" {
+			table = "[tool.uv.sources]\nsix = { path = \"wheels\" }\n[tool.uv]\n"
+		}
 		files := map[string]string{
-			"p/a/pyproject.toml": "[project]\nname = \"x\"\ndependencies = [\"numpy<2\", \"six\"]\n" + tt.own, "p/a/uv.lock": "", name: text,
-			path.Join(tt.settings, "wheels/a.whl"): "", path.Join(tt.settings, "wheels/b"): "",
+			"p/a/pyproject.toml": "[project]\nname = \"x\"\ndependencies = [\"numpy<2\", \"six\"]\n" + tt.own, "p/a/uv.lock": "", name: table + text,
+			path.Join(path.Dir(name), "wheels/a.whl"): "", path.Join(path.Dir(name), "wheels/b"): "",
 		}
 		got := request(t, ofA, files)
 		want := slices.Concat([]string{"p/a/pyproject.toml"}, tt.want, []string{"p/a/uv.lock"})

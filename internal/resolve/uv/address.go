@@ -13,7 +13,10 @@ import (
 
 // required returns the addresses of files and repositories that a request requires, besides
 // its indexes.
-func (r Request) required() []string {
+func (r Request) required() []string { return addresses(r.requiring(), address) }
+
+// requiring returns the texts that have these addresses.
+func (r Request) requiring() []string {
 	texts := slices.Concat(r.Overrides, r.ProjectTexts, []string{r.LockText})
 	for _, lines := range r.BuildRequires {
 		texts = append(texts, lines...)
@@ -21,7 +24,7 @@ func (r Request) required() []string {
 	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
 		texts = append(texts, w.URL)
 	}
-	return addresses(texts, address)
+	return texts
 }
 
 // treesRequire returns the addresses that the source trees of a request require. Others in
@@ -58,6 +61,7 @@ var (
 func addresses(texts []string, form *regexp.Regexp) []string {
 	var list []string
 	for _, text := range texts {
+		text = scpAddress.ReplaceAllString(text, "${1}ssh://git@$2/$3")
 		for _, found := range form.FindAllString(text, -1) {
 			list = append(list, cleaned(strings.TrimLeft(found, "@ \t")))
 		}
@@ -96,6 +100,18 @@ func hostOf(address string) string {
 // sshAddress matches ssh addresses of git repositories. They are fetched by https, with the
 // login of their host: no exec has a key, and no engine an agent.
 var sshAddress = regexp.MustCompile(`ssh://(?:[^\s@/]+@)?([A-Za-z0-9.-]+)(?::\d+)?/`)
+
+// scpAddress matches the short form of ssh addresses, which Poetry reads.
+var scpAddress = regexp.MustCompile(`(^|[\s"'])git@([A-Za-z0-9.-]+):([^\s"'<>]+)`)
+
+// ssh returns the beginnings of the ssh addresses in a request, up to the path.
+func (r Request) ssh() []string {
+	var list []string
+	for _, text := range slices.Concat(r.requiring(), r.TreeTexts, r.TreePrograms) {
+		list = append(list, sshAddress.FindAllString(text, -1)...)
+	}
+	return list
+}
 
 func needsLogin(host string) error {
 	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there has an ssh address, but a lock has no ssh key", host))

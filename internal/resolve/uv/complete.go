@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -159,6 +160,9 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 	return nil
 }
 
+// gitUser matches a user without a password, which git doesn't send.
+var gitUser = regexp.MustCompile(`^(git\+https?://)[^/:@]+@`)
+
 // checkGit requires a commit of a repository that an engine can fetch. A requirement of
 // another project may name one on a host in the request: the door leads to no other.
 func (c completion) checkGit(d *distribution) error {
@@ -166,7 +170,7 @@ func (c completion) checkGit(d *distribution) error {
 	if err != nil {
 		return err
 	}
-	d.URL = address
+	d.URL = gitUser.ReplaceAllString(address, "$1")
 	rest, _, _ := strings.Cut(strings.TrimPrefix(d.URL, "git+"), "#")
 	u, err := url.Parse(rest)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {

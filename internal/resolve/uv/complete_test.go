@@ -622,13 +622,18 @@ func TestCommits(t *testing.T) {
 	for url, want := range map[string]string{
 		"git+https://g.example/r@0123456789012345678901234567890123456789#subdirectory=x": "",
 		"git+http://g.example/r@0123456789012345678901234567890123456789":                 "",
+		"git+https://git@g.example/r@0123456789012345678901234567890123456789":            "",
 		"git+ssh://git@g.example/r@01":                                                    `g.example: a repository there has an ssh address, but a lock has no ssh key`,
 		"git+https://h.example/r@0123456789012345678901234567890123456789":                ": no requirement names its host",
 		"git+file:///srv/r@01": `: only repositories at https:// and http:// addresses can be locked`,
 	} {
 		x := newIndex(t)
 		x.r.Overrides = []string{"r @ git+https://g.example/r"}
-		err := x.complete(t, &distribution{Name: "r", Kind: kindGit, URL: url})
+		d := &distribution{Name: "r", Kind: kindGit, URL: url}
+		err := x.complete(t, d)
+		if strings.Contains(d.URL, "https://git@") {
+			t.Errorf("%s: its address has a user", d.URL)
+		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", url, err, want)
 		}

@@ -103,26 +103,26 @@ func (e ending) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// gitConfig has git use https instead of ssh on the hosts of some addresses, as environment
+// gitConfig has git use https instead of ssh on the hosts of a request, as environment
 // variables: submodules and requirements of other projects use ssh, too.
-func (l Logins) gitConfig(addresses []string) []string {
-	var config []string
-	count := 0
-	hosts := map[string]bool{}
-	for _, address := range addresses {
-		hosts[key(hostOf(address))] = true
-	}
-	for _, host := range slices.Sorted(maps.Keys(hosts)) {
-		if _, ok := l.of(host); !ok {
-			continue
-		}
+func (l Logins) gitConfig(r Request) []string {
+	forms := map[string]string{}
+	for _, address := range r.named() {
+		host := key(hostOf(address))
 		for _, form := range []string{"ssh://git@" + host + "/", "git@" + host + ":", "ssh://" + host + "/"} {
-			config = append(config, fmt.Sprintf("GIT_CONFIG_KEY_%d=url.https://%s/.insteadOf", count, host), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", count, form))
-			count++
+			forms[form] = host
 		}
 	}
-	if count == 0 {
+	for _, form := range r.ssh() { // with another port or user
+		forms[form] = key(hostOf(form))
+	}
+	maps.DeleteFunc(forms, func(_, host string) bool { _, ok := l.of(host); return !ok })
+	if len(forms) == 0 {
 		return nil
 	}
-	return append(config, fmt.Sprintf("GIT_CONFIG_COUNT=%d", count))
+	config := []string{fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(forms))}
+	for i, form := range slices.Sorted(maps.Keys(forms)) {
+		config = append(config, fmt.Sprintf("GIT_CONFIG_KEY_%d=url.https://%s/.insteadOf", i, forms[form]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, form))
+	}
+	return config
 }

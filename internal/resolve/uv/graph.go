@@ -89,7 +89,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		return exec.Output(o.Builder, answerPath)
 	}
 	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.limit().Seconds()))}, args)
-	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named()), []string{"HOME=/tmp/home"})
+	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i]), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
 		llb.Mount{Target: uvPath, From: o.uvState()},
 		llb.Mount{Target: certPath, From: llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})},

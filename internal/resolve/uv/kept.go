@@ -25,7 +25,7 @@ import (
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // keptFormat is part of cache file names: other formats are never read.
-const keptFormat = "4"
+const keptFormat = "5"
 
 // keptPath is the cache file for the content of a wheel, by its address and sha256, so that
 // locking again inspects only new wheels.

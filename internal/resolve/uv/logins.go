@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -17,8 +19,8 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// Logins are logins by host. They reach an engine only as secrets of a session: no graph,
-// lock or log contains any.
+// Logins are logins by host, or by "HOST/PATH" for addresses below a path. They reach an
+// engine only as secrets of a session: no graph, lock or log contains any.
 type Logins map[string]userinfo.Login
 
 // Merge returns the logins of l, overridden by others, by host without port: neither a
@@ -27,25 +29,62 @@ type Logins map[string]userinfo.Login
 func (l Logins) Merge(others map[string]userinfo.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
-	for _, host := range slices.Sorted(maps.Keys(others)) { // of two ports, always the same one
-		if other := others[host]; other.Password != "" || other.User != merged[key(host)].User {
-			merged[key(host)] = other
+	for other, login := range others { // that of a host overrides those of its paths
+		maps.DeleteFunc(merged, func(place string, _ userinfo.Login) bool {
+			return login.Password != "" && strings.HasPrefix(place, key(other)+"/")
+		})
+	}
+	for _, place := range slices.Sorted(maps.Keys(others)) { // of two ports, always the same one
+		_, known, _ := merged.at(key(place))
+		if other := others[place]; other.Password != "" || other.User != known.User {
+			merged[key(place)] = other
 		}
 	}
 	return merged
 }
 
-// Only returns the logins for the hosts of some addresses: an engine needs no others.
+// OfHosts returns the logins with one for a host whose paths all have the same: its files may
+// be elsewhere.
+func (l Logins) OfHosts() Logins {
+	different, merged := map[string]map[userinfo.Login]bool{}, Logins{}
+	for place, login := range l {
+		host, _, _ := strings.Cut(place, "/")
+		if different[host] == nil {
+			different[host] = map[userinfo.Login]bool{}
+		}
+		different[host][login] = true
+	}
+	for place, login := range l {
+		if host, _, _ := strings.Cut(place, "/"); len(different[host]) == 1 {
+			place = host
+		}
+		merged[place] = login
+	}
+	return merged
+}
+
+// Only returns the logins for some addresses: an engine needs no others.
 func (l Logins) Only(addresses []string) Logins {
 	some := Logins{}
 	for _, address := range addresses {
-		host := hostOf(address)
-		if login, ok := l.of(host); ok {
-			some[key(host)] = login
+		if place, login, ok := l.find(address); ok {
+			some[place] = login
 		}
 	}
 	return some
 }
+
+// Secret returns the ID of the secret with the login for an address, if the one of its host
+// is another: an engine asks for that on its own.
+func (l Logins) Secret(address string) string {
+	if place, _, ok := l.find(address); ok && strings.Contains(place, "/") {
+		return httpSecret + place
+	}
+	return ""
+}
+
+// httpSecret is the prefix of the IDs of secrets for downloads.
+const httpSecret = "HTTP_AUTH_HEADER_"
 
 // Secrets serves the logins to an engine, for as long as a session lasts.
 func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretProvider(l) }
@@ -54,7 +93,7 @@ func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretP
 // HTTP_AUTH_HEADER_HOST (source/http) or GIT_AUTH_HEADER.HOST:PORT (source/git) on its own,
 // so that no graph needs to name them.
 func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
-	for _, prefix := range []string{"HTTP_AUTH_HEADER_", "GIT_AUTH_HEADER."} {
+	for _, prefix := range []string{httpSecret, "GIT_AUTH_HEADER."} {
 		host, ok := strings.CutPrefix(id, prefix)
 		if login, known := l.of(host); ok && known {
 			return []byte("Basic " + base64.StdEncoding.EncodeToString([]byte(login.User+":"+login.Password))), nil
@@ -63,23 +102,50 @@ func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
 	return nil, fmt.Errorf("secret %q: %w", id, secrets.ErrNotFound)
 }
 
-// For returns the login for a host, as the client of the door asks for it.
-func (l Logins) For(host string) (user, password string, ok bool) {
-	login, ok := l.of(host)
+// For returns the login for an address, as the client of the door asks for it.
+func (l Logins) For(u *url.URL) (user, password string, ok bool) {
+	_, login, ok := l.find(u.String())
 	return login.User, login.Password, ok
 }
 
-func (l Logins) of(host string) (userinfo.Login, bool) {
-	login, ok := l[key(host)]
+// find returns the login for an address, and the place that it is of: the innermost one.
+func (l Logins) find(address string) (place string, login userinfo.Login, ok bool) {
+	u, err := url.Parse(strings.TrimPrefix(address, "git+"))
+	if err != nil || u.Hostname() == "" {
+		return "", login, false
+	}
+	return l.at(key(u.Hostname()) + path.Clean("/"+u.Path))
+}
+
+// at returns the login for "HOST/PATH", and its own place.
+func (l Logins) at(inner string) (place string, login userinfo.Login, ok bool) {
+	host, below, _ := strings.Cut(inner, "/")
+	for ; below != "" && below != "."; below = path.Dir(below) {
+		if login, ok = l[host+"/"+below]; ok {
+			return host + "/" + below, login, true
+		}
+	}
+	login, ok = l[host]
+	return host, login, ok
+}
+
+// of returns the login of a host, or of a path of it.
+func (l Logins) of(place string) (userinfo.Login, bool) {
+	login, ok := l[key(place)]
 	return login, ok
 }
 
-// key returns the canonical spelling of a host without its port.
-func key(host string) string {
+// key returns the canonical spelling of a host without its port, and of a path of it.
+func key(place string) string {
+	host, below, isBelow := strings.Cut(place, "/")
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	return strings.ToLower(host)
+	host = strings.ToLower(host)
+	if isBelow {
+		host += "/" + below
+	}
+	return host
 }
 
 // overHTTPS rewrites the ssh addresses in a text. Their hosts must have logins.

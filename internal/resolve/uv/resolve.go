@@ -212,9 +212,13 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 
 // read has the engine produce the answer, and returns it.
 func (o Options) read(ctx context.Context, state llb.State, session ...session.Attachable) ([]byte, error) {
+	logins := o.Logins
+	if _, own, ok := logins.find(o.uv.URL); ok { // an engine only asks for that of the host
+		logins = logins.Merge(Logins{hostOf(o.uv.URL): own})
+	}
 	files, err := solve.Read(ctx, o.Client, solve.ReadRequest{
 		State: state, Names: []string{answerName}, Platform: o.Platform, Store: o.Store,
-		Session: append(session, o.Logins.Secrets()), Progress: o.Progress,
+		Session: append(session, logins.Secrets()), Progress: o.Progress,
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,12 @@ import (
 	"lamina.build/internal/failure"
 )
 
+func TestShortFormOfSSH(t *testing.T) {
+	r := Request{TreeTexts: []string{`{"a":"git@a.example:org/x.git","b":"ssh://git@b.example:2222/x","c":"me@c.example:x"}`, "git@d.example:x"}}
+	want := []string{"https://a.example/org/x.git", "https://b.example/x", "https://d.example/x"}
+	equal(t, "addresses", r.treesRequire(), want)
+}
+
 func TestGitGoesByHTTPSWhereThereIsALogin(t *testing.T) {
 	logins := Logins{"known.example": {User: "me", Password: "secret"}}
 	for text, want := range map[string]string{
@@ -41,8 +47,13 @@ func TestAddressesBySSHAreToldByPlace(t *testing.T) {
 // The configuration of an exec has only hosts that the request names, and no login.
 func TestGitItselfTakesHTTPSForSSH(t *testing.T) {
 	logins := Logins{"known.example": {User: "me", Password: "secret"}, "elsewhere.example": {User: "me", Password: "secret"}}
-	got := strings.Join(logins.gitConfig([]string{"https://other.example/x", "https://known.example:443/x", "https://known.example:443/y"}), "\n")
-	for _, want := range []string{"GIT_CONFIG_COUNT=3", "=url.https://known.example/.insteadOf", "=ssh://git@known.example/", "=git@known.example:"} {
+	r := Request{
+		ProjectTexts: []string{`[{"git":"https://other.example/x"},{"git":"https://known.example:443/x"},{"git":"ssh://me@known.example:2222/y"}]`},
+		TreeTexts:    []string{`{"git":"git@poetry.example:org/x.git"}`},
+	}
+	logins["poetry.example"] = logins["known.example"]
+	got := strings.Join(logins.gitConfig(r), "\n")
+	for _, want := range []string{"GIT_CONFIG_COUNT=7", "=url.https://known.example/.insteadOf", "=ssh://git@known.example/", "=git@known.example:", "=ssh://me@known.example:2222/", "=git@poetry.example:"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -146,6 +147,9 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 	return errors.Join(problems...)
 }
 
+// modules matches where the data of a wheel is among its modules.
+var modules = regexp.MustCompile(`^\.\./lib/python3\.\d+/(site|dist)-packages/`)
+
 // target returns the path that an entry of a wheel is installed to.
 func target(name, title string) (string, error) {
 	rest, ok := strings.CutPrefix(name, title+".data/")
@@ -160,7 +164,7 @@ func target(name, title string) (string, error) {
 	case scheme == "scripts" && !strings.Contains(below, "/"):
 		return outside + "bin/" + below, nil
 	case scheme == "data":
-		return outside + below, nil
+		return modules.ReplaceAllString(outside+below, ""), nil
 	case scheme == "headers":
 		return outside + "include/" + title + "/" + below, nil
 	}

@@ -27,7 +27,7 @@ func TestReadWheel(t *testing.T) {
 		entry{name: "my_pkg/"}, entry{name: "my_pkg/__init__.py", content: "one"}, entry{name: "my_pkg/deep/x.so", content: "two", mode: 0o755},
 		entry{name: "six.py", content: "three"}, entry{name: "my_pkg.libs/libz.so", content: "four"}, entry{name: "other.data/x", content: "of a package"},
 		entry{name: "My_Pkg-1.0.data/purelib/pure/__init__.py", content: "five"}, entry{name: "My_Pkg-1.0.data/platlib/plat.py"},
-		entry{name: "My_Pkg-1.0.data/scripts/tool", content: "#!python"}, entry{name: "My_Pkg-1.0.data/data/share/man/tool.1"},
+		entry{name: "My_Pkg-1.0.data/scripts/tool", content: "#!python"}, entry{name: "My_Pkg-1.0.data/data/share/man/tool.1"}, entry{name: "My_Pkg-1.0.data/data/lib/python3.11/site-packages/data/x"},
 		entry{name: "My_Pkg-1.0.data/headers/x.h"},
 		entry{name: "My_Pkg-1.0.dist-info/entry_points.txt", content: "[console_scripts]\n# no comment = x\nrun = my_pkg.cli:main [extra]\n[other]\nnot = a script\n[gui_scripts]\nshow=my_pkg:show.it\n"},
 	)
@@ -35,14 +35,14 @@ func TestReadWheel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "top-level names", w.Top, []string{"my_pkg", "my_pkg.libs", "other.data", "plat.py", "pure", "six.py"})
+	equal(t, "top-level names", w.Top, []string{"data", "my_pkg", "my_pkg.libs", "other.data", "plat.py", "pure", "six.py"})
 	var targets []string
 	for _, m := range w.Files {
 		targets = append(targets, m.Target)
 	}
 	equal(t, "files", targets, []string{
 		"my_pkg/__init__.py", "my_pkg/deep/x.so", "six.py", "my_pkg.libs/libz.so", "other.data/x", "pure/__init__.py", "plat.py",
-		"../bin/tool", "../share/man/tool.1", "../include/My_Pkg-1.0/x.h", "../bin/run", "../bin/show",
+		"../bin/tool", "../share/man/tool.1", "data/x", "../include/My_Pkg-1.0/x.h", "../bin/run", "../bin/show",
 	})
 	equal(t, "METADATA", w.Metadata, sumOf([]byte(metadataOf("My-Pkg", "1.0"))))
 	equal(t, "title", w.Name+" "+w.Version+" "+d.Version, "My-Pkg 1.0 1.0")

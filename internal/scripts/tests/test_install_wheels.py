@@ -110,6 +110,17 @@ class InstalledTest(WithInstallation):
         self.assertEqual(files[f"{LOCAL}/bin/plain"][1], b"#!/bin/sh\n")
         self.assertTrue(files[f"{LOCAL}/bin/p-run"][1].startswith(b"#!/usr/bin/python3\n"))
 
+    def test_data_may_be_among_modules_and_headers(self) -> None:
+        version = "python{}.{}".format(*sys.version_info)
+        data = {f"p-1.0.data/data/{where}": b"1" for where in (
+            f"lib/{version}/site-packages/a/x.txt", f"lib/{version}/dist-packages/b/x.txt", f"include/{version}/c/x.h", f"include/site/{version}/d/x.h")}
+        self.wheel("p", {"m.txt": b"", "a/y.txt": b"", "p-1.0.data/headers/p.h": b"", **data})
+        files = {path for path in self.installed() if ".dist-info" not in path}
+        self.assertEqual(files, {f"{SITE}/{name}" for name in ("m.txt", "a/x.txt", "a/y.txt", "b/x.txt")} | {
+            f"{LOCAL}/include/python3.11/{name}" for name in ("p/p.h", "c/x.h", "d/x.h")})
+        self.wheel("q", {"a/x.txt": b"2"})
+        self.assertIn("a/x.txt is in p-1.0-py3-none-any.whl too", self.install().stderr)
+
     def test_record_is_sorted_and_says_what_is_there(self) -> None:
         self.wheel("p", {
             **SMALL, 'p/odd,"name"\u2028.txt': b"odd",

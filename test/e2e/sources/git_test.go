@@ -167,6 +167,23 @@ func TestRealGitBySSH(t *testing.T) {
 		t.Errorf("locked as %s", d.URL)
 	}
 	u.Build(t, "lock", "--check", dir)
+	// So do the addresses that uv reads in a pyproject.toml.
+	u.Env = append(u.Env, "LAMINA_PYTHON_INDEX="+x.URL)
+	known, unknown := u.Env, append([]string{"NETRC=/dev/null"}, u.Env[1:]...)
+	const source = "dependencies = [\"plain\"]\n[tool.uv.sources]\nplain = { branch = \"main\", git = "
+	for _, text := range []string{
+		`dependencies = ["plain @ git+ssh://git@HOST/git/plain.git@main"]`, source + `"ssh://me@HOST:2222/git/plain.git" }`, source + `"https://git@HOST/git/plain.git" }`,
+	} {
+		dir := e2etest.PythonProject(t, "[python]\nproject = \".\"\n", map[string]string{"pyproject.toml": "[project]\nname = \"svc\"\nversion = \"1\"\n" + strings.ReplaceAll(text, "HOST", host) + "\n"})
+		u.Env = unknown
+		u.Fails(t, 2, []string{"hint: put a login for " + host + " into ~/.netrc"}, "lock", dir)
+		u.Env = known
+		u.Build(t, "lock", dir)
+		if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "plain"); d.URL != "git+https://"+host+"/git/plain.git@"+plain.Commit {
+			t.Errorf("%s: locked as %s", text, d.URL)
+		}
+		u.Build(t, "lock", "--check", dir)
+	}
 	// So does the engine of a build, with the build's login.
 	e := trusting(t, authority)
 	request := solve.ReadRequest{State: llb.Git("https://"+host+"/git/plain.git", plain.Commit), Names: []string{"PKG-INFO"}, Platform: platforms.DefaultSpec()}

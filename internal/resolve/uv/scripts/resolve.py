@@ -22,7 +22,7 @@ sys.path += ["/usr/lib/python3/dist-packages"]
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import parse_tag, sys_tags
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 import backend
 from backend import Problem, normal
@@ -68,12 +68,8 @@ class Resolver:
         lines = [*self.question["requirements"], *self.tree_lines()]
         if self.question["pylock"]:
             chosen = self.applying(self.imported(lines))
-            there = {dist["name"]: dist["version"] for dist in chosen}
-            for need in unmet(self.question["overrides"], there):
-                if there.get(normal(need.name)):
-                    raise Problem(f"overrides require {need}, but {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
             for line in lines:
-                if line["name"] not in {*there, *self.question["excludes"]}:
+                if line["name"] not in {*(dist["name"] for dist in chosen), *self.question["excludes"]}:
                     raise Problem(f"a source tree requires {line['line']}, which {self.question['pylock']} doesn't have", line["name"])
         elif lines:
             chosen = self.with_optional(lines)
@@ -89,12 +85,21 @@ class Resolver:
                     raise
                 self.omitted[dist["name"]] = reason(problem)
                 chosen.remove(dist)
+        if self.question["pylock"]:
+            self.check_overrides(chosen)
         omitted = [{"requirement": name, "reason": why} for name, why in self.omitted.items()]
         return {"distributions": chosen, "builds": self.builds, "omitted": omitted, "notes": sorted(NOTES)}
 
     def known(self, dist: dict) -> bool:
-        """Reports whether the previous lock has the build requirements of dist."""
-        return dist["name"] not in self.builds and dist["id"] in self.question["known"]
+        """Reports whether nothing but the build requirements of dist is unknown, and the previous lock has those."""
+        return dist["version"] and dist["name"] not in self.builds and dist["id"] in self.question["known"]
+
+    def check_overrides(self, chosen: list[dict]) -> None:
+        """Refuses overrides that the user's lock doesn't meet. It may lack the version of a wheel, whose name has it."""
+        there = {dist["name"]: dist["version"] or "".join(dist["file"].split("-")[1:2]) for dist in chosen}
+        for need in unmet(self.question["overrides"], there):
+            if normal(need.name) in there:
+                raise Problem(f"overrides require {need}, but {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
 
     # Requirements of the project's own trees.
 
@@ -473,7 +478,11 @@ def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Req
         if need.marker and not need.marker.evaluate({"extra": extra}):
             continue
         version = there.get(normal(need.name))
-        if need.url or need.extras or version is None or not need.specifier.contains(version, prereleases=True):
+        try:
+            met = version is not None and need.specifier.contains(version, prereleases=True)
+        except InvalidVersion:  # as some Debian packages have
+            met = False
+        if need.url or need.extras or not met:
             missing.append(need)
     return missing
 

@@ -127,7 +127,7 @@ class ChoiceTest(World):
     def test_what_is_told_of_files(self) -> None:
         self.uv(compile=[pylock(
             {"name": "A.b", "version": "1.0", "index": "https://i.example", "wheels": [{"name": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}}]},
-            {"name": "d", "archive": {"url": "https://f.example/d.zip", "subdirectory": "py/", "hashes": {"sha256": "u"}}},
+            {"name": "d", "version": "1.0", "archive": {"url": "https://f.example/d.zip", "subdirectory": "py/", "hashes": {"sha256": "u"}}},
             {"name": "c", "archive": {"path": "../project/my wheels/c-1.0-py3-none-any.whl", "hashes": {"sha256": "t"}}},
         )])
         one, below, two = self.answer("a-b", "c", known=["u#py"])["distributions"]
@@ -199,8 +199,9 @@ class BuildsTest(World):
 
     def test_versions_of_archives_are_those_of_their_metadata(self) -> None:
         sdist = self.sdist("a", version="3.0")
-        self.uv(compile=[pylock({"name": "a", "archive": sdist["sdist"]})])
-        self.assertEqual(titles(self.answer("a @ x")["distributions"]), ["a 3.0"])
+        for known in ([], ["of a 3.0"]):
+            self.uv(compile=[pylock({"name": "a", "archive": sdist["sdist"]})])
+            self.assertEqual(titles(self.answer("a @ x", known=known)["distributions"]), ["a 3.0"])
 
     def test_a_module_that_is_missing(self) -> None:
         sdist = self.sdist("a", asks='__import__("nobody.declares")')
@@ -299,6 +300,11 @@ class TreesTest(World):
         )
         self.assertEqual((titles(found["distributions"]), found["builds"]), (["numpy 2.0"], {"native": []}))
         self.assertEqual(self.calls()[0]["requirements.txt"], "numpy>=2\nrequests[socks]\n")
+
+    def test_odd_versions_meet_nothing(self) -> None:
+        tree = self.tree("trees/native", '[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "native"\ndependencies = ["six>1"]\n', maker="")
+        self.uv(compile=[pylock(wheel("six"))])
+        self.assertEqual(titles(self.answer(trees={"native": str(tree)}, image={"six": "2.0+ds-unknown~1"})["distributions"]), ["six 1.0"])
 
     def test_all_is_there(self) -> None:
         tree = self.tree("trees/native", '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "native"\n', maker="")
@@ -494,6 +500,18 @@ class LockTest(World):
         self.assertEqual([entry["name"] for entry in resolve.tomllib.loads(self.calls("install")[0]["lock"])["packages"]], ["six"])
         problem = self.problem(**where, overrides=["Six[x]<1"])
         self.assertEqual((str(problem), problem.project), ("overrides require Six[x]<1, but pylock.toml has 1.16", "six"))
+
+    def test_overrides_of_what_a_lock_has_no_version_of(self) -> None:
+        built, made = {"name": "built", "archive": self.sdist("built", version="3.0")["sdist"]}, wheel("made", "2.0")
+        del made["version"]
+        self.lock(pylock(built, made)["text"])
+        where = {"pylock": "pylock.toml", "directory": "."}
+        told = {"install": [{"stderr": " + built==3.0\n + made==2.0\n"}]}
+        self.uv(**told)
+        self.assertEqual(titles(self.answer(**where, overrides=["built>2", "made==2"])["distributions"]), ["built 3.0", "made "])
+        for override, want in (("built<3", "3.0"), ("made<2", "2.0")):
+            self.uv(**told)
+            self.assertEqual(str(self.problem(**where, overrides=[override])), f"overrides require {override}, but pylock.toml has {want}")
 
     def test_a_lock_that_is_none(self) -> None:
         for text in ("[[packages", "packages = 3", "[[packages]]\ndirectory = { path = 'x' }", 'packages = [{name = "a", directory = "x"}]', 'packages = [{name = "a", directory = {path = 1}}]', 'packages = ["directory"]'):

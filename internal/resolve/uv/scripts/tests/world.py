@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -114,6 +115,7 @@ class World(unittest.TestCase):
         return question | more
 
     def answer(self, *lines: str, **more) -> dict:
+        shutil.rmtree(self.directory / "work/sources", ignore_errors=True)  # of another exec
         return resolve.Resolver(self.question(*lines, **more)).answer()
 
     def problem(self, *lines: str, **more) -> backend.Problem:
