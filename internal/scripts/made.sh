@@ -65,6 +65,18 @@ while IFS='	' read -r action kind packages paths holds command; do
 			if [ -f "$path" ] && [ ! -L "$path" ]; then perl $lamina/scripts/steady.pl "$path"; fi
 		done
 		;;
+	replace)
+		for path in $paths; do
+			name=${path##*/} name=${name%.conf}
+			password=$(sed -n "s/^dbc_dbpass='\([[:alnum:]]\{12\}\)'$/\1/p" "$path" 2>/dev/null) || :
+			if [ -n "$password" ] && ! kept "$path" && ! grep -qs "^$name $name/[a-z0-9]*/app-pass" $lamina/scripts/debconf; then
+				for file in $(grep -rlF -e "$password" /etc | sort); do
+					sed -i "s/$password/@$name@/" "$file"
+					removed "$file"
+				done
+			fi
+		done
+		;;
 	drop) rm -rf $paths ;; # patterns, each of which may match nothing
 	prevent)
 		for path in $paths; do # a pattern without a match stays as it is

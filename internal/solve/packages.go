@@ -65,6 +65,9 @@ func (e *Error) packages() {
 // taken matches files of an image that the engine provides while a package is installed.
 var taken = regexp.MustCompile(`/etc/(?:resolv\.conf|hosts|hostname)\b`)
 
+// noDomain matches what programs print that need the machine's full name.
+var noDomain = regexp.MustCompile(`(?i)hostname does not resolve|domain not set|fully[ -]qualified|\bFQDN\b`)
+
 // packagesHint returns what to do about a package whose script failed.
 func (e *Error) packagesHint() string {
 	switch file := taken.FindString(e.Output); {
@@ -72,6 +75,8 @@ func (e *Error) packagesHint() string {
 		return "the network is off while packages are installed, and its script seems to need it: add what it downloads to the app"
 	case file != "":
 		return file + " belongs to the engine while packages are installed, and to the container runtime later: no package can replace it"
+	case noDomain.MatchString(e.Output):
+		return "the machine is called lamina while packages are installed, without a domain, and its script seems to need one: set up what it does in the container"
 	case strings.Contains(e.Output, "ile size limit exceeded") || strings.Contains(e.Output, "File too large") || strings.HasSuffix(e.Output, " exit status 153"):
 		return "no file in a layer may exceed 9 GiB, since no registry accepts a layer of more than 10 GB"
 	case strings.Contains(e.Output, "No space left on device"):

@@ -39,6 +39,11 @@ func TestAPackageThatFails(t *testing.T) {
 			"Preparing to unpack .../more/p_1_all.deb ...\nGet it\nwget: unable to resolve host address 'x'\nlong ago\np: its pre-installation script ended with exit status 1",
 			"exit code: 1: p: its pre-installation script ended with exit status 1", "the network is off while packages are installed",
 		},
+		"a full name": {
+			before + "Setting up inn2 (2) ...\ninnconfval: hostname does not resolve or domain not set in inn.conf\ninn2: its post-installation script ended with exit status 1\n", "exit code: 1",
+			"Setting up inn2 (2) ...\ninnconfval: hostname does not resolve or domain not set in inn.conf\ninn2: its post-installation script ended with exit status 1",
+			"exit code: 1: inn2: its post-installation script ended with exit status 1", "without a domain",
+		},
 		"another problem of ours": {
 			before + "x is locked, but was not unpacked\n", "exit code: 1",
 			"Setting up other (1) ...\nother says\nx is locked, but was not unpacked", "exit code: 1: x is locked, but was not unpacked", "",

@@ -45,6 +45,19 @@ func TestRealSets(t *testing.T) {
 			packages: "backuppc mailman3", says: []string{"BackupPC password: /etc/backuppc/htpasswd", "Mailman settings: /etc/mailman3/mailman.cfg"},
 			run: "test ! -e /etc/backuppc/htpasswd; cd /etc/mailman3; test ! -e mailman.cfg; /usr/libexec/lamina/first-start grep ^backuppc: /etc/backuppc/htpasswd; grep -E \"^ *admin_pass: .{48}\" mailman.cfg",
 		},
+		// A database with a random password, and settings with random secrets.
+		"secrets": {
+			packages: "firebird3.0-server phpmyadmin roundcube roundcube-sqlite3 shadowsocks-libev",
+			says: []string{
+				"Firebird database: /var/lib/firebird/3.0/system/security3.fdb", "phpMyAdmin secret: /var/lib/phpmyadmin/blowfish_secret.inc.php",
+				"Roundcube settings: /etc/roundcube/config.inc.php", "database password: /etc/dbconfig-common/", "Shadowsocks password: /etc/shadowsocks-libev/config.json",
+			},
+			run: `cd /etc; test ! -e firebird/3.0/SYSDBA.password; test ! -e roundcube/config.inc.php; grep @phpmyadmin@ phpmyadmin/config-db.php; /usr/libexec/lamina/first-start true
+. firebird/3.0/SYSDBA.password; test -n "$ISC_PASSWORD"; test -s /var/lib/firebird/3.0/system/security3.fdb
+php -r 'include "/var/lib/phpmyadmin/blowfish_secret.inc.php"; exit(strlen($cfg["blowfish_secret"]) == 32 ? 0 : 1);'
+if grep -r -e @phpmyadmin@ -e @roundcube@ .; then exit 1; fi; grep -E "^.dbpass=.[A-Za-z0-9]{12}.;" phpmyadmin/config-db.php
+php -l roundcube/config.inc.php; grep -E "des_key.*= .[^ ]{24}" roundcube/config.inc.php; grep -E "\"password\":\"[A-Za-z0-9]{12}\"" shadowsocks-libev/config.json`,
+		},
 		// Packages that download, or replace a file of the engine's.
 		"mscorefonts": {
 			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
