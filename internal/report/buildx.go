@@ -23,6 +23,6 @@ func Instead(flag string) string {
 const (
 	statements = "--attach provenance,sbom attaches these documents, and without it there are none"
 	inSpec     = "image.toml says what goes into an image; where builds differ, write a [variant.NAME] and choose it with --variant"
-	noSecret   = "no step of a build sees a secret; downloads use the logins of this machine: those of docker login, and in ~/.netrc"
+	noSecret   = "no step of a build sees a secret; downloads use the logins of this machine: those of docker login, and in ~/.netrc" //nolint:gosec // a sentence
 	sealed     = "no step of a build has a network"
 )

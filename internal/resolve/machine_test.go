@@ -264,9 +264,9 @@ func TestLoginsByPath(t *testing.T) {
 		"https://one.example/b/files/x.whl": "two", "https://one.example:8443/b": "two", "https://one.example/bb": "net", "https://one.example/b/../x": "net", "git+https://one.example/r": "net",
 		"https://two.example/a/x": "one", "https://TWO.example/c/": "three", "https://two.example/x": "", "https://two.example/": "",
 	} {
-		u, err := url.Parse(address)
-		if err != nil {
-			t.Fatal(err)
+		u, problem := url.Parse(address)
+		if problem != nil {
+			t.Fatal(problem)
 		}
 		if _, password, _ := logins.For(u); password != want {
 			t.Errorf("of %s it is %q, want %q", address, password, want)

@@ -106,11 +106,7 @@ var scpAddress = regexp.MustCompile(`(^|[\s"'])git@([A-Za-z0-9.-]+):([^\s"'<>]+)
 
 // ssh returns the beginnings of the ssh addresses in a request, up to the path.
 func (r Request) ssh() []string {
-	var list []string
-	for _, text := range slices.Concat(r.requiring(), r.TreeTexts, r.TreePrograms) {
-		list = append(list, sshAddress.FindAllString(text, -1)...)
-	}
-	return list
+	return sshAddress.FindAllString(strings.Join(slices.Concat(r.requiring(), r.TreeTexts, r.TreePrograms), "\n"), -1)
 }
 
 func needsLogin(host string) error {

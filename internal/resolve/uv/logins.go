@@ -84,7 +84,7 @@ func (l Logins) Secret(address string) string {
 }
 
 // httpSecret is the prefix of the IDs of secrets for downloads.
-const httpSecret = "HTTP_AUTH_HEADER_"
+const httpSecret = "HTTP_AUTH_HEADER_" //nolint:gosec // not a secret
 
 // Secrets serves the logins to an engine, for as long as a session lasts.
 func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretProvider(l) }

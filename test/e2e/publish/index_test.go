@@ -129,7 +129,7 @@ func TestRealVerifiedIndex(t *testing.T) {
 		if err := json.Unmarshal([]byte(u.Build(t, "inspect", "--json", "--key", public, name).Stdout), &seen); err != nil {
 			t.Fatal(err)
 		}
-		counts := ""
+		var counts strings.Builder
 		for _, list := range [][]lamina.Attached{seen.Index.Attached, seen.Attached, seen.Further[0].Attached} {
 			n := 0
 			for _, a := range list {
@@ -137,9 +137,9 @@ func TestRealVerifiedIndex(t *testing.T) {
 					n++
 				}
 			}
-			counts += fmt.Sprint(n)
+			fmt.Fprint(&counts, n)
 		}
-		return counts
+		return counts.String()
 	}
 	verify := func(name string, o lamina.VerifyImageOptions) lamina.Verified {
 		t.Helper()

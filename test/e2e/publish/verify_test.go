@@ -30,7 +30,7 @@ import (
 func alter(t *testing.T, u *e2etest.User, tag string, paths ...string) {
 	t.Helper()
 	l, image := u.Image(t, lamina.Production)
-	ctx := t.Context()
+	ctx, paths := t.Context(), slices.Clone(paths)
 	write := func(media string, data []byte) ocispec.Descriptor {
 		t.Helper()
 		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(data), Size: int64(len(data))}
