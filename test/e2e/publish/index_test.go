@@ -148,6 +148,8 @@ func TestRealVerifiedIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// A statement's time is in whole seconds: two of the same second are one.
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 		return v
 	}
 	statement := filepath.Join(t.TempDir(), "statement.json")
