@@ -73,6 +73,23 @@ func (a Attached) Predicate() string {
 // Size returns the size of the layers as stored, in bytes.
 func (i Inspected) Size() (size int64) { return Made{Layers: i.Layers}.Size() }
 
+// For returns the image of an index for a platform: "linux/amd64", "arm64" or "local".
+func (i Inspected) For(platform string) (Inspected, error) {
+	p, err := parsePlatform(platform)
+	if err != nil {
+		return Inspected{}, failure.New(failure.Usage, err)
+	}
+	var names []string
+	for _, one := range append([]Inspected{i}, i.Further...) {
+		if one.Platform == platforms.Format(p) {
+			one.Further, one.Index = nil, i.Index
+			return one, nil
+		}
+		names = append(names, one.Platform)
+	}
+	return Inspected{}, failure.New(failure.Usage, fmt.Errorf("%s has no image for %s, only for %s", i.Name, platform, strings.Join(names, ", ")))
+}
+
 // Document returns the attachment of a media type: [LockType], which stands for a lock of
 // any format, [SPDXType] or [CycloneDXType]. It prefers a signed one.
 func (i Inspected) Document(media string) (data []byte, ok bool) {

@@ -110,14 +110,12 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		return Verified{Image: image}, err
 	}
 	v = Verified{Image: image, Variant: cmp.Or(o.Variant, image.annotation(VariantAnnotation), Production)}
-	v, err = p.rebuild(ctx, source, v, l, o)
-	for _, one := range source.images {
-		if err == nil && v.Equal() {
-			if err = source.intact(ctx, one); err != nil {
-				err = failure.New(failure.Findings, fmt.Errorf("reading %s: %w", name, err))
-			}
+	for _, one := range source.images { // reading is faster than rebuilding
+		if err = source.intact(ctx, one); err != nil {
+			return v, failure.New(failure.Findings, fmt.Errorf("reading %s: %w", name, err))
 		}
 	}
+	v, err = p.rebuild(ctx, source, v, l, o)
 	if err == nil && signer != nil && v.Equal() {
 		err = v.state(ctx, source, signer, l, o.Statement)
 	}

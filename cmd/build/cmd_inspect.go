@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,7 +18,7 @@ func (a *app) inspectCommand() *cobra.Command {
 	var options lamina.Options
 	var trust lamina.Trust
 	document := &choice{"", []string{"lock", "spdx", "cyclonedx", "provenance"}}
-	asJSON := false
+	asJSON, platform := false, ""
 	c := &cobra.Command{
 		Use:   "inspect IMAGE [flags]",
 		Short: "describe an image and the documents attached to it",
@@ -44,6 +46,9 @@ $ build inspect --key cosign.pub registry.example/faceblend:1`,
 			if err == nil && trust != (lamina.Trust{}) {
 				image, err = image.Verify(trust)
 			}
+			if err == nil && platform != "" {
+				image, err = image.For(platform)
+			}
 			if err == nil && document.value != "" {
 				return a.printDocument(image, document.value)
 			}
@@ -52,6 +57,7 @@ $ build inspect --key cosign.pub registry.example/faceblend:1`,
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.Var(document, "document", "print an attached document unchanged")
+		f.StringVar(&platform, "platform", "", "only the image for this `PLATFORM` of an index")
 		trustFlags(f, &trust)
 		jsonFlag(f, &asJSON)
 		insecureFlag(f, &options.Insecure, "the registry")
@@ -60,14 +66,24 @@ $ build inspect --key cosign.pub registry.example/faceblend:1`,
 }
 
 func (a *app) printDocument(image lamina.Inspected, which string) error {
-	media := map[string]string{"lock": lamina.LockType(), "spdx": lamina.SPDXType, "cyclonedx": lamina.CycloneDXType}
-	data, ok := image.Document(media[which])
-	if which == "provenance" {
-		data, ok = image.Provenance()
+	data, ok := documentOf(image, which)
+	if slices.ContainsFunc(image.Further, func(other lamina.Inspected) bool {
+		further, _ := documentOf(other, which)
+		return !bytes.Equal(data, further)
+	}) {
+		a.ui.Notef("this is the %s of %s, the first of %d images; --platform chooses another", which, image.Platform, 1+len(image.Further))
 	}
 	if !ok {
 		return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s has no %s attached", image.Name, which)),
 			"\"build --attach lock,sbom,provenance\" attaches them")
 	}
 	return a.ui.Result(string(data))
+}
+
+func documentOf(image lamina.Inspected, which string) (data []byte, ok bool) {
+	if which == "provenance" {
+		return image.Provenance()
+	}
+	media := map[string]string{"lock": lamina.LockType(), "spdx": lamina.SPDXType, "cyclonedx": lamina.CycloneDXType}
+	return image.Document(media[which])
 }

@@ -78,7 +78,9 @@ func (p Project) Verify(ctx context.Context, t *testing.T, name string, o lamina
 	t.Helper()
 	project := p.open(t)
 	defer func() { err = errors.Join(err, project.Close()) }()
-	o.Draw = Draw
+	if o.Draw == nil {
+		o.Draw = Draw
+	}
 	return project.VerifyImage(ctx, name, o)
 }
 

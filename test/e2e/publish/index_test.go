@@ -119,7 +119,21 @@ func TestRealVerifiedIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	lock, provenance := u.Build(t, "inspect", "--document", "lock", "plain").Stdout, u.Build(t, "inspect", "--document", "provenance", "plain").Stdout
+	document := func(args ...string) (text string) {
+		t.Helper()
+		shown := u.Build(t, append([]string{"inspect", "plain", "--document"}, args...)...)
+		if others := args[0] == "provenance" && len(args) == 1; strings.Contains(shown.Stderr, "this is the provenance of linux/amd64, the first of 2 images; --platform chooses another") != others {
+			t.Errorf("%q: it prints\n%s", args, shown.Stderr)
+		}
+		return shown.Stdout
+	}
+	lock, provenance := document("lock"), document("provenance")
+	for i, platform := range indextest.Platforms() {
+		if one := document("provenance", "--platform", platform); !strings.Contains(one, made["plain"].Images[i].Manifest.Encoded()) || (one == provenance) != (i == 0) {
+			t.Errorf("the provenance for %s is %.2000s", platform, one)
+		}
+	}
+	u.Fails(t, 2, []string{"plain has no image for linux/riscv64, only for linux/amd64, linux/arm64"}, "inspect", "--platform", "linux/riscv64", "plain")
 	if want := `"lock":{"name":"image.lock","digest":{"sha256":"` + digest.FromString(lock).Encoded() + `"}}`; !strings.Contains(provenance, want) {
 		t.Errorf("the provenance has no %s:\n%.2000s", want, provenance)
 	}
@@ -177,7 +191,7 @@ func TestRealVerifiedIndex(t *testing.T) {
 		t.Errorf("stated %s", stated("plain"))
 	}
 
-	// A manifest only names its layers: what a layout has of them is read.
+	// A manifest only names its layers: what a layout has of them is read, before a rebuild.
 	layer := filepath.Join(u.Dir, "plain", "blobs", "sha256", made["plain"].Images[0].Layers[0].Digest.Encoded())
 	whole, err := os.ReadFile(layer)
 	if err != nil {
@@ -187,7 +201,10 @@ func TestRealVerifiedIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	e2etest.Write(t, layer, append([]byte("x"), whole[1:]...))
-	_, err = p.Verify(t.Context(), t, filepath.Join(u.Dir, "plain"), lamina.VerifyImageOptions{Sign: sign})
+	_, err = p.Verify(t.Context(), t, filepath.Join(u.Dir, "plain"), lamina.VerifyImageOptions{Sign: sign, Draw: func(in stages.Input) (stages.Image, error) {
+		t.Error("a damaged image is rebuilt")
+		return indextest.Draw(in)
+	}})
 	if lamina.KindOf(err) != lamina.Findings || !strings.Contains(err.Error(), "its content has another digest") || stated("plain") != "112" {
 		t.Errorf("got %v, stated %s", err, stated("plain"))
 	}
