@@ -5,13 +5,18 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/session"
+	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/solve"
@@ -21,7 +26,9 @@ import (
 )
 
 // findSubmodules notes the submodules of the vendored git trees of an image, and theirs. They
-// are named by the trees themselves, which an engine has verified, not by the store.
+// are named by the trees themselves, which an engine has verified, not by the store. It refuses
+// those of other trees that are on hosts which nothing of the project names: an engine would
+// fetch them with their tree, and asks no policy for them.
 func (j job) findSubmodules(ctx context.Context, e *engine.Engine, in stages.Input) error {
 	trees := slices.Clone(in.Trees)
 	for _, d := range j.lock.Distributions {
@@ -29,12 +36,21 @@ func (j job) findSubmodules(ctx context.Context, e *engine.Engine, in stages.Inp
 			trees = append(trees, llb.Tree{Remote: remote, Commit: commit})
 		}
 	}
+	sources, err := j.vendorable()
+	if err != nil {
+		return err
+	}
+	named, online := j.gitHosts(sources), j
+	online.submodules = map[string][]llb.Submodule{} // which the engine puts into their trees
 	for _, tree := range trees {
-		if j.vendored[tree.Commit] == "" {
-			continue
+		switch {
+		case j.vendored[tree.Commit] != "":
+			err = j.walkSubmodules(ctx, e, tree.Remote, tree.Commit, j.useSubmodule)
+		case !j.o.Offline:
+			err = online.walkSubmodules(ctx, e, tree.Remote, tree.Commit, func(_ context.Context, m llb.Submodule) error { return checkHost(m, named) })
 		}
-		if err := j.walkSubmodules(ctx, e, tree.Remote, tree.Commit, j.useSubmodule); err != nil {
-			return fmt.Errorf("%s: %w", tree.Name(), err)
+		if err != nil {
+			return fmt.Errorf("looking for the submodules of %s: %w", tree.Name(), err)
 		}
 	}
 	return nil
@@ -74,8 +90,28 @@ func (j job) walkSubmodules(ctx context.Context, e *engine.Engine, remote, commi
 	return nil
 }
 
-// submodulesOf has an engine read the submodules of a git tree.
-func (j job) submodulesOf(ctx context.Context, e *engine.Engine, remote, commit string) ([]llb.Submodule, error) {
+// submodulesOf returns the submodules of a git tree. Address and commit determine them, so an
+// engine reads them only once.
+func (j job) submodulesOf(ctx context.Context, e *engine.Engine, remote, commit string) (list []llb.Submodule, err error) {
+	file := filepath.Join(j.cacheDir, "submodules", digest.FromString(remote+" "+commit).Encoded()+".json")
+	data, err := os.ReadFile(file) //nolint:gosec // of the cache directory
+	if err == nil && json.Unmarshal(data, &list) == nil {
+		return list, nil
+	}
+	if list, err = j.readSubmodules(ctx, e, remote, commit); err != nil {
+		return nil, err
+	}
+	if data, err = json.Marshal(list); err == nil {
+		err = os.MkdirAll(filepath.Dir(file), 0o700)
+	}
+	if err == nil {
+		err = atomicfile.Write(file, data, 0o600)
+	}
+	return list, err
+}
+
+// readSubmodules has an engine read the submodules of a git tree.
+func (j job) readSubmodules(ctx context.Context, e *engine.Engine, remote, commit string) ([]llb.Submodule, error) {
 	tree := llb.GitFiles(remote, commit)
 	read := func(name string) ([]byte, error) {
 		var data bytes.Buffer

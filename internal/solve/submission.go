@@ -141,7 +141,7 @@ func read(ctx context.Context, c *client.Client, r ReadRequest, use func(context
 		return gateway.NewResult(), use(ctx, res.Ref)
 	}
 	_, _, err = s.run(ctx)
-	return err
+	return passing(err)
 }
 
 func readAll(ctx context.Context, ref gateway.Reference, names []string) ([][]byte, error) {

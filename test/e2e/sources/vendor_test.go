@@ -134,12 +134,15 @@ func TestRealVendored(t *testing.T) {
 	}
 }
 
-// A tree can't have an engine ask a server that nothing of the project names.
-func TestRealVendorOfAStrangeHost(t *testing.T) {
+// A tree can't have an engine ask a server that nothing of the project names, neither to vendor
+// it nor to build.
+func TestRealSubmoduleOfAStrangeHost(t *testing.T) {
 	t.Parallel()
 	u, now := e2etest.NewUser(t), "# "+time.Now().String()
-	tree, strange := testworld.New(t).Git("tree", map[string]string{"a.txt": now}), testworld.New(t).Git("strange", map[string]string{"b.txt": now})
-	tree.Submodule("sub", strange)
+	here, there := testworld.New(t), testworld.New(t)
+	tree, middle, strange := here.Git("tree", map[string]string{"a.txt": now}), here.Git("middle", map[string]string{"m.txt": now}), there.Git("strange", map[string]string{"b.txt": now})
+	middle.Submodule("below", strange)
+	tree.Submodule("sub", middle)
 	dir, store := e2etest.Small(t), filepath.Join(t.TempDir(), "vendored")
 	spec := filepath.Join(dir, "image.toml")
 	add := func(g *testworld.Git, path string) {
@@ -150,11 +153,22 @@ func TestRealVendorOfAStrangeHost(t *testing.T) {
 		e2etest.Write(t, spec, fmt.Appendf(text, "[[git]]\nurl = %q\ncommit = %q\npath = %q\n", g.URL, g.Commit, path))
 	}
 	add(tree, "/opt/tree")
-	u.Fails(t, 2, []string{"looking for the submodules of tree ", "its submodule \"sub\" is at " + strange.URL, "hint: if that host may be asked"}, "vendor", store, "--spec", dir)
+	refusal := []string{"looking for the submodules of tree ", "its submodule \"below\" is at " + strange.URL, "hint: if that host may be asked"}
+	u.Fails(t, 2, refusal, dir)
+	u.Fails(t, 2, refusal, "vendor", store, "--spec", dir)
+	u.HasNoImage(t)
 	if _, err := os.Stat(store); err == nil {
 		t.Error("something is vendored")
 	}
+	if n := there.Requests("/**"); n != 0 {
+		t.Errorf("the strange host was asked %d times", n)
+	}
 	add(strange, "/opt/strange")
+	u.Build(t, dir)
+	l, image := u.Image(t, "production")
+	if _, ok := e2etest.Files(t, l, image)["/opt/tree/sub/below/b.txt"]; !ok {
+		t.Error("the image has no submodule of the named host")
+	}
 	u.Build(t, "vendor", store, "--spec", dir)
 	u.Build(t, "vendor", store, "--spec", dir, "--check")
 }
