@@ -98,6 +98,15 @@ func (d Debian) ListsOn(rootfs State) State {
 	return lists
 }
 
+// Installed returns what [Debian.ListsOn] does, and requires the root file system with the
+// packages, too: of an exec, an engine keeps only the outputs that a graph requires, so it would
+// install the packages again for an image that is drawn later.
+func (d Debian) Installed(rootfs State) State {
+	made, lists := d.above(rootfs)
+	return lists.File(bkllb.Copy(made, "/.lamina-none*", "/", &bkllb.CopyInfo{AllowWildcard: true, AllowEmptyWildcard: true}),
+		bkllb.WithCustomName(d.Name+": installed"), here())
+}
+
 func (d Debian) above(rootfs State) (made, lists State) {
 	return d.install(rootfs, "/bin/sh", scriptsPath+"/install.sh")
 }

@@ -56,7 +56,7 @@ func Extra(in Input) (lists llb.State, ok bool) {
 	if !ok || in.checkDebian(lock.SetBase, lock.SetRuntime) != nil {
 		return lists, false // New reports it
 	}
-	return added.ListsOn(in.system().State()), true
+	return added.Installed(in.system().State()), true
 }
 
 // runtime is the operating system of the image. What a variant adds is in another layer above

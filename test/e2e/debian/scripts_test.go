@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -152,6 +153,28 @@ func TestRealScriptsThatFail(t *testing.T) {
 	}
 	if w.Digest(t) != before {
 		t.Error("the previous image changed")
+	}
+}
+
+// Variants that one call builds share their work: what they have in common is installed once.
+func TestRealVariantsOfOneCall(t *testing.T) {
+	t.Parallel()
+	now := time.Now().String() // no engine has installed it
+	w := newWorld(t,
+		testworld.Deb{Name: "common", Files: map[string]string{"/etc/common": now}, Postinst: sh + "echo configured the common one\n"},
+		testworld.Deb{Name: "further", Files: map[string]string{"/etc/further": now}, Postinst: sh + "echo configured the further one\n"},
+	)
+	dir := w.project(t, "", "[variant.more]\nextra-packages = [\"further\"]\n", "common")
+	r := w.Build(t, dir, "--variant", "production,more", "--smoke", "off", "--progress", "plain")
+	for _, which := range []string{"common", "further"} {
+		if n := strings.Count(r.Stderr, " configured the "+which+" one\n"); n != 1 {
+			t.Errorf("%q is installed %d times\n%s", which, n, e2etest.Tail(r.Stderr))
+		}
+	}
+	_, production := w.Image(t, "production")
+	_, more := w.Image(t, "more")
+	if n := len(production.Manifest.Layers); len(more.Manifest.Layers) != n+1 || more.Manifest.Layers[0].Digest != production.Manifest.Layers[0].Digest {
+		t.Errorf("the variants have %d and %d layers, or not the same first one", n, len(more.Manifest.Layers))
 	}
 }
 
