@@ -96,13 +96,6 @@ class Packages:
         return found
 
     @cached_property
-    def templates(self) -> dict[str, str]:
-        """Returns the hashes of files that ucf copied from packages."""
-        with suppress(FileNotFoundError), open(os.path.join(self.lists, "hashfile"), encoding="utf-8") as file:
-            return {path: value for value, _, path in (line.strip().partition("  ") for line in file)}
-        return {}
-
-    @cached_property
     def known(self) -> Globs:
         with open(MADE, encoding="utf-8") as table:
             rows = [line.split("\t") for line in table if not line.startswith("#")]
@@ -113,7 +106,7 @@ class Packages:
         if self.owns(path):
             known = path not in self.conffiles or digest(file, "md5").hex() == self.conffiles[path]
         else:
-            known = compiled(file) or digest(file, "md5").hex() == self.templates.get(path)
+            known = compiled(file) or self.published(file)  # a copy, such as ucf makes
         return not known and not self.known.decider(path)
 
     def owns(self, path: str) -> bool:

@@ -27,7 +27,6 @@ unset LD_PRELOAD
 
 # The layer's check reads these records of packages, even if the spec excludes them.
 find /var/lib/dpkg -maxdepth 2 -type f \( -path '*/info/*' -o -name status -o -name diversions \) -exec cp -t $lamina/lists {} +
-if [ -f /var/lib/ucf/hashfile ]; then cp /var/lib/ucf/hashfile $lamina/lists; fi
 
 # Remove what differs between builds, and what only dpkg needed.
 rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \

@@ -155,14 +155,21 @@ class CheckLayerTest(WithDir):
         self.write(b"5", "layer", "usr", "lib", "owned")
         self.write(b"6", "layer", "var", "lib", "made", "other")
         self.write(b"7", "layer", "etc", "template.conf")
-        same, other = (hashlib.md5(text, usedforsecurity=False).hexdigest() for text in (b"3", b"other"))
+        self.write(b"8", "layer", "srv", "filled.conf")
+        same, other, template, filled = (hashlib.md5(text, usedforsecurity=False).hexdigest() for text in (b"3", b"other", b"7", b"8"))
         self.lists(
             status=f"Package: x\nConffiles:\n /etc/changed.conf {other}\n /etc/same.conf {same}\n",
-            hashfile=f"{hashlib.md5(b'7', usedforsecurity=False).hexdigest()}  /etc/template.conf\n",
+            # ucf takes any file for a template; only x publishes one.
+            hashfile=f"{template}  /etc/template.conf\n{filled}  /srv/filled.conf\n", x__md5sums=f"{template}  usr/share/x/template.conf\n",
             x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
+            filler__postinst="ucf /tmp/filled /srv/filled.conf\n",
         )  # fmt: skip
         told = "; it may differ between builds"
-        self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more next to it were made while maker was installed{told}\n13 entries, ")
+        notes = (
+            "/etc/changed.conf was made while x was", "/srv/filled.conf was made while filler was",
+            "/var/lib/made/number and 1 more next to it were made while maker was",
+        )  # fmt: skip
+        self.passes(says="".join(f"lamina: note {note} installed{told}\n" for note in notes) + "15 entries, ")
 
     # Keys of wheels, sdists and trees
 
