@@ -5,7 +5,7 @@
 Upstream's loops keep each kind of picture of the whole film, 12 GB for 30 s at 720p, and sam2's
 frames as floats, 5 GB on the card. These call the same functions with the same values, but read
 frames when they are needed, and encode pictures when they are made: the files are the same, byte
-for byte.
+for byte. A film that shows nobody is an error here; upstream makes black poses of it.
 """
 
 import runpy
@@ -25,6 +25,8 @@ TRACKED = 400
 """Frames that upstream gives to sam2 at once: with the next ones it begins anew."""
 READ = 32
 """Frames to decode at once."""
+DRAWN = 0.5
+"""Confidence from which upstream draws a point."""
 FACE_SIDE = 512
 
 
@@ -93,10 +95,13 @@ class Streaming:
 
     def _found(self, film: "Film", count: int, change: object) -> Iterator[tuple[list, list]]:
         """Yield the next frames, and the points in all until then."""
-        points = []
+        points, seen = [], False
         for start in range(0, len(film), count):
             frames = [change(frame) for frame in film.read(start, start + count)]
             points += [self._points(frame) for frame in frames]
+            seen = seen or any(found[..., 2].max() >= DRAWN for found in points[start:])
+            if not seen and len(points) >= len(film):  # upstream takes any points for a person, and draws nothing
+                raise SystemExit("no person was found in the film")
             yield frames, points
 
     def _points(self, frame: "np.ndarray") -> "np.ndarray":

@@ -13,7 +13,7 @@ CUT = 6
 
 NO_FACE = "no face was found: give a video with one person's face visible in every frame, and a picture of one person"
 
-NO_BODY = "the person was not found in the driving video: a replacement needs one person visible in every frame"
+NO_BODY = "no person was found in the driving video: give one with a person visible in every frame"
 
 MEMORY = re.compile(
     r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED|"
@@ -28,8 +28,11 @@ HOST_MEMORY = re.compile(
 )
 
 # Preprocessing fails in the first on an empty mask (Wan2.2 issue 300); SAM 2 prints the second
-# where no pose gave it a point.
-BODY = re.compile(r"\bget_mask_boxes\b|at least one of points or box must be provided")
+# where no pose gave it a point; upstream lacks the third if the first frame has no body; the
+# last is preprocess.py's own.
+BODY = re.compile(
+    r"\bget_mask_boxes\b|at least one of points or box must be provided|\blast_kp2ds_body\b|no person was found in the film"
+)
 
 # OpenCV and NumPy print these where a face's box is empty or missing.
 FACE = re.compile(

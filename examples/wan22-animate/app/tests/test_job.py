@@ -152,6 +152,12 @@ class ProblemTest(JobCase):
         self.assertIn("no face was found", str(err))
         self.assertEqual(err.status, 422)
 
+    def test_a_film_without_a_person(self):
+        for given in (job(), job(mode="replacement")):
+            err = self.problem(given, environment={"FAKE_PREPROCESS": "no-person"})
+            self.assertIn("no person was found in the driving video", str(err))
+            self.assertEqual(err.status, 422)
+
     def test_unreadable_picture(self):
         self.assertIn("the picture can't be decoded", str(self.problem(environment={"FAKE_PREPROCESS": "unreadable"})))
 

@@ -175,8 +175,10 @@ class ProblemsTest(unittest.TestCase):
             ("OSError: [Errno 28] No space left on device\nCUDA error", "disk is full", False),
             ("safetensors: Error while deserializing header", "weights are incomplete", False),
             ("ValueError: cannot convert float NaN to integer", "no face was found", False),
-            ("utils.py, line 17, in get_mask_boxes\nValueError: zero-size array to reduction operation", "person was not found", False),
-            ("ValueError: at least one of points or box must be provided as input", "person was not found", False),
+            ("utils.py, line 17, in get_mask_boxes\nValueError: zero-size array to reduction operation", "no person was found", False),
+            ("ValueError: at least one of points or box must be provided as input", "no person was found", False),
+            ("UnboundLocalError: cannot access local variable 'last_kp2ds_body'", "no person was found", False),
+            ("no person was found in the film", "no person was found in the driving video", False),
             ("decord._ffi.base.DECORDError: x", "the video can't be decoded", False),
             ("", "failed with exit code 1: it printed nothing", False),
         ):

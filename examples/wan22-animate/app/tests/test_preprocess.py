@@ -114,12 +114,22 @@ class Detector:
         return self.found
 
 
+class Points:
+    """What the pose model finds in a frame, as sure as it is of the best point."""
+
+    def __init__(self, sure):
+        self.sure = sure
+
+    def __getitem__(self, _):
+        return SimpleNamespace(max=lambda: self.sure)
+
+
 class Detectors:
     """The methods and attributes of upstream's ProcessPipeline that the streaming loops call."""
 
     def __init__(self, memory):
         self.memory = memory
-        self.pose2d = SimpleNamespace(detector=Detector(2, [[{"bbox": None}]]), model=Detector(3, "points"))
+        self.pose2d = SimpleNamespace(detector=Detector(2, [[{"bbox": None}]]), model=Detector(3, Points(0.9)))
 
     def get_mask(self, frames, _, poses):
         return [self.memory.picture(HEIGHT, WIDTH) for _ in poses]
@@ -165,11 +175,14 @@ def upstream(memory, count):
 
 
 class MemoryTest(unittest.TestCase):
-    def peak(self, count, **flags):
+    def peak(self, count, sure=None, **flags):
         """Return the bytes of the pictures that are alive at once, of a film of so many frames."""
         memory = Memory()
         module, others = upstream(memory, count)
         made = type("Streamed", (preprocess.Streaming, Detectors), {"upstream": module})(memory)
+        if sure:
+            made.pose2d.model = lambda *_: Points(sure())
+            made.pose2d.model.preprocess = lambda frame, _: (frame, frame, frame)
         given = {"retarget_flag": False, "replace_flag": False, "use_flux": False, "iterations": 1, "k": 19, "w_len": 1, "h_len": 1}
         Writer.counts = {}
         with mock.patch.dict(sys.modules, others), mock.patch("shutil.copy"):
@@ -188,6 +201,15 @@ class MemoryTest(unittest.TestCase):
     def test_thirty_seconds_of_720p(self):
         for flags in ({"retarget_flag": True}, {"replace_flag": True}):
             self.assertLess(self.peak(900, **flags), HOST - LIBRARIES)
+
+    def test_a_film_without_a_person(self):
+        for flags in ({}, {"retarget_flag": True}, {"replace_flag": True}):
+            with self.subTest(flags):
+                with self.assertRaisesRegex(SystemExit, "no person was found in the film"):
+                    self.peak(100, sure=lambda: 0.4, **flags)
+                self.assertNotIn("src_pose", Writer.counts)
+                points = iter([0.4] * 99 + [0.5] + [0.4])  # the last frame has one; then comes the picture
+                self.peak(100, sure=lambda points=points: next(points), **flags)
 
     def test_what_sam2_sees_is_made_when_it_looks(self):
         peaks = []

@@ -43,6 +43,26 @@ func TestClosureIsClosed(t *testing.T) {
 	}
 }
 
+func TestNothingIsThereForUpstreamsInferenceAlone(t *testing.T) {
+	t.Parallel()
+	table, err := closure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := pins(shipped(t))
+	for _, name := range NotNeeded() {
+		if pinned[name] != nil || slices.ContainsFunc(table, func(d dist) bool { return d.name == name }) {
+			t.Errorf("%s is there, which only Wan2.2's own inference needs", name)
+		}
+	}
+	// Its configurations need easydict, and so does insightface, which is there.
+	for _, d := range table {
+		if needs := slices.Contains(d.requires, "easydict"); needs != (d.name == "insightface") || pinned["easydict"] != nil {
+			t.Errorf("%s: easydict is for insightface alone", d.name)
+		}
+	}
+}
+
 func TestLinesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

@@ -28,6 +28,12 @@ func pins(texts map[string]string) map[string][]string {
 	return found
 }
 
+// NotNeeded returns the projects that Wan2.2's own inference needs, and its preprocessing and
+// the worker don't: diffusers has the model.
+func NotNeeded() []string {
+	return []string{"dashscope", "flash-attn", "librosa", "soundfile", "torchaudio", "wan", "wan22"}
+}
+
 func normal(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(name))
 }

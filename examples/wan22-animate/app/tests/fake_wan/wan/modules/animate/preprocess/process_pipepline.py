@@ -18,6 +18,8 @@ def behave(how):
     """Go wrong as told."""
     if how == "no-face":
         raise SystemExit(FACE)
+    if how == "no-person":
+        raise SystemExit("no person was found in the film")
     if how == "hang":
         with open(os.environ["FAKE_PIDS"] + ".new", "w") as file:
             file.write(str(os.getpid()))
