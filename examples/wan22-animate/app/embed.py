@@ -12,13 +12,12 @@ The encoder's weights are the original's, under transformers' names.
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import order
 from errors import InputError, StartError
+from order import Look
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,10 +49,6 @@ PARTS = {
     "ffn.fc1.weight": "layer.1.DenseReluDense.wi_1.weight",
     "ffn.fc2.weight": "layer.1.DenseReluDense.wo.weight",
 }
-
-
-Look = Callable[[], None]
-"""Raises Stopped once the job must end; called before each piece of work that takes long."""
 
 
 def going_on() -> None:
@@ -120,7 +115,7 @@ class Encoder:
         if not self._model:
             self._model, self._tokenizer = self._load(look), tokenizer(self._directory)
         ids = self._tokenizer(prompt, max_length=TOKENS, truncation=True, return_tensors="pt").input_ids
-        with torch.no_grad(), stopping(self._model, look):
+        with torch.no_grad(), order.looking(layers(self._model), look):
             # without padding, which nothing reads and whose 512 rows cost most of the time
             return self._model(ids.to(self._device)).last_hidden_state[0].cpu()
 
@@ -134,18 +129,11 @@ class Encoder:
         return model
 
 
-@contextmanager
-def stopping(model: "nn.Module", look: Look) -> Iterator[None]:
-    """Call look before each layer of a model that may work on the CPU, where a block takes seconds."""
+def layers(model: "nn.Module") -> "list[nn.Module]":
+    """Return the layers of a model that may work on the CPU, where a block takes seconds."""
     from torch import nn
 
-    layers = [one for one in model.modules() if isinstance(one, nn.Linear)]
-    hooks = [one.register_forward_pre_hook(lambda *_: look()) for one in layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return [one for one in model.modules() if isinstance(one, nn.Linear)]
 
 
 def clean(prompt: str) -> str:

@@ -6,12 +6,14 @@ forth, and the excess output is cut off. All as in upstream's wan/animate.py, ex
 films that upstream can't make: those not longer than the overlap.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # the parent process doesn't need it
     import numpy as np
+    from torch import nn
 
 ANIMATION, REPLACEMENT = "animation", "replacement"
 UNIPC, DPM = "unipc", "dpm++"
@@ -40,6 +42,19 @@ Step = Callable[[int, int, int, int], None]
 """Receives each completed step: segment, segments, step, steps, counted from 1."""
 Stop = Callable[[], bool]
 """Reports whether the job must end; called in every block of the transformer."""
+Look = Callable[[], None]
+"""Raises Stopped once the job must end; called before each piece of work that takes long."""
+
+
+@contextmanager
+def looking(modules: "Iterable[nn.Module]", look: Look) -> Iterator[None]:
+    """Call look before each of these modules."""
+    hooks = [module.register_forward_pre_hook(lambda *_: look()) for module in modules]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @dataclass(frozen=True)

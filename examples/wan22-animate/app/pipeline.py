@@ -24,7 +24,7 @@ import pixels
 from errors import JobError, Stopped
 from loras import Adapter, Lora
 from models import Places
-from order import Frames, Order, Segment, Sink, Step, Stop
+from order import Frames, Look, Order, Segment, Sink, Step, Stop
 
 if TYPE_CHECKING:
     from plan import Plan
@@ -34,8 +34,6 @@ TOKENS = 512
 CHANNELS = 16
 """Of a latent frame."""
 
-Look = Callable[[], None]
-"""Raises Stopped once the job must end."""
 Embed = Callable[[str, Look], Tensor]
 """Returns a prompt's tensor as the text encoder does, padded with zeros to TOKENS rows, and looks as it works."""
 
@@ -231,18 +229,16 @@ def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> It
     """Call stop before each block of the transformer and each latent frame of the VAE, and in the yielded look."""
     wait = _keeping_up(device)
 
-    def look(*_: object) -> None:
+    def look() -> None:
         wait()
         if stop():
             raise Stopped
 
     watched = (*parts.transformer.blocks, parts.vae.encoder, parts.vae.decoder)
-    hooks = [module.register_forward_pre_hook(look) for module in watched]
     try:
-        yield look
+        with orders.looking(watched, look):
+            yield look
     finally:
-        for hook in hooks:
-            hook.remove()
         parts.vae.clear_cache()  # of frames, if it was stopped midway
 
 

@@ -1,4 +1,4 @@
-"""The worker's preprocessing writes upstream's own files.
+"""The worker's preprocessing writes upstream's own files, and says so if a film shows nobody.
 
 TOYS and UPSTREAM as in README.md; WORKER is the worker's directory. sam2 begins anew after GROUP
 frames instead of 400, in upstream's code and in the worker's.
@@ -26,6 +26,10 @@ UPSTREAM = Path(os.environ.get("UPSTREAM", "/opt/Wan2.2"))
 GROUP = 20
 ALL = ("src_pose.mp4", "src_face.mp4", "src_bg.mp4", "src_mask.mp4", "src_ref.png")
 MB = 2**20
+
+sys.path.append(str(APP))
+import problems  # noqa: E402 (the worker's)
+import process  # noqa: E402
 
 
 class Preprocess(unittest.TestCase):
@@ -99,6 +103,19 @@ class Preprocess(unittest.TestCase):
                 self.assertEqual(len(there), 5 if "--replace_flag" in more else 3)
                 self.assertEqual(filecmp.cmpfiles(theirs, ours, ALL, shallow=False)[:2], (there, []))
                 print(f"{frames} frames {more}: the same, in {before // MB} and {after // MB} MiB", flush=True)
+
+    def test_a_film_without_a_person(self) -> None:
+        """Upstream takes the whole frame for a person, and makes a film of black poses."""
+        for more in ([], ["--retarget_flag"], ["--replace_flag", "--iterations", "1", "--k", "7"]):
+            for sure in (0, 0.4):
+                with self.subTest(more, sure=sure):
+                    detectors.always(self.home / "models/det/yolov10m.onnx", (640, 640), 0 * detectors.BOX)
+                    pose = self.home / "models/pose2d/vitpose_h_wholebody.onnx/end2end.onnx"
+                    detectors.always(pose, (256, 192), np.float32(sure) * detectors.heat())
+                    program, out = self.started(self.film(6), *more, worker=True)
+                    result = process.Result(program.wait(), (out / "said").read_text())
+                    self.assertEqual(str(problems.of("preprocessing", result)), problems.NO_BODY, result.text)
+                    self.assertEqual(list(out.glob("*.mp4")), [])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,6 +46,16 @@ func TestRealWan(t *testing.T) {
 	e2etest.Edit(t, requirements, "loguru==0.7.2", "loguru==0.7.3")
 	u.Build(t, "lock", dir)
 	l := e2etest.ReadLock(t, dir)
+	for _, name := range world.NotNeeded() {
+		if slices.ContainsFunc(l.Distributions, func(d lock.Distribution) bool { return d.Name == name }) {
+			t.Errorf("the lock has %s, which only Wan2.2's own inference needs", name)
+		}
+	}
+	for _, d := range l.PythonIn("blackwell") {
+		if d.Name == "nvidia-cuda-nvrtc-cu12" {
+			t.Run("blackwell's prune fits "+d.File, func(t *testing.T) { prunesCompiler(t, d) })
+		}
+	}
 	for _, set := range []lock.Set{{Kind: lock.SetPython}, {Kind: lock.SetPython, Variant: "blackwell"}} {
 		t.Run("has the wheels that uv installs: "+set.String(), func(t *testing.T) { choosesAsUV(t, l, set) })
 	}
@@ -75,6 +86,37 @@ func TestRealWan(t *testing.T) {
 var prunes = map[string][]string{
 	"production": {"onnxruntime/capi/libonnxruntime_providers_tensorrt.so"},
 	"blackwell":  {"onnxruntime/capi/libonnxruntime_providers_tensorrt.so", "nvidia/cuda_nvrtc/lib/*.alt.so*"},
+}
+
+// prunesCompiler looks for what blackwell's pattern removes in the real wheel, since only
+// LAMINA_REAL=blackwell installs it: NVIDIA's second build of its compiler, and not the first.
+func prunesCompiler(t *testing.T, d lock.Distribution) {
+	t.Helper()
+	name, err := getter(t).Get(t.Context(), d.URL, debian.File{Size: d.Size, SHA256: d.SHA256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := zip.OpenReader(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	pattern := prunes["blackwell"][1]
+	var pruned, kept uint64
+	for _, f := range r.File {
+		switch match, err := path.Match(pattern, f.Name); {
+		case err != nil:
+			t.Fatal(err)
+		case match:
+			pruned += f.UncompressedSize64
+		case strings.Contains(f.Name, "/lib/libnvrtc"):
+			kept += f.UncompressedSize64
+		}
+	}
+	t.Logf("%q removes %d MB of %s, and leaves %d MB", pattern, pruned/1e6, d.File, kept/1e6)
+	if pruned < 100e6 || kept < 100e6 {
+		t.Errorf("%q removes %d bytes of %s, and leaves %d, want 100 MB each", pattern, pruned, d.File, kept)
+	}
 }
 
 // largest is the size of the production image with stand-ins for its weights, in GB: of what a
