@@ -1,11 +1,17 @@
 package cases
 
 import (
+	_ "embed"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 )
+
+// installed has the names of the cases that install.
+//
+//go:embed python.txt
+var installed string
 
 // distributions returns the cases of Python packages. The right result of most is that
 // they lock, build and run their smoke tests; of the others, that the lock refuses them or
@@ -23,12 +29,7 @@ func distributions() []aCase {
 	} {
 		sets = append(sets, aCase{"python/" + name, "the lock is refused, exit 2: " + text, lockRefused(text)})
 	}
-	for name := range strings.FieldsSeq(`arbitrary-equality data-folders dotted-name epoch extra-underscore extra-underscore-nosmoke git-branch
-		git-dependency-pinned-same git-egg git-nameless git-short git-tag hash-sha512 hashes-and-git legacy-specifier local-versions
-		metadata-25 metadata-differs-from-file metadata-latin1 pylock-archive-noversion pylock-groups pylock-path-wheel pylock-plain pylock-project-sources pylock-sha512 record-crlf
-		record-extra-row record-row-missing record-twice record-wrong-hash require-hashes requires-python-upper sdist-backend-path sdist-dot-slash sdist-mtime0 sdist-noperm sdist-pax
-		sdist-plain sdist-zip setup-py-numpy sources-deps sources-deps-nosmoke sources-deps-only-pyproject stub-at-runtime tags two-versions-two-indexes
-		url-archive-egg-requires url-archive-named-requires utf16 zip-twice zip64`) {
+	for name := range strings.FieldsSeq(installed) {
 		sets = append(sets, aCase{"python/" + name, "builds, and its smoke tests pass", installs("")})
 	}
 	sets = append(sets,
@@ -76,9 +77,8 @@ func installs(said string) func(*call) []row {
 func (c *call) exported() []row {
 	first := installs("")(c)[0]
 	first.what = "builds"
-	rows := []row{first}
 	if !first.ok {
-		return rows
+		return []row{first}
 	}
 	o := c.build(c.dir, "lock", "--export", "pylock.toml")
 	if o.code == 0 {
@@ -86,7 +86,7 @@ func (c *call) exported() []row {
 		c.lock(c.dir)
 		o = c.build(c.dir, "--progress", "plain")
 	}
-	return append(rows, row{what: "exported", seen: o.String(), ok: o.code == 0})
+	return []row{first, {what: "exported", seen: o.String(), ok: o.code == 0}}
 }
 
 // downloads accepts a refusal by the lock or by the build.
