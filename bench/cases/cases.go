@@ -34,7 +34,9 @@ type row struct {
 	ok    bool
 }
 
-func all() []aCase { return slices.Concat(security(), clients(), engines(), packages()) }
+func all() []aCase {
+	return slices.Concat(security(), clients(), engines(), packages(), distributions())
+}
 
 // Main runs the program.
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -42,7 +44,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	set.SetOutput(progress)
 	directory := set.String("in", "", "the `directory` of all cases, which aren't part of the repository")
 	set.Usage = func() {
-		fmt.Fprintln(progress, "usage: go run ./bench cases -in DIR [SET|SET/CASE…], in the repository's root\nsets: security clients engine debian; all where none is named")
+		fmt.Fprintln(progress, "usage: go run ./bench cases -in DIR [SET|SET/CASE…], in the repository's root\nsets: security clients engine debian python; all where none is named")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {

@@ -106,6 +106,30 @@ func TestRealResolveIsSealed(t *testing.T) {
 	}
 }
 
+// Code of an sdist can read uv's cache of its own project, and none of another project.
+func TestRealCacheOfAnotherProject(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	const backend = `
+import os
+
+def get_requires_for_build_wheel(settings=None):
+    files = [os.path.join(d, name) for d, _, names in os.walk("/var/cache/uv") for name in names]
+    found = any("aaa_of_" + "another" in open(file, errors="replace").read() for file in files)
+    raise SystemExit(f"the cache has it: {found}")
+
+build_wheel = prepare_metadata_for_build_wheel = get_requires_for_build_wheel
+`
+	x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "aaa_of_another"}, testworld.Sdist{Name: "reader", Files: map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n", "backend.py": backend,
+	}})
+	own := e2etest.Needs(t, "--index-url "+x.URL, "aaa_of_another")
+	u.Build(t, "lock", own)
+	e2etest.Write(t, own+"/requirements.txt", fmt.Appendf(nil, "--index-url %s\nreader\n", x.URL))
+	u.Fails(t, 2, []string{"the cache has it: True"}, "lock", own)
+	u.Fails(t, 2, []string{"the cache has it: False"}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "reader"))
+}
+
 // A login is sent only to the host that it is for: if an index redirects elsewhere, the
 // other host doesn't get it.
 func TestRealLoginsDoNotFollow(t *testing.T) {
