@@ -91,6 +91,11 @@ func (l Lock) checkOne(version int) error {
 		f.in(errors.Join(p.check(), l.checkSets(p.For, false, false)), "package %s %s", p.Name, p.Version)
 	}
 	f.when(!slices.IsSortedFunc(l.Packages, comparePackages), "packages are not sorted by name, version and architecture")
+	for _, p := range l.Provided {
+		_, ok := Find(l.Packages, p.By)
+		f.when(!ok || !debianWord.MatchString(p.Name), "%q is not locked, which would provide %q", p.By, p.Name)
+	}
+	f.when(!slices.IsSortedFunc(l.Provided, compareProvisions), "what packages provide is not sorted by name")
 	for _, d := range l.Distributions {
 		f.in(errors.Join(d.check(), l.checkSets(d.For, true, d.IsWheel())), "distribution %s %s", d.Name, d.Version)
 	}

@@ -44,6 +44,7 @@ type debian struct {
 	Releases     *[]Release    `toml:"releases"`
 	Indexes      *[]Index      `toml:"indexes"`
 	Packages     *[]Package    `toml:"packages"`
+	Provided     *[]Provision  `toml:"provided"`
 }
 
 type python struct {
@@ -57,7 +58,7 @@ type python struct {
 func (l *Lock) text() text {
 	return text{
 		Platform: &l.Platform,
-		Debian:   debian{&l.Suites, &l.Components, &l.Repositories, &l.Requests, &l.Releases, &l.Indexes, &l.Packages},
+		Debian:   debian{&l.Suites, &l.Components, &l.Repositories, &l.Requests, &l.Releases, &l.Indexes, &l.Packages, &l.Provided},
 		Python:   python{&l.UV, &l.Python, &l.Omitted, &l.Pages, &l.Distributions},
 		Models:   &l.Models,
 		Further:  &l.Further,

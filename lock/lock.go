@@ -34,6 +34,7 @@ type Lock struct {
 	Releases      []Release      // sorted by Repository, Suite
 	Indexes       []Index        // of the releases, sorted by Repository, Suite, Path
 	Packages      []Package      // sorted by Name, Version, Architecture
+	Provided      []Provision    // sorted by Name
 	Distributions []Distribution // sorted by Name, Version, File
 	UV            UV             // zero without Python distributions
 	Pages         []Page         // of the indexes of the distributions, sorted by Index, Project
@@ -48,6 +49,7 @@ type Part struct {
 	Releases      []Release      `toml:"releases"`
 	Indexes       []Index        `toml:"indexes"`
 	Packages      []Package      `toml:"packages"`
+	Provided      []Provision    `toml:"provided"`
 	UV            UV             `toml:"uv"`
 	Omitted       []Omission     `toml:"omitted"`
 	Pages         []Page         `toml:"pages"`
@@ -103,6 +105,12 @@ type Package struct {
 	For          []Set  `toml:"for"`        // sorted
 }
 
+// Provision is the package that a virtual name of the requests stands for: its only provider.
+type Provision struct {
+	Name string `toml:"name"` // "libasound2"
+	By   string `toml:"by"`   // "libasound2t64"
+}
+
 // FileName returns Debian's name for the archive of p: a repository may use any other.
 func (p Package) FileName() string {
 	return fmt.Sprintf("%s_%s_%s.deb", p.Name, p.Version[strings.Index(p.Version, ":")+1:], p.Architecture)
@@ -111,6 +119,7 @@ func (p Package) FileName() string {
 // Sort sorts the entries of l in the order that [Lock.Format] and [Parse] expect.
 func (l *Lock) Sort() {
 	sortBy(l.Packages, comparePackages)
+	sortBy(l.Provided, compareProvisions)
 	sortBy(l.Releases, compareReleases)
 	sortBy(l.Indexes, compareIndexes)
 	sortBy(l.Pages, comparePages)
@@ -141,6 +150,8 @@ func sortBy[T any](list []T, compare func(a, b T) int) {
 func comparePackages(a, b Package) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Architecture, b.Architecture))
 }
+
+func compareProvisions(a, b Provision) int { return cmp.Compare(a.Name, b.Name) }
 
 func compareReleases(a, b Release) int {
 	return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Suite, b.Suite))

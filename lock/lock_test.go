@@ -36,7 +36,8 @@ func sample() lock.Lock {
 			{Repository: "debian", Suite: "bookworm", Origin: "Debian", Date: time.Date(2026, 9, 5, 8, 12, 13, 0, time.UTC), SHA256: hash("in"), Signers: []string{"A4285295FC7B1A81600062A9605C66F00D6C9793"}},
 			{Repository: "debian-security", Suite: "bookworm-security", Date: time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC), SHA256: hash("sec"), Signers: []string{"05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0"}},
 		},
-		Indexes: []lock.Index{{Repository: "debian", Suite: "bookworm", Size: 9, SHA256: hash("list"), Path: "dists/bookworm/main/binary-amd64/Packages.xz"}},
+		Indexes:  []lock.Index{{Repository: "debian", Suite: "bookworm", Size: 9, SHA256: hash("list"), Path: "dists/bookworm/main/binary-amd64/Packages.xz"}},
+		Provided: []lock.Provision{{Name: "libstdc++", By: "libstdc++6"}},
 		Packages: []lock.Package{
 			deb("zlib1g", "1:1.2.13.dfsg-1", "base", "runtime"),
 			deb("adduser", "3.134", "base", "runtime"),

@@ -31,6 +31,7 @@ func TestParseRefuses(t *testing.T) {
 		{"another order", forged(func(l *lock.Lock) { l.Packages[0], l.Packages[1] = l.Packages[1], l.Packages[0] }), "image.lock: packages are not sorted by name, version and architecture", nil},
 		{"a page of nothing", forged(func(l *lock.Lock) { l.Pages[0].Project = "aaa" }), `image.lock: page "aaa" of https://index.example/simple: nothing is locked from it`, nil},
 		{"an index of no release", forged(func(l *lock.Lock) { l.Indexes[0].Suite = "sid" }), "image.lock: index dists/bookworm/main/binary-amd64/Packages.xz: there is no release debian sid", nil},
+		{"a provider that is not locked", forged(func(l *lock.Lock) { l.Provided[0].By = "wget" }), `image.lock: "wget" is not locked, which would provide "libstdc++"`, nil},
 		{"an index that escapes", forged(func(l *lock.Lock) { l.Indexes[0].Path = "../x" }), "image.lock: index ../x: size 9", nil},
 		{"metadata of what has none", forged(func(l *lock.Lock) { l.Distributions[1].Metadata = hash("x") }), "image.lock: distribution insightface 1.0: metadata", nil},
 		{"an unknown key of an entry", signed("version = 4\n[debian]\npackages = [\n  { name = \"a\" },\n  { name = \"b\", shape = 1 },\n]\n"), `image.lock:7:17: unknown key "debian.shape"`, nil},

@@ -30,7 +30,7 @@ func Join(list []Lock) Lock {
 	l := list[0]
 	l.Further = nil
 	for _, one := range list[1:] {
-		l.Further = append(l.Further, Part{one.Platform, one.Releases, one.Indexes, one.Packages, one.UV, one.Omitted, one.Pages, one.Distributions})
+		l.Further = append(l.Further, Part{one.Platform, one.Releases, one.Indexes, one.Packages, one.Provided, one.UV, one.Omitted, one.Pages, one.Distributions})
 	}
 	return l
 }
@@ -43,7 +43,7 @@ func (l Lock) Platforms() []string {
 // with returns l for the platform of p.
 func (l Lock) with(p Part) Lock {
 	l.Further, l.Platform = nil, p.Platform
-	l.Releases, l.Indexes, l.Packages = p.Releases, p.Indexes, p.Packages
+	l.Releases, l.Indexes, l.Packages, l.Provided = p.Releases, p.Indexes, p.Packages, p.Provided
 	l.UV, l.Omitted, l.Pages, l.Distributions = p.UV, p.Omitted, p.Pages, p.Distributions
 	return l
 }

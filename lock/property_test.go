@@ -81,6 +81,9 @@ func (g generator) one() lock.Lock {
 			Size: 1 + g.Int64N(1<<40), SHA256: g.hash(), Path: fmt.Sprintf("pool/%x", g.word()), For: g.some("base", "runtime@v"),
 		}
 	})
+	for i, p := range l.Packages {
+		l.Provided = append(l.Provided, lock.Provision{Name: fmt.Sprintf("virtual%d", i), By: p.Name})
+	}
 	l.Distributions = several(g, func() lock.Distribution {
 		return lock.Distribution{
 			Name: fmt.Sprintf("p%d-x", g.Int64()), Version: g.word(), File: fmt.Sprintf("f%d.whl", g.Int()), URL: fmt.Sprintf("https://h.example/%x", g.word()),
@@ -140,6 +143,7 @@ func TestSortForgetsTheOrder(t *testing.T) {
 		text := l.Format()
 		shuffle(g, l.Releases)
 		shuffle(g, l.Indexes)
+		shuffle(g, l.Provided)
 		shuffle(g, l.Pages)
 		shuffle(g, l.Packages)
 		shuffle(g, l.Distributions)

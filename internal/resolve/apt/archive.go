@@ -65,7 +65,7 @@ func (a *archive) open(ctx context.Context, o Options, s debian.Source) (*debian
 
 const essential = "?essential"
 
-// checkRequests rejects names that apt would fail on, or for which it would choose a package.
+// checkRequests rejects names that apt would fail on.
 func (a *archive) checkRequests(w lock.Requirements) error {
 	var problems []error
 	for _, r := range w.Requests {
@@ -85,8 +85,10 @@ func (a *archive) checkName(asked string, w lock.Requirements) error {
 	name, how, wanted := cutName(asked)
 	candidates := a.index.Candidates(name)
 	if len(candidates) == 0 {
-		if providers := a.index.Providers(name); len(providers) > 0 {
-			// Even with a single provider: a lock must show what a name stands for.
+		switch providers := a.index.Providers(name); {
+		case len(providers) == 1 && how == "":
+			return a.checkName(providers[0], w)
+		case len(providers) > 0:
 			return failure.WithHint(errors.New("it is a virtual package"), "name a package that provides it: "+strings.Join(providers, ", "))
 		}
 		return a.unknown(name, w)
@@ -112,6 +114,32 @@ func (a *archive) checkName(asked string, w lock.Requirements) error {
 		return failure.WithHint(fmt.Errorf("no suite %q has it", wanted), "it is in "+strings.Join(suites(candidates), ", ")+"; [debian].suites lists the suites to search")
 	}
 	return failure.WithHint(fmt.Errorf("no index has this version"), "available: "+versions(candidates))
+}
+
+// provided returns the virtual names among the requests that have a single provider, which
+// apt takes, too. A lock shows what they stand for.
+func (a *archive) provided(requests []lock.Request) (list []lock.Provision) {
+	for _, name := range asked(requests) {
+		if providers := a.index.Providers(name); len(providers) == 1 && len(a.index.Candidates(name)) == 0 {
+			list = append(list, lock.Provision{Name: name, By: providers[0]})
+		}
+	}
+	slices.SortFunc(list, func(x, y lock.Provision) int { return strings.Compare(x.Name, y.Name) })
+	return slices.Compact(list)
+}
+
+// resolved returns the requests with the packages that virtual names stand for.
+func resolved(requests []lock.Request, provided []lock.Provision) []lock.Request {
+	list := slices.Clone(requests)
+	for i, r := range list {
+		list[i].Packages = slices.Clone(r.Packages)
+		for j, name := range r.Packages {
+			if k := slices.IndexFunc(provided, func(p lock.Provision) bool { return p.Name == name }); k >= 0 {
+				list[i].Packages[j] = provided[k].By
+			}
+		}
+	}
+	return list
 }
 
 // cutName splits a request as apt does: "cmake", "cmake=3.25.1-1" or

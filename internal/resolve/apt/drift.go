@@ -28,6 +28,9 @@ func Drift(w lock.Requirements, l lock.Lock) (drift []string) {
 		}
 		for _, asked := range r.Packages {
 			name, _, _ := cutName(asked)
+			if i := slices.IndexFunc(l.Provided, func(p lock.Provision) bool { return p.Name == asked }); i >= 0 {
+				name = l.Provided[i].By
+			}
 			if _, ok := lock.Find(there, name); !ok && name != essential {
 				say("%s: %s is not locked", r.Set, name)
 			}

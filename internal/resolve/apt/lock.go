@@ -47,6 +47,8 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err = a.checkRequests(o.Requirements); err != nil {
 		return lock.Lock{}, err
 	}
+	wanted, provided := o.Requirements, a.provided(o.Requirements.Requests)
+	o.Requirements.Requests = resolved(wanted.Requests, provided)
 	found, err := a.ask(ctx, o)
 	if err != nil {
 		return lock.Lock{}, err
@@ -57,7 +59,8 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err := a.hash(ctx, found); err != nil {
 		return lock.Lock{}, err
 	}
-	l := a.lock(o.Requirements, found)
+	l := a.lock(wanted, found)
+	l.Provided = provided
 	a.tellUnused(o.Progress, found)
 	return l, nil
 }

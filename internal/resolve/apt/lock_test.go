@@ -47,11 +47,11 @@ func TestAllWrongRequirementsAreReportedAtOnce(t *testing.T) {
 		testworld.Deb{Name: "python3-numpy"},
 		testworld.Deb{Name: "mawk", Fields: []string{"Provides: awk"}},
 		testworld.Deb{Name: "gawk", Fields: []string{"Provides: awk"}},
-		testworld.Deb{Name: "exim", Fields: []string{"Provides: mta"}},
+		testworld.Deb{Name: "exim", Fields: []string{"Provides: mta (= 2)"}},
 	)
 	_, err := apt.Lock(t.Context(), requirement(t, d,
 		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"python3-numpy=9"}},
-		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"awk", "mta", "python3-nunpy"}},
+		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"awk", "mta=2", "python3-nunpy"}},
 	))
 	if failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v, want a usage error", err)
@@ -60,7 +60,7 @@ func TestAllWrongRequirementsAreReportedAtOnce(t *testing.T) {
 	for _, want := range []string{
 		`builder: package "python3-numpy=9": no index has this version`, "available: 1.0",
 		`runtime: package "awk": it is a virtual package`, "name a package that provides it: gawk, mawk",
-		`runtime: package "mta": it is a virtual package`, "name a package that provides it: exim",
+		`runtime: package "mta=2": it is a virtual package`, "name a package that provides it: exim",
 		`runtime: package "python3-nunpy": no such package`, "did you mean python3-numpy?",
 	} {
 		if !strings.Contains(said, want) {
@@ -134,13 +134,14 @@ func TestAptResolves(t *testing.T) {
 	w := testworld.New(t)
 	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
 		testworld.Deb{Name: "lamina-test", Version: "1:2.0~rc1+b1", Architecture: "amd64", Fields: []string{"Depends: libgomp1"}},
-		testworld.Deb{Name: "lamina-test", Version: "1:1.0", Architecture: "amd64"})
+		testworld.Deb{Name: "lamina-test", Version: "1:1.0", Architecture: "amd64"},
+		testworld.Deb{Name: "lamina-other", Fields: []string{"Provides: lamina-virtual"}})
 	o := requirement(t, own)
 	o.Client = enginetest.Client(t)
 	o.Mirrors = debian.Merge(testworld.RealMirrors(t), o.Mirrors)
 	repositories := o.Requirements.Repositories
 	o.Requirements = debianRequirements(
-		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"g++", "python3-dev"}},
+		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"g++", "lamina-virtual", "python3-dev"}},
 		lock.Request{Set: lock.ParseSet("extra@debug"), Packages: []string{"apt", "gdb"}},
 		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test", "python3-numpy"}},
 	)
@@ -227,11 +228,20 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 		{"python3-numpy", "runtime"},
 		{"libgomp1", "builder runtime"},
 		{"lamina-test", "runtime"},
+		{"lamina-other", "builder"},
 	} {
 		p, ok := lock.Find(l.Packages, tc.name)
 		if got := strings.Trim(fmt.Sprint(p.For), "[]"); !ok || got != tc.sets {
 			t.Errorf("%s: got it for %q, want %q", tc.name, got, tc.sets)
 		}
+	}
+	if want := []lock.Provision{{Name: "lamina-virtual", By: "lamina-other"}}; !slices.Equal(l.Provided, want) {
+		t.Errorf("names stand for %v, want %v", l.Provided, want)
+	}
+	without := l
+	without.Provided = nil
+	if got := apt.Drift(o.Requirements, without); len(got) != 1 || got[0] != "builder: lamina-virtual is not locked" {
+		t.Errorf("without the provider it drifts from its requirements: %q", got)
 	}
 	p, _ := lock.Find(l.Packages, "lamina-test")
 	if p.Version != "1:2.0~rc1+b1" || p.Repository != "test" || p.Path != "pool/main/l/lamina-test/lamina-test_2.0~rc1+b1_amd64.deb" {
