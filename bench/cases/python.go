@@ -25,7 +25,7 @@ func distributions() []aCase {
 		"git-dependency-unpinned": "clip @ git", "module-hint": "hint: ", "musl-only": "alpha", "pylock-no-packages": `packages`, "pylock-project": `sources = \["\."\]`, "pylock-twice": "alpha", "requires-python-none": "requirements.txt", "sdist-abs-link": "link",
 		"sdist-git-version": "hint: ", "sdist-stray-file": "does not appear to be a Python project", "sdist-wrong-name": "beta", "sdist-wrong-version": "2.0",
 		"url-archive-nameless": "build-requires", "url-dependency": `dep @ http`, "uv-user": "hash|sha256",
-		"zip-slip": `\.\./`,
+		"sdist-zip": "PEP 625", "zip-slip": `\.\./`,
 	} {
 		sets = append(sets, aCase{"python/" + name, "the lock is refused, exit 2: " + text, lockRefused(text)})
 	}

@@ -187,8 +187,14 @@ def wrong_python(ours: list[Installed]) -> Iterator[str]:
     for user in ours:
         # pip ignores an invalid specifier, too.
         with suppress(InvalidSpecifier):
-            if not SpecifierSet(user.python).contains(version, prereleases=True):
+            if not earliest(user.python).contains(version, prereleases=True):
                 yield f"{user} needs Python {user.python}, but {version} is installed"
+
+
+def earliest(python: str) -> SpecifierSet:
+    """Returns what a range of Pythons begins with: uv ignores where it ends, a guess of the package's makers."""
+    begins = (one for one in SpecifierSet(python) if one.operator in (">", ">=", "~=", "=="))
+    return SpecifierSet(",".join(f"{'>' if one.operator == '>' else '>='}{one.version.removesuffix('.*')}" for one in begins))
 
 
 def judge(

@@ -116,6 +116,8 @@ class CheckTest(WithDir):
     def test_other_pythons(self) -> None:
         self.has("a", metadata="Requires-Python: >=3.99\n")
         self.has("b", metadata="Requires-Python: >=3.6.*\n")
+        for name, begins in {"c": "<3", "d": "==3.*,!=3.*", "e": "~=3.1.0", "f": ">3.1,<=3.2"}.items():
+            self.has(name, metadata=f"Requires-Python: {begins}\n")
         version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True).stdout.split()[1]
         self.check(f"a 1.0 needs Python >=3.99, but {version} is installed")
 
