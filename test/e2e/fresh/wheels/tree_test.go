@@ -38,12 +38,18 @@ func gitTree(t *testing.T, there *e2etest.User) {
 	})
 	g.Symlink("src/link.py", "answer.py")
 	g.Push(nil)
-	g.Submodule("src/below", testworld.New(t).Git("below", map[string]string{"below.py": "# " + time.Now().String()}))
+	below := testworld.New(t).Git("below", map[string]string{"below.py": "# " + time.Now().String()})
+	g.Submodule("src/below", below)
 	w.Protect("git", "me", password)
 	netrc := t.TempDir() + "/netrc"
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password "+password+"\n"))
 	u.Env = []string{"NETRC=" + netrc}
-	dir := treeProject(t, g, g.Commit, `subdir = "src"`+"\n"+`exclude = ["assets"]`)
+	dir := treeProject(t, g, g.Commit, `subdir = "src"
+exclude = ["assets"]
+[[git]] # its host may be asked
+url = "`+below.URL+`"
+commit = "`+below.Commit+`"
+path = "/app/below"`)
 	u.Build(t, dir)
 	l, image := u.Image(t, "production")
 	files := e2etest.Files(t, l, image)
