@@ -25,7 +25,7 @@ import (
 //	1  Debian packages, Python distributions, models
 //	2  uv, the index and the top-level names of each Python distribution
 //	3  the layers of each model
-//	4  what the resolve read (record.go), licenses, publishers of suites
+//	4  what the resolve read (record.go), licenses, publishers of suites, what provides virtual names
 const Version = 4
 
 // Lock is the content of an image.lock.
